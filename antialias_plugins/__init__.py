@@ -1,0 +1,42 @@
+"""Antialiased networks for timm and OpenMMLab.
+
+Importing the package plugs it in: where mmengine is installed, its types are registered there.
+
+    >>> import torchvision, antialias_plugins
+    >>> model = antialias_plugins.convert_antialias(torchvision.models.resnet18(), 'lpf4')
+    >>> model.layer2[0].conv2.aa
+    BlurPool2d(128, filt_size=4, stride=(2, 2), padding_mode='reflect')
+"""
+
+from importlib.util import find_spec
+
+from antialias_plugins import functional, metrics, testing
+from antialias_plugins.conversion import (
+    AntialiasPlan,
+    AntialiasWarning,
+    UnsupportedModelError,
+    convert_antialias,
+    plan_antialias,
+    revert_antialias,
+)
+from antialias_plugins.layers import AdaptiveBlurPool2d, BlurPool2d, MaxBlurPool2d
+from antialias_plugins.version import __version__
+
+if find_spec('mmengine') is not None:
+    from antialias_plugins import openmmlab as openmmlab  # registers its types
+
+__all__ = [
+    'AdaptiveBlurPool2d',
+    'AntialiasPlan',
+    'AntialiasWarning',
+    'BlurPool2d',
+    'MaxBlurPool2d',
+    'UnsupportedModelError',
+    '__version__',
+    'convert_antialias',
+    'functional',
+    'metrics',
+    'plan_antialias',
+    'revert_antialias',
+    'testing',
+]

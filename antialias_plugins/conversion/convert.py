@@ -1,0 +1,253 @@
+"""Plan, carry out and undo the antialiasing of a network."""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from antialias_plugins.conversion import attach
+from antialias_plugins.conversion import operators as ops
+from antialias_plugins.conversion.errors import AntialiasWarning, UnsupportedModelError
+from antialias_plugins.conversion.graph import Graph
+from antialias_plugins.conversion.plan import AntialiasPlan, Site
+from antialias_plugins.conversion.planner import Options, make_plan
+from antialias_plugins.conversion.trace import default_example, evaluating, output_shapes, trace
+from antialias_plugins.layers.pool import PoolFactory, resolve_pool
+
+Pool = str | dict[str, Any] | Callable[[int, tuple[int, int]], nn.Module]
+
+logger = logging.getLogger(__name__)
+
+
+def plan_antialias(
+    model: nn.Module,
+    pool: Pool = 'lpf4',
+    *,
+    example_input: Tensor | tuple | None = None,
+    stem: bool = False,
+    maxpool: str = 'keep',
+    avgpool: str = 'replace',
+    dilated: str = 'skip',
+    skip: Iterable[str] | Callable[[str, nn.Module], bool] = (),
+    extra: Iterable[str] = (),
+) -> AntialiasPlan:
+    """List every place where ``model`` downsamples and what :func:`convert_antialias` would do there; change nothing.
+
+    The arguments are those of :func:`convert_antialias`.
+
+    Returns:
+        The plan: filtered, left and unsupported places, each with its reason. It prints as a table.
+
+    Raises:
+        UnsupportedModelError: ``model`` is converted already, or does not run on the example input.
+        ValueError: an option is not one of its values, or a pattern matches nothing.
+
+    Example:
+        >>> import torchvision
+        >>> print(plan_antialias(torchvision.models.resnet18(), 'lpf4', skip=['layer[34]*']))
+        ResNet with lpf4: 3 filtered, 5 left as they are, 0 unsupported
+        place                  kind      stride  channels  filter
+        maxpool                max pool  2       64        in maxpool
+        layer2.0.conv1         conv      2       128       before layer2.0.conv2
+        layer2.0.downsample.0  conv      2       64        before layer2.0.downsample.0
+        left as it is: conv1: the first downsampling convolution (stem=True filters it too)
+        left as it is: layer3.0.conv1: skip asks for it
+        left as it is: layer3.0.downsample.0: skip asks for it
+        left as it is: layer4.0.conv1: skip asks for it
+        left as it is: layer4.0.downsample.0: skip asks for it
+    """
+    options = Options(stem, maxpool, avgpool, dilated, skip, extra)
+    return _trace_and_plan(model, resolve_pool(pool), _example(model, example_input), options)[1]
+
+
+def convert_antialias(
+    model: nn.Module,
+    pool: Pool = 'lpf4',
+    *,
+    example_input: Tensor | tuple | None = None,
+    stem: bool = False,
+    maxpool: str = 'keep',
+    avgpool: str = 'replace',
+    dilated: str = 'skip',
+    skip: Iterable[str] | Callable[[str, nn.Module], bool] = (),
+    extra: Iterable[str] = (),
+    on_unsupported: str = 'raise',
+) -> nn.Module:
+    """Antialias a network in place: low-pass filter wherever it downsamples.
+
+    A strided convolution is made dense, and the filter subsamples right after its activation (Zhang, "Making Convolutional
+    Networks Shift-Invariant Again", ICML 2019, https://arxiv.org/abs/1904.11486); a linear 1×1 convolution is filtered
+    before; max pools become max, then filter; average pools become the filter. The places are found on one traced
+    forward pass, so any network will do whose places have a module to carry the filter. No parameter, buffer or module
+    changes its name: the network's own checkpoints load as before. Only the adaptive filter adds keys, all below
+    ``….aa.``.
+
+    Convert before wrapping (DDP, EMA, compile), and before building an optimizer if the filter has parameters.
+
+    Args:
+        model: any network; changed in place.
+        pool: the filter: a shorthand (``'lpf<K>'``: binomial of K taps, ``'ddac<K>'``: adaptive, K×K, 8 groups), a
+            config such as ``dict(type='AdaptiveBlurPool2d', filt_size=3, groups=4)``, or a callable that builds a
+            layer from ``(channels, (stride_h, stride_w))``.
+        example_input: an input that the network runs on, or a tuple of its arguments; default: an image batch
+            (1, C, 128, 128), where C is what its first convolution reads.
+        stem: filter the first downsampling convolution too; it is the most expensive one.
+        maxpool: ``'keep'`` the network's own max windows, or take the ``'published'`` 2×2 without padding in place
+            of 3×3 with padding 1, which the published antialiased weights were trained with.
+        avgpool: ``'replace'`` average pools by the filter, or ``'keep'`` the average, dense, before it.
+        dilated: in stages of a ResNet that dilate in place of a stride, ``'skip'`` the filter (Zhang's package) or
+            ``'blur'`` at stride 1 where the strided network would (DDAC's segmentation).
+        skip: places to leave as they are: patterns of names (``'layer1.*'``), or a predicate of name and module.
+        extra: patterns of names of convolutions and pools to treat as downsampling although they are not: they get
+            the filter, at their own stride.
+        on_unsupported: ``'raise'`` if a place cannot be converted, or ``'warn'`` and leave that place as it is.
+
+    Returns:
+        The same object.
+
+    Raises:
+        UnsupportedModelError: a place cannot be converted, nothing downsamples, the network is converted already, or it
+            does not run on the example input. The network is then as it was.
+        ValueError: ``pool`` or an option is not one of its values, or a pattern matches nothing.
+
+    Example:
+        >>> import torchvision
+        >>> model = convert_antialias(torchvision.models.resnet18(), 'lpf4')
+        >>> model.maxpool
+        AntialiasedMaxPool2d(
+          kernel_size=3, stride=2, padding=1, dilation=1, ceil_mode=False
+          (aa): BlurPool2d(64, filt_size=4, stride=(2, 2), padding_mode='reflect')
+        )
+    """
+    if on_unsupported not in ('raise', 'warn'):
+        raise ValueError(f"on_unsupported must be 'raise' or 'warn', got {on_unsupported!r}")
+    options = Options(stem, maxpool, avgpool, dilated, skip, extra)
+    factory, example = resolve_pool(pool), _example(model, example_input)
+    graph, plan = _trace_and_plan(model, factory, example, options)
+    _check(plan, on_unsupported)
+    layers = [_build(model, site, factory) for site in plan.sites]
+    _warn_of_frozen_filters(model, plan, layers)
+    try:
+        for site, layer in zip(plan.sites, layers, strict=True):
+            _apply(model, site, layer, options)
+        if maxpool == 'keep':
+            _verify(model, example, graph)
+    except BaseException:
+        attach.detach_all(model)
+        raise
+    logger.debug('%s', plan)
+    return model
+
+
+def revert_antialias(model: nn.Module) -> nn.Module:
+    """Take every filter out again, in place: the network it was, with the weights it has now.
+
+    Args:
+        model: a network that was converted as a whole, or any part of one, or a copy.
+
+    Returns:
+        The same object.
+
+    Raises:
+        UnsupportedModelError: there is no filter to take out.
+    """
+    if not attach.detach_all(model):
+        raise UnsupportedModelError(f'{type(model).__name__} is not antialiased: there is nothing to revert')
+    return model
+
+
+def is_antialiased(model: nn.Module) -> bool:
+    """Whether :func:`convert_antialias` has converted the network or a part of it."""
+    return next(attach.changed_modules(model), None) is not None
+
+
+def _example(model: nn.Module, example_input: Tensor | tuple | None) -> Tensor | tuple:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f'model must be a torch.nn.Module, got {type(model).__name__}')
+    return default_example(model) if example_input is None else example_input
+
+
+def _trace_and_plan(
+    model: nn.Module, pool: PoolFactory, example: Tensor | tuple, options: Options
+) -> tuple[Graph, AntialiasPlan]:
+    if is_antialiased(model):
+        raise UnsupportedModelError(
+            f'{type(model).__name__} is antialiased already: revert_antialias(model) takes its filters out'
+        )
+    graph = trace(model, example)
+    return graph, make_plan(model, graph, pool, options)
+
+
+def _check(plan: AntialiasPlan, on_unsupported: str) -> None:
+    reasons = [str(place) for place in plan.unsupported]
+    if reasons and (on_unsupported == 'raise' or not plan.sites):
+        raise UnsupportedModelError(f'{plan.model} cannot be antialiased and was left as it is:', reasons)
+    if not plan.sites:
+        left = [str(place) for place in plan.skipped]
+        raise UnsupportedModelError(f'{plan.model}: nothing that could be filtered downsamples', left)
+    for reason in reasons:
+        warnings.warn(f'{plan.model}: not antialiased: {reason}', AntialiasWarning, stacklevel=3)
+
+
+def _build(model: nn.Module, site: Site, factory: PoolFactory) -> nn.Module:
+    """The filter of one site, where its carrier lives and in its mode."""
+    carrier = model.get_submodule(site.carrier)
+    anchors = (*model.get_submodule(site.roots[0]).parameters(), *model.parameters())
+    tensor = next((p for p in anchors if p.is_floating_point()), torch.empty(0))
+    layer = factory(site.channels, site.stride).to(device=tensor.device, dtype=tensor.dtype)
+    return layer.train(carrier.training)
+
+
+def _apply(model: nn.Module, site: Site, layer: nn.Module, options: Options) -> None:
+    carrier = model.get_submodule(site.carrier)
+    if site.kind == ops.CONV:
+        for root in map(model.get_submodule, site.roots):
+            for part in ops.strided_parts(root):
+                attach.override(part, stride=(1, 1))
+    if site.mode == 'slot':
+        attach.fill_slot(model.get_submodule(site.carrier.rpartition('.')[0]), layer)
+    elif site.mode in ('pre', 'post'):
+        attach.attach(carrier, layer, site.mode)
+    else:
+        if options.maxpool == 'published' and _is_stem_pool(carrier):
+            attach.override(carrier, kernel_size=2, padding=0)
+        dense = site.kind == ops.AVG_POOL and options.avgpool == 'keep'
+        attach.attach(carrier, layer, f'dense {site.kind}' if dense else site.kind)
+
+
+def _is_stem_pool(pool: nn.Module) -> bool:
+    window = ops.pair(pool.kernel_size), ops.stride_of(pool), ops.pair(pool.padding)
+    return isinstance(pool, nn.MaxPool2d) and window == ((3, 3), (2, 2), (1, 1))
+
+
+def _verify(model: nn.Module, example: Tensor | tuple, graph: Graph) -> None:
+    """A converted network gives maps of the sizes it gave before; if not, some code of its own reads a dense size."""
+    args = example if isinstance(example, tuple) else (example,)
+    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        shapes = output_shapes(model(*args))
+    if shapes != graph.output_shapes:
+        before, after = ([tuple(shape) for shape in s] for s in (graph.output_shapes, shapes))
+        raise UnsupportedModelError(
+            f'{type(model).__name__}: antialiasing would change its output shapes from {before} to {after}'
+        )
+
+
+def _warn_of_frozen_filters(model: nn.Module, plan: AntialiasPlan, layers: list[nn.Module]) -> None:
+    """A filter with parameters must be able to learn them."""
+    learning = [site for site, layer in zip(plan.sites, layers, strict=True) if any(True for _ in layer.parameters())]
+    frozen = [s.carrier for s in learning if not any(p.requires_grad for p in _parameters(model, s))]
+    if frozen:
+        message = f'its filters at {", ".join(frozen)} lie in frozen stages and would never learn: they stay random'
+        warnings.warn(f'{plan.model}: {message}', AntialiasWarning, stacklevel=3)
+    if learning and any(getattr(module, 'norm_eval', False) for module in model.modules()):
+        message = 'norm_eval keeps the norms of its filters in eval mode: their statistics would never be learned'
+        warnings.warn(f'{plan.model}: {message}', AntialiasWarning, stacklevel=3)
+
+
+def _parameters(model: nn.Module, site: Site) -> list[nn.Parameter]:
+    """The parameters around a site; those of the whole network where a pool has none."""
+    around = [p for name in (*site.roots, site.carrier) for p in model.get_submodule(name).parameters()]
+    return around or list(model.parameters())

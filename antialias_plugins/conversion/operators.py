@@ -1,0 +1,117 @@
+"""What an operation does to a map, told from its type or from its behaviour; never from the network it is in."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+# roles of a node
+CONV, MAX_POOL, AVG_POOL = 'conv', 'max pool', 'avg pool'
+NORM, ACTIVATION, IDENTITY, JOIN = 'norm', 'activation', 'identity', 'join'
+OTHER = 'other'
+
+_FUNCTION_ROLES = {
+    NORM: ('batch_norm', 'group_norm', 'layer_norm', 'instance_norm'),
+    ACTIVATION: (
+        'relu relu_ relu6 leaky_relu leaky_relu_ elu elu_ selu selu_ celu celu_ silu mish gelu hardswish hardsigmoid '
+        'hardtanh hardtanh_ sigmoid sigmoid_ tanh tanh_ softplus prelu clamp clamp_ threshold threshold_'
+    ).split(),
+    IDENTITY: 'dropout dropout_ dropout2d feature_dropout contiguous clone detach to type_as float half'.split(),
+    JOIN: 'add add_ __add__ __radd__ __iadd__ cat concat concatenate'.split(),
+}
+FUNCTION_ROLE = {name: role for role, names in _FUNCTION_ROLES.items() for name in names}
+FUNCTIONAL_DOWNSAMPLING = ('conv2d', 'max_pool2d', 'avg_pool2d')
+
+
+def pair(value: int | tuple[int, ...]) -> tuple[int, int]:
+    """An argument of torch's 2-D layers, an int or a tuple, as (vertical, horizontal)."""
+    return (value, value) if isinstance(value, int) else (value[0], value[-1])
+
+
+def is_conv(module: nn.Module) -> bool:
+    """Whether the module is a 2-D convolution; deformable ones too, which do not derive from torch's."""
+    if isinstance(module, nn.Conv2d):
+        return True
+    weight = getattr(module, 'weight', None)
+    has_geometry = all(hasattr(module, name) for name in ('stride', 'padding', 'dilation', 'kernel_size'))
+    return has_geometry and isinstance(weight, Tensor) and weight.dim() == 4 and not hasattr(module, 'output_padding')
+
+
+def is_norm(module: nn.Module) -> bool:
+    """Whether the module is a normalisation and nothing else (timm's norms may hold an activation)."""
+    norms = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
+    return isinstance(module, norms) and not any(True for _ in module.children())
+
+
+def takes_statistics(module: nn.Module | None) -> bool:
+    """Whether a normalisation computes its statistics from the map at hand, in eval mode too."""
+    frozen_statistics = isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats
+    return not frozen_statistics and not isinstance(module, nn.LayerNorm)
+
+
+def stride_of(module: nn.Module | None) -> tuple[int, int]:
+    """Stride of a convolution or pool; (1, 1) for anything else."""
+    stride = getattr(module, 'stride', 1)
+    return (1, 1) if stride is None else pair(stride)
+
+
+def role_of(module: nn.Module, args: tuple) -> str | None:
+    """Role of a module that is about to be called; None if its ``forward`` has to be looked into."""
+    if is_conv(module):
+        return CONV
+    if isinstance(module, nn.MaxPool2d):
+        return MAX_POOL
+    if isinstance(module, nn.AvgPool2d):
+        return AVG_POOL
+    if is_norm(module):
+        return NORM
+    if any(True for _ in module.children()):
+        return None
+    if isinstance(module, nn.PReLU):
+        return ACTIVATION
+    stateless = not any(True for _ in module.parameters()) and not any(True for _ in module.buffers())
+    if stateless and len(args) == 1 and isinstance(args[0], Tensor) and args[0].dim() == 4:
+        return _probe(module.forward, args[0])
+    return OTHER if type(module).__module__.startswith('torch.nn.') else None
+
+
+def _probe(function: Callable[[Tensor], Tensor], x: Tensor) -> str | None:
+    """Tell an activation and an identity by what they do: a pointwise function commutes with subsampling."""
+    y = function(x.clone())
+    if not isinstance(y, Tensor) or y.shape != x.shape:
+        return None
+    if torch.equal(x, y):
+        return IDENTITY
+    pointwise = torch.equal(y[..., ::2, ::2], function(x[..., ::2, ::2].clone()))
+    return ACTIVATION if pointwise else None
+
+
+def stride_is_free(module: nn.Module, x: Tensor) -> bool:
+    """Whether the module at stride 1 computes what it computes now, and the positions between.
+
+    It does unless its padding depends on its stride, as in TensorFlow's 'same'. Only a class with a ``forward`` of its
+    own can do so; it is tried on the input at hand.
+    """
+    if type(module).forward in (nn.Conv2d.forward, nn.MaxPool2d.forward, nn.AvgPool2d.forward):
+        return True
+    strides = {m: m.stride for m in strided_parts(module)}
+    strided = module.forward(x)
+    try:
+        for part in strides:
+            part.stride = (1, 1)
+        dense = module.forward(x)
+    finally:
+        for part, stride in strides.items():
+            part.stride = stride
+    s, t = stride_of(module)
+    subsampled = dense[..., ::s, ::t]
+    if subsampled.shape != strided.shape:
+        return False
+    scale = strided.abs().max().clamp_min(torch.finfo(strided.dtype).tiny)
+    return bool((subsampled - strided).abs().max() <= 1e-3 * scale)
+
+
+def strided_parts(module: nn.Module) -> list[nn.Module]:
+    """The module and the convolutions inside it that share its stride (the offsets of a deformable one)."""
+    parts = [m for m in module.modules() if m is not module and is_conv(m) and stride_of(m) == stride_of(module)]
+    return [module, *parts]

@@ -1,0 +1,117 @@
+"""Where on the dataflow graph the filter of each downsampling operation belongs.
+
+The rule is Zhang's (https://arxiv.org/abs/1904.11486): compute densely, filter right after the activation, and subsample
+there. So a strided convolution is made dense, and its dense result is followed forward to the first activation.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from antialias_plugins.conversion import operators as ops
+from antialias_plugins.conversion.graph import Graph, Node
+
+
+@dataclass(eq=False)
+class Run:
+    """A dense result on its way forward, from the downsampling operations to the place of their common filter.
+
+    Attributes:
+        roots: the operations whose stride the filter takes over; several when parallel branches join.
+        stride: that stride.
+        values: the nodes that hold the dense result, the last one last.
+        activated: position in ``values`` of the activation; None while none has been met.
+        parts: the runs that were joined into this one.
+        statistics: norms on the way that take their statistics from the map at hand.
+    """
+
+    roots: tuple[Node, ...]
+    stride: tuple[int, int]
+    values: tuple[Node, ...]
+    activated: int | None = None
+    parts: tuple['Run', ...] = ()
+    statistics: tuple[Node, ...] = ()
+
+    @property
+    def root(self) -> Node:
+        return self.roots[0]
+
+    def advance(self, node: Node) -> 'Run | None':
+        """The run one operation further, or None if the filter has to come before it."""
+        if node.role == ops.JOIN or (self.activated is not None and node.role != ops.IDENTITY):
+            return None
+        activated = len(self.values) if node.role == ops.ACTIVATION else self.activated
+        statistics = (*self.statistics, node) if _takes_statistics(node) else self.statistics
+        return Run(self.roots, self.stride, (*self.values, node), activated, self.parts, statistics)
+
+
+def follow(graph: Graph, roots: Collection[Node]) -> list[Run]:
+    """Follow the dense result of every convolution in ``roots`` to where its filter belongs.
+
+    Returns:
+        One run for each filter. Its last value is the activation (and identities behind it), or, for a linear branch,
+        whatever comes before the sum it leads to.
+    """
+    running: dict[Node, Run] = {}
+    for node in graph:
+        if node in roots:
+            running[node] = Run((node,), ops.stride_of(node.module), (node,))
+        elif node.role in (ops.NORM, ops.ACTIVATION, ops.IDENTITY):
+            _advance(running, node)
+        elif node.role == ops.JOIN:
+            _join(running, node)
+    return list(_settle(running.values()))
+
+
+def _advance(running: dict[Node, Run], node: Node) -> None:
+    source = node.inputs[0] if len(node.inputs) == 1 else None
+    run = running.get(source) if source is not None and source.passes_on else None
+    further = run.advance(node) if run else None
+    if further:
+        del running[source]
+        running[node] = further
+
+
+def _join(running: dict[Node, Run], node: Node) -> None:
+    """A sum or concatenation of dense results is dense, if all of them are, at one stride."""
+    if not all(source.passes_on and source in running for source in node.inputs):
+        return
+    parts = [running[source] for source in node.inputs]
+    if len(parts) < 2 or any(p.activated is not None or p.stride != parts[0].stride for p in parts):
+        return
+    roots = tuple(root for part in parts for root in part.roots)
+    running[node] = Run(roots, parts[0].stride, (node,), parts=tuple(parts))
+    for source in node.inputs:
+        del running[source]
+
+
+def _settle(runs: Iterable[Run]) -> Iterable[Run]:
+    """A join that no activation follows was not worth it: back to its branches."""
+    for run in runs:
+        if run.parts and run.activated is None:
+            yield from _settle(run.parts)
+        else:
+            yield run
+
+
+def _takes_statistics(node: Node) -> bool:
+    if node.role != ops.NORM:
+        return False
+    return node.name != 'batch_norm' if node.kind == 'function' else ops.takes_statistics(node.module)
+
+
+def has_strided_ancestor(graph: Graph) -> set[Node]:
+    """The nodes that some downsampling operation comes before."""
+    below: set[Node] = set()
+    for node in graph:
+        if any(source in below or ops.stride_of(source.module) != (1, 1) for source in node.inputs):
+            below.add(node)
+    return below
+
+
+def has_conv_ancestor(graph: Graph) -> set[Node]:
+    """The nodes that some convolution comes before; the others work on the image itself."""
+    below: set[Node] = set()
+    for node in graph:
+        if any(source in below or source.role == ops.CONV for source in node.inputs):
+            below.add(node)
+    return below

@@ -1,0 +1,87 @@
+"""What a conversion would do to a network, place by place and with its reasons."""
+
+from dataclasses import dataclass
+
+_POSITION = {'pre': 'before', 'post': 'after', 'slot': 'in', 'pool': 'in'}
+
+
+@dataclass(frozen=True)
+class Site:
+    """One place where the network downsamples, and the filter it gets.
+
+    Attributes:
+        roots: fully qualified names of the operations whose stride the filter takes over; several when parallel branches
+            share one filter.
+        kind: ``'conv'``, ``'max pool'`` or ``'avg pool'``.
+        stride: (vertical, horizontal) stride of the filter; (1, 1) in a dilated stage.
+        channels: channels of the map that is filtered.
+        carrier: fully qualified name of the module that the filter hangs on.
+        mode: how: ``'pre'`` filters the carrier's input, ``'post'`` its output, ``'slot'`` replaces an empty ``aa``,
+            ``'pool'`` replaces the subsampling of a pool.
+        layer: the filter, as it was asked for.
+        note: what else changes; empty in the ordinary case.
+    """
+
+    roots: tuple[str, ...]
+    kind: str
+    stride: tuple[int, int]
+    channels: int
+    carrier: str
+    mode: str
+    layer: str
+    note: str = ''
+
+    @property
+    def position(self) -> str:
+        """Where the filter runs, in words."""
+        return f'{_POSITION[self.mode]} {self.carrier}'
+
+
+@dataclass(frozen=True)
+class LeftAlone:
+    """A place that stays as it is, with the reason."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f'{self.name}: {self.reason}'
+
+
+@dataclass(frozen=True)
+class AntialiasPlan:
+    """Every place where a network downsamples. Prints as a table.
+
+    Attributes:
+        model: class name of the network.
+        layer: the filter, as it was asked for.
+        sites: the places that get a filter.
+        skipped: the places that stay as they are.
+        unsupported: the places that should get a filter and cannot.
+    """
+
+    model: str
+    layer: str
+    sites: tuple[Site, ...]
+    skipped: tuple[LeftAlone, ...] = ()
+    unsupported: tuple[LeftAlone, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [self.summary(), *self._table()]
+        for title, places in (('left as it is', self.skipped), ('unsupported', self.unsupported)):
+            lines += [f'{title}: {place}' for place in places]
+        return '\n'.join(lines)
+
+    def summary(self) -> str:
+        """One line: how many places, and what becomes of them."""
+        counts = f'{len(self.sites)} filtered, {len(self.skipped)} left as they are, {len(self.unsupported)} unsupported'
+        return f'{self.model} with {self.layer}: {counts}'
+
+    def _table(self) -> list[str]:
+        rows = [('place', 'kind', 'stride', 'channels', 'filter')]
+        for site in self.sites:
+            stride = 'x'.join(str(s) for s in dict.fromkeys(site.stride))
+            note = f' ({site.note})' if site.note else ''
+            rows.append((' + '.join(site.roots), site.kind, stride, str(site.channels), site.position + note))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return ['  '.join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]

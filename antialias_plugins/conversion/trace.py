@@ -1,0 +1,168 @@
+"""Record one real forward pass: module hooks see the modules, a function mode sees what they call themselves."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_flatten
+
+from antialias_plugins.conversion import operators as ops
+from antialias_plugins.conversion.errors import UnsupportedModelError
+from antialias_plugins.conversion.graph import Call, Graph, Node
+
+EXAMPLE_SIZE = 128
+
+
+def trace(model: nn.Module, example_input: Tensor | tuple) -> Graph:
+    """Run ``model`` once in eval mode without gradients and return its dataflow graph.
+
+    The network is as before when it returns: training flags are restored module by module (some hosts' ``train()``
+    does more than set a flag), no statistics move, the random state is the caller's.
+
+    Args:
+        model: any network.
+        example_input: its input, or the tuple of its positional arguments.
+
+    Raises:
+        UnsupportedModelError: the forward pass fails on this input; the cause is chained.
+    """
+    args = example_input if isinstance(example_input, tuple) else (example_input,)
+    recorder = _Recorder(model)
+    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]), ExitStack() as hooks:
+        recorder.listen(hooks)
+        for tensor in _tensors(args):
+            recorder.add('input', 'input', 'input', [], tensor)
+        try:
+            with recorder:
+                outputs = model(*args)
+        except Exception as error:
+            shapes = [tuple(t.shape) for t in _tensors(args)]
+            raise UnsupportedModelError(
+                f'example_input: {type(model).__name__} must run on it, and fails on shape {shapes} with '
+                f'{type(error).__name__}: {error}. Pass an example_input that it accepts, or convert its backbone.'
+            ) from error
+    return recorder.finish(outputs)
+
+
+def default_example(model: nn.Module) -> Tensor:
+    """An image batch that most networks accept: noise of shape (1, C, 128, 128) in the network's dtype and device."""
+    conv = next((m for m in model.modules() if ops.is_conv(m)), None)
+    channels = 3 if conv is None else conv.in_channels
+    weight = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
+    noise = torch.rand(1, channels, EXAMPLE_SIZE, EXAMPLE_SIZE, generator=torch.Generator().manual_seed(0))
+    return noise.to(device=weight.device, dtype=weight.dtype)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Eval mode inside, and every module's own flag afterwards."""
+    flags = [(module, module.training) for module in model.modules()]
+    for module, _ in flags:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module, flag in flags:
+            module.training = flag
+
+
+def output_shapes(outputs: Any) -> tuple[torch.Size, ...]:
+    """Shapes of all tensors in what a network returns."""
+    return tuple(tensor.shape for tensor in _tensors(outputs))
+
+
+def _tensors(tree: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_flatten(tree)[0] if isinstance(leaf, Tensor)]
+
+
+class _Recorder(TorchFunctionMode):
+    """Builds the graph while the network runs; a tensor's identity tells which node made it."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.graph = Graph()
+        self.names = {module: name for name, module in model.named_modules()}
+        self.node_of: dict[int, Node] = {}
+        self.alive: list[Tensor] = []  # an id is a name only while its tensor lives
+        self.open: list[Call | Node] = []
+        self.muted = 0
+
+    def listen(self, hooks: ExitStack) -> None:
+        for module in self.names:
+            hooks.callback(module.register_forward_pre_hook(self.enter, with_kwargs=True).remove)
+            hooks.callback(module.register_forward_hook(self.leave, with_kwargs=True).remove)
+
+    def add(self, kind: str, name: str, role: str, inputs: list[Node], output: Any, module=None) -> Node:
+        scope = next((call.name for call in reversed(self.open) if isinstance(call, Call)), '')
+        node = Node(len(self.graph.nodes), kind, name, scope, role, module, inputs)
+        self.graph.nodes.append(node)
+        for source in inputs:
+            source.users.append(node)
+        self.bind(node, output)
+        return node
+
+    def bind(self, node: Node, output: Any) -> None:
+        for tensor in _tensors(output):
+            self.node_of[id(tensor)] = node
+            self.alive.append(tensor)
+            node.shape = node.shape or tensor.shape
+
+    def sources(self, *trees: Any) -> list[Node]:
+        found = [self.node_of[id(t)] for tree in trees for t in _tensors(tree) if id(t) in self.node_of]
+        return list(dict.fromkeys(found))
+
+    def enter(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
+        if self.muted:
+            self.muted += 1
+            return
+        self.graph.call_counts[module] = self.graph.call_counts.get(module, 0) + 1
+        self.muted = 1
+        role = ops.role_of(module, args)
+        inputs, name = self.sources(args, kwargs), self.names[module]
+        if role is None:
+            self.muted = 0
+            self.open.append(Call(name, module, len(self.graph.nodes), inputs))
+            return
+        node = self.add('module', name, role, inputs, (), module)
+        if ops.stride_of(module) != (1, 1) and role in (ops.CONV, ops.MAX_POOL, ops.AVG_POOL):
+            node.stride_is_free = ops.stride_is_free(module, args[0])
+        self.open.append(node)
+
+    def leave(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
+        if self.muted > 1:
+            self.muted -= 1
+            return
+        self.muted = 0
+        top = self.open.pop()
+        if isinstance(top, Node):
+            self.bind(top, output)
+            return
+        top.last, top.outputs = len(self.graph.nodes), self.sources(output)
+        self.graph.calls.append(top)
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        inputs = [] if self.muted else self.sources(args, kwargs)
+        output = func(*args, **kwargs)
+        if inputs and _tensors(output):
+            name = getattr(func, '__name__', str(func))
+            role = ops.FUNCTION_ROLE.get(name, ops.OTHER)
+            if name in ops.FUNCTIONAL_DOWNSAMPLING and _is_fixed_filter(name, args, kwargs):
+                name = 'fixed filter'
+            self.add('function', name, role, inputs, output)
+        return output
+
+    def finish(self, outputs: Any) -> Graph:
+        for node in self.sources(outputs):
+            node.is_output = True
+        self.graph.output_shapes = output_shapes(outputs)
+        return self.graph
+
+
+def _is_fixed_filter(name: str, args: tuple, kwargs: dict) -> bool:
+    """Whether a functional convolution's weight does not learn, as in timm's own blur layers."""
+    weight = args[1] if name == 'conv2d' and len(args) > 1 else kwargs.get('weight')
+    return isinstance(weight, Tensor) and not isinstance(weight, nn.Parameter)

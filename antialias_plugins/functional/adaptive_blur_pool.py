@@ -1,0 +1,76 @@
+"""Content-aware low-pass downsampling. Shapes: N batch, C channels, H W sides, K taps per axis, S stride, G groups."""
+
+import math
+
+from torch import Tensor
+
+from antialias_plugins import kernels
+from antialias_plugins.functional.arguments import (
+    SOFTMAXES,
+    check_choice,
+    check_groups,
+    check_map,
+    check_odd,
+    check_pair,
+)
+from antialias_plugins.functional.padding import pad2d
+from antialias_plugins.functional.precision import as_input, widen
+from antialias_plugins.kernels.shape import static_shape
+
+
+def adaptive_blur_pool2d(
+    input: Tensor,
+    logits: Tensor,
+    stride: int | tuple[int, int] = 2,
+    groups: int = 8,
+    padding_mode: str = 'reflect',
+    softmax: str = 'group',
+) -> Tensor:
+    """Low-pass every position and channel group with taps of its own and keep every S-th position.
+
+    From `Delving Deeper into Anti-aliasing in ConvNets <https://arxiv.org/abs/2008.09604>`_ (Zou et al., 2020)::
+
+        w = softmax(logits)
+        output[n, c, p] = sum over taps t of w[n, g(c), t, p] * padded[n, c, S p + t]
+
+    Group g holds the channels ``g C / G`` to ``(g + 1) C / G - 1``. Softmax and sum are in float32 for half types.
+
+    Args:
+        input: floating-point map (N, C, H, W); C must be a multiple of `groups`.
+        logits: (N, G * K * K, ceil(H / S), ceil(W / S)), channel ``g K K + tap`` with the taps row by row; K is odd.
+        stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
+        groups: G.
+        padding_mode: as in `blur_pool2d`.
+        softmax: ``'group'``, the paper's: the taps of each group sum to 1, so a constant map stays constant.
+            ``'joint'``, what the authors' code and weights use: the taps of all groups together sum to 1.
+
+    Returns:
+        (N, C, ceil(H / S), ceil(W / S)), contiguous in the memory format of `input`, in its type.
+
+    Raises:
+        ValueError: if an argument breaks a rule above.
+
+    Example:
+        >>> import torch
+        >>> adaptive_blur_pool2d(torch.arange(4.0).expand(1, 1, 4, 4), torch.zeros(1, 9, 2, 2), groups=1)[0, 0, 0]
+        tensor([0.6667, 2.0000])
+    """
+    check_map(input)
+    stride = check_pair('stride', stride)
+    check_choice('softmax', softmax, SOFTMAXES)
+    filt_size = _filt_size(input, logits, stride, groups)
+    padded = pad2d(widen(input), filt_size, padding_mode)
+    return as_input(kernels.adaptive_blur_pool2d(padded, logits, filt_size, stride, groups, softmax), input)
+
+
+def _filt_size(input: Tensor, logits: Tensor, stride: tuple[int, int], groups: int) -> int:
+    """K, from logits that fit the map, the stride and the groups."""
+    batch, channels, *sides = static_shape(input)
+    kept = [-(-side // step) for side, step in zip(sides, stride, strict=True)]
+    shape = static_shape(logits)
+    filt_size = math.isqrt(shape[1] // check_groups(channels, groups)) if len(shape) == 4 else 0
+    if shape != (batch, groups * filt_size**2, *kept):
+        raise ValueError(
+            f'logits must have shape ({batch}, {groups} * K * K, {kept[0]}, {kept[1]}) for this input, got {shape}'
+        )
+    return check_odd('K of logits', filt_size)

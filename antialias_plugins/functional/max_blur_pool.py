@@ -1,0 +1,108 @@
+"""Max pooling without aliasing. Shapes: N batch, C channels, H W sides, K taps per axis, S stride."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from antialias_plugins.functional.arguments import check_map, check_pair
+from antialias_plugins.functional.blur_pool import blur_pool2d
+from antialias_plugins.functional.precision import as_input, widen
+
+
+def max_blur_pool2d(
+    input: Tensor,
+    kernel_size: int | tuple[int, int] = 2,
+    stride: int | tuple[int, int] = 2,
+    padding: int | tuple[int, int] = 0,
+    filt_size: int = 4,
+    padding_mode: str = 'reflect',
+    ceil_mode: bool = False,
+    *,
+    filt: Tensor | None = None,
+) -> Tensor:
+    """Take the maximum at every position, then `blur_pool2d` it at stride S.
+
+    From `Making Convolutional Networks Shift-Invariant Again <https://arxiv.org/abs/1904.11486>`_ (Zhang, 2019). The
+    output has the size that `torch.nn.MaxPool2d` gives for the same arguments, and for K = 1 its values.
+
+    Args:
+        input: floating-point map (N, C, H, W).
+        kernel_size: window of the maximum, for both axes or as ``(vertical, horizontal)``.
+        stride: S, at least 1.
+        padding: border of the maximum (minus infinity), at most half the window.
+        filt_size: K of the filter, at least 1.
+        padding_mode: border of the filter, as in `blur_pool2d`.
+        ceil_mode: whether a last window that is only partly on the map counts, as in `torch.nn.MaxPool2d`.
+        filt: the taps, if they are at hand, as in `blur_pool2d`.
+
+    Returns:
+        (N, C, H', W'), contiguous in the memory format of `input`, in its type.
+
+    Raises:
+        ValueError: if an argument breaks a rule above.
+
+    Example:
+        >>> import torch
+        >>> max_blur_pool2d(torch.arange(8.0).expand(1, 1, 8, 8), filt_size=3)[0, 0, 1]
+        tensor([1.5000, 3.0000, 5.0000, 6.5000])
+    """
+    check_map(input)
+    dense = dense_max_pool2d(widen(input), kernel_size, stride, padding, ceil_mode=ceil_mode)
+    return as_input(blur_pool2d(dense, filt_size, stride, padding_mode, filt=filt), input)
+
+
+def dense_max_pool2d(
+    input: Tensor,
+    kernel_size: int | tuple[int, int],
+    stride: int | tuple[int, int],
+    padding: int | tuple[int, int] = 0,
+    dilation: int | tuple[int, int] = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Max pool at stride 1 over as many positions as a max pool of stride S covers.
+
+    Every S-th position of the result is what `torch.nn.functional.max_pool2d` returns for the same arguments, in size
+    and value. With `ceil_mode` that takes a border of minus infinity at the right and bottom, because at stride 1 there
+    is no partly covered window that torch would add by itself.
+
+    Args:
+        input: floating-point map (N, C, H, W).
+        kernel_size: window, for both axes or as ``(vertical, horizontal)``.
+        stride: S of the max pool that is replaced.
+        padding: border of minus infinity, at most half the window.
+        dilation: spacing of the window.
+        ceil_mode: whether a last window that is only partly on the map counts.
+
+    Returns:
+        (N, C, H'', W'') with ``ceil(H'' / S)`` the output side of the replaced pool.
+
+    Raises:
+        ValueError: if an argument breaks a rule above.
+    """
+    kernel_size, padding = check_window(kernel_size, padding)
+    stride, dilation = check_pair('stride', stride), check_pair('dilation', dilation)
+    if ceil_mode:
+        bottom, right = (
+            _missing_positions(input.shape[2 + axis], kernel_size[axis], stride[axis], padding[axis], dilation[axis])
+            for axis in (0, 1)
+        )
+        input = F.pad(input, (0, right, 0, bottom), value=float('-inf'))
+    return F.max_pool2d(input, kernel_size, 1, padding, dilation)
+
+
+def check_window(
+    kernel_size: int | tuple[int, int], padding: int | tuple[int, int]
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the window and the border of a max pool as pairs, or raise if one of them or their ratio is wrong."""
+    kernel_size, padding = check_pair('kernel_size', kernel_size), check_pair('padding', padding, minimum=0)
+    if any(2 * border > side for border, side in zip(padding, kernel_size, strict=True)):
+        raise ValueError(f'padding must be at most half of kernel_size {kernel_size}, got {padding}')
+    return kernel_size, padding
+
+
+def _missing_positions(size: int, kernel_size: int, stride: int, padding: int, dilation: int) -> int:
+    """How far the last partly covered window reaches over the border; torch drops one that starts beyond the map."""
+    window = dilation * (kernel_size - 1) + 1
+    missing = (window - size - 2 * padding) % stride
+    if window - padding >= stride:
+        return missing
+    return missing if missing < window - padding else 0

@@ -1,0 +1,25 @@
+"""In which type and memory format a map N C H W is computed and handed back."""
+
+import torch
+from torch import Tensor
+
+
+def widen(input: Tensor) -> Tensor:
+    """Return half types on the CPU as float32, anything else as it is.
+
+    Accelerators accumulate sums of half types in float32 by themselves. The CPU does not always, and torch before 2.3
+    has no float16 convolution, reflection or max pooling there at all.
+    """
+    if input.device.type == 'cpu' and input.dtype in (torch.float16, torch.bfloat16):
+        return input.float()
+    return input
+
+
+def as_input(output: Tensor, input: Tensor) -> Tensor:
+    """Return `output` in the type of `input`, contiguous in the memory format of `input`.
+
+    Custom operators (the deformable convolutions of mmcv) read a strided view as if it were contiguous.
+    """
+    channels_last = input.is_contiguous(memory_format=torch.channels_last) and not input.is_contiguous()
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    return output.to(input.dtype).contiguous(memory_format=memory_format)

@@ -1,0 +1,50 @@
+"""Fixed low-pass downsampling as a module."""
+
+from torch import Tensor
+
+from antialias_plugins.functional import blur_pool2d
+from antialias_plugins.functional.arguments import PADDING_MODES, check_choice, check_count, check_map, check_pair
+from antialias_plugins.layers.fixed_filter import FixedFilter
+
+
+class BlurPool2d(FixedFilter):
+    """Module of `antialias_plugins.functional.blur_pool2d`. It has no parameters and an empty state dict.
+
+    Args:
+        channels: C that every input must have; any if None.
+        filt_size: K, at least 1. K = 1 is plain subsampling.
+        stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
+        padding_mode: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
+
+    Shape:
+        (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S)).
+
+    Raises:
+        ValueError: if an argument, or the number of channels of an input, breaks a rule above.
+
+    Example:
+        >>> import torch
+        >>> BlurPool2d(64)(torch.rand(2, 64, 57, 56)).shape
+        torch.Size([2, 64, 29, 28])
+    """
+
+    def __init__(
+        self,
+        channels: int | None = None,
+        filt_size: int = 4,
+        stride: int | tuple[int, int] = 2,
+        padding_mode: str = 'reflect',
+    ) -> None:
+        super().__init__(filt_size)
+        self.channels = channels if channels is None else check_count('channels', channels)
+        self.stride = check_pair('stride', stride)
+        self.padding_mode = check_choice('padding_mode', padding_mode, PADDING_MODES)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S))."""
+        check_map(input, self.channels)
+        return blur_pool2d(input, self.filt_size, self.stride, self.padding_mode, filt=self.filt)
+
+    def extra_repr(self) -> str:
+        """List the arguments."""
+        return f'{self.channels}, filt_size={self.filt_size}, stride={self.stride}, padding_mode={self.padding_mode!r}'

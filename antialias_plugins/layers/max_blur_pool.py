@@ -1,0 +1,67 @@
+"""Max pooling without aliasing as a module."""
+
+from torch import Tensor
+
+from antialias_plugins.functional import max_blur_pool2d
+from antialias_plugins.functional.arguments import PADDING_MODES, check_choice, check_pair
+from antialias_plugins.functional.max_blur_pool import check_window
+from antialias_plugins.layers.fixed_filter import FixedFilter
+
+
+class MaxBlurPool2d(FixedFilter):
+    """Module of `antialias_plugins.functional.max_blur_pool2d`, in place of `torch.nn.MaxPool2d`.
+
+    Args:
+        kernel_size: window of the maximum, for both axes or as ``(vertical, horizontal)``.
+        stride: S, at least 1.
+        padding: border of the maximum (minus infinity), at most half the window.
+        filt_size: K of the filter, at least 1.
+        padding_mode: border of the filter: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
+        ceil_mode: whether a last window that is only partly on the map counts.
+
+    Shape:
+        (N, C, H, W) to (N, C, H', W'), the size that `torch.nn.MaxPool2d` gives.
+
+    Raises:
+        ValueError: if an argument breaks a rule above.
+
+    Example:
+        >>> import torch
+        >>> MaxBlurPool2d(3, stride=2, padding=1)(torch.rand(2, 64, 112, 112)).shape
+        torch.Size([2, 64, 56, 56])
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int] = 2,
+        stride: int | tuple[int, int] = 2,
+        padding: int | tuple[int, int] = 0,
+        filt_size: int = 4,
+        padding_mode: str = 'reflect',
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__(filt_size)
+        self.kernel_size, self.padding = check_window(kernel_size, padding)
+        self.stride = check_pair('stride', stride)
+        self.padding_mode = check_choice('padding_mode', padding_mode, PADDING_MODES)
+        self.ceil_mode = ceil_mode
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (N, C, H, W) to the (N, C, H', W') of a max pool."""
+        return max_blur_pool2d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.filt_size,
+            self.padding_mode,
+            self.ceil_mode,
+            filt=self.filt,
+        )
+
+    def extra_repr(self) -> str:
+        """List the arguments."""
+        return (
+            f'kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, '
+            f'filt_size={self.filt_size}, padding_mode={self.padding_mode!r}, ceil_mode={self.ceil_mode}'
+        )

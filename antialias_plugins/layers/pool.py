@@ -1,0 +1,135 @@
+"""Which filter a place gets: shorthands, config dicts and callables, all made into one kind of factory."""
+
+import difflib
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from antialias_plugins.layers.adaptive_blur_pool import AdaptiveBlurPool2d
+from antialias_plugins.layers.blur_pool import BlurPool2d
+from antialias_plugins.layers.max_blur_pool import MaxBlurPool2d
+
+Stride = tuple[int, int]
+Pool = str | Mapping[str, Any] | Callable[[int, Stride], nn.Module]
+
+_LAYERS = {layer.__name__: layer for layer in (BlurPool2d, AdaptiveBlurPool2d)}
+# family: layer, fixed arguments, the sizes worth suggesting
+_SHORTHANDS: dict[str, tuple[type[nn.Module], dict[str, Any], tuple[int, ...]]] = {
+    'lpf': (BlurPool2d, {}, (1, 2, 3, 4, 5, 6, 7)),
+    'ddac': (AdaptiveBlurPool2d, {'groups': 8}, (3, 5, 7)),
+}
+
+
+@dataclass(frozen=True)
+class PoolFactory:
+    """Builds the filter of one place: ``factory(channels, stride)``. Its string is how a user would write it.
+
+    Attributes:
+        build: called with the number of channels and ``(vertical, horizontal)`` stride.
+        name: shorthand, ``Layer(argument=value)`` or qualified name of a callable.
+    """
+
+    build: Callable[[int, Stride], nn.Module]
+    name: str
+
+    def __call__(self, channels: int, stride: Stride) -> nn.Module:
+        """Build the filter for a map of `channels` channels."""
+        return self.build(channels, stride)
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name
+
+
+def resolve_pool(pool: Pool) -> PoolFactory:
+    """Make a factory of filters from any way to write one.
+
+    Args:
+        pool: one of
+
+            - a shorthand: ``'lpf<k>'`` for `BlurPool2d` of k taps, ``'ddac<k>'`` for `AdaptiveBlurPool2d` of k taps and
+              8 groups;
+            - a dict whose ``type`` is the name of one of these layers or a module class, and whose other entries are
+              passed to it; the class is called with ``(channels, stride=stride, **others)``;
+            - such a class by itself;
+            - any other callable, called with ``(channels, stride)``.
+
+    Returns:
+        A factory. It can be pickled if `pool` can.
+
+    Raises:
+        ValueError: if the name is unknown, or the arguments do not fit the layer.
+        TypeError: if `pool` is none of the above.
+
+    Example:
+        >>> factory = resolve_pool(dict(type='AdaptiveBlurPool2d', filt_size=3, groups=4))
+        >>> print(factory)
+        AdaptiveBlurPool2d(filt_size=3, groups=4)
+        >>> factory(64, (2, 2)).groups
+        4
+    """
+    if isinstance(pool, PoolFactory):
+        return pool
+    if isinstance(pool, str):
+        return _from_shorthand(pool)
+    if isinstance(pool, Mapping):
+        return _from_config(dict(pool))
+    if inspect.isclass(pool) and issubclass(pool, nn.Module):
+        return _from_config({'type': pool})
+    if callable(pool):
+        return PoolFactory(pool, getattr(pool, '__qualname__', repr(pool)))
+    raise TypeError(f'pool must be a shorthand, a dict with a type, or a callable, got {pool!r}')
+
+
+def _from_shorthand(name: str) -> PoolFactory:
+    match = re.fullmatch(r'([a-z]+)(\d+)', name)
+    if match is None or match[1] not in _SHORTHANDS:
+        families = ', '.join(f'{family}<k> ({layer.__name__})' for family, (layer, *_) in _SHORTHANDS.items())
+        known = [f'{family}{taps}' for family, (*_, sizes) in _SHORTHANDS.items() for taps in sizes]
+        raise ValueError(f'pool must be one of {families}, got {name!r}{_suggest(name, known)}')
+    layer, options, _ = _SHORTHANDS[match[1]]
+    return _layer_factory(layer, {'filt_size': int(match[2]), **options}, name)
+
+
+def _from_config(config: dict[str, Any]) -> PoolFactory:
+    if 'type' not in config:
+        raise ValueError(f'pool must have a type, one of {", ".join(_LAYERS)} or a module class, got {config}')
+    kind = config.pop('type')
+    layer = _LAYERS.get(kind, kind) if isinstance(kind, str) else kind
+    if layer in (MaxBlurPool2d, MaxBlurPool2d.__name__):
+        raise ValueError('type of pool must be a low-pass filter, got MaxBlurPool2d, which takes a maximum as well')
+    if not (inspect.isclass(layer) and issubclass(layer, nn.Module)):
+        hint = _suggest(layer, _LAYERS) if isinstance(layer, str) else ''
+        raise ValueError(f'type of pool must be one of {", ".join(_LAYERS)} or a module class, got {kind!r}{hint}')
+    options = ', '.join(f'{key}={value!r}' for key, value in config.items())
+    return _layer_factory(layer, config, f'{layer.__name__}({options})')
+
+
+def _layer_factory(layer: type[nn.Module], options: dict[str, Any], name: str) -> PoolFactory:
+    """Make the factory once the options are known to fit, so that a mistake shows before any network is touched."""
+    taken = {'channels', 'stride'} & options.keys()
+    if taken:
+        raise ValueError(f'pool must leave {" and ".join(sorted(taken))} to the place where it is put, got {name}')
+    try:
+        inspect.signature(layer).bind(1, stride=(1, 1), **options)
+        if layer in _LAYERS.values():
+            with torch.device('meta'):
+                layer(options.get('groups', 8), **options)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'pool {name} cannot be built: {error}') from error
+    return PoolFactory(functools.partial(_build, layer, options), name)
+
+
+def _build(layer: type[nn.Module], options: dict[str, Any], channels: int, stride: Stride) -> nn.Module:
+    return layer(channels, stride=stride, **options)
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(name, known)
+    return f'; did you mean {" or ".join(nearest)}?' if nearest else ''

@@ -1,0 +1,82 @@
+"""Measurements for tests and benchmarks. They return numbers; what is good enough is decided where they are called."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from antialias_plugins.functional.arguments import check_map, check_pair
+
+
+def shift_equivariance_error(
+    module: Callable[[Tensor], Tensor],
+    input: Tensor,
+    shifts: Iterable[int | tuple[int, int]],
+    stride: int | tuple[int, int] = 1,
+    margin: int = 0,
+) -> Tensor:
+    """How far a map-to-map module is from moving its output when its input moves.
+
+    The input is shifted circularly by whole pixels, the output by ``shift / stride`` of its own. Where that is a
+    fraction the output is shifted by its Fourier phase, which is exact for a map without aliasing::
+
+        error = |module(shift(input)) - shift(module(input))| / |shift(module(input))|
+
+    with the Euclidean norm over all elements. A module that subsamples without a filter commutes with multiples of its
+    stride and with nothing else.
+
+    Args:
+        module: takes (N, C, H, W), returns (N, C', H', W').
+        input: floating-point map (N, C, H, W) with sides that are multiples of `stride`.
+        shifts: pixels of the input, each for both axes or as ``(vertical, horizontal)``.
+        stride: how many input pixels one output pixel is, for both axes or as ``(vertical, horizontal)``.
+        margin: output pixels at each border that do not count; for modules whose own border is not circular.
+
+    Returns:
+        (len(shifts),) in float64, 0 for an equivariant module.
+
+    Raises:
+        ValueError: if the sides are not multiples of `stride`, or `module` does not shrink them by it.
+
+    Example:
+        >>> from antialias_plugins.layers import BlurPool2d
+        >>> wave = torch.cos(torch.arange(32.0) * 2.5).expand(1, 1, 32, 32)
+        >>> subsampled, blurred = (
+        ...     shift_equivariance_error(BlurPool2d(1, size, padding_mode='circular'), wave, [1], stride=2)
+        ...     for size in (1, 5)
+        ... )
+        >>> bool(blurred < subsampled)
+        True
+    """
+    check_map(input)
+    stride = check_pair('stride', stride)
+    if any(side % step for side, step in zip(input.shape[2:], stride, strict=True)):
+        raise ValueError(f'sides of input must be multiples of stride {stride}, got {tuple(input.shape[2:])}')
+    sides = tuple(side // step for side, step in zip(input.shape[2:], stride, strict=True))
+    with torch.no_grad():
+        still = module(input)
+        if tuple(still.shape[2:]) != sides:
+            raise ValueError(f'module must return maps of {sides} for stride {stride}, got {tuple(still.shape[2:])}')
+        errors = []
+        for shift in shifts:
+            rows, columns = shift if isinstance(shift, tuple) else (shift, shift)
+            moved = module(input.roll((rows, columns), (2, 3)))
+            expected = _shift(_shift(still.double(), 2, rows, stride[0]), 3, columns, stride[1])
+            errors.append(_relative_error(moved.double(), expected, margin))
+    return torch.tensor(errors, dtype=torch.float64)
+
+
+def _shift(output: Tensor, dim: int, pixels: int, stride: int) -> Tensor:
+    """Shift one axis circularly by ``pixels / stride``, exactly where that is whole."""
+    if pixels % stride == 0:
+        return output.roll(pixels // stride, dim)
+    size = output.shape[dim]
+    frequency = torch.fft.rfftfreq(size, dtype=output.dtype, device=output.device)
+    phase = torch.exp(-2j * torch.pi * frequency * pixels / stride).view([-1 if d == dim else 1 for d in range(4)])
+    return torch.fft.irfft(torch.fft.rfft(output, dim=dim) * phase, n=size, dim=dim)
+
+
+def _relative_error(actual: Tensor, expected: Tensor, margin: int) -> float:
+    inner = (..., *(slice(margin, side - margin) for side in expected.shape[2:]))
+    difference, scale = (actual - expected)[inner].norm(), expected[inner].norm()
+    return 0.0 if difference == 0 else float(difference / scale)

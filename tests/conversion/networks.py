@@ -1,0 +1,130 @@
+"""The ResNet family of every host, small enough to build by the dozen."""
+
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
+
+import pytest
+import timm
+import torch
+import torchvision
+from torch import nn
+
+
+def torchvision_resnet(name: str, **kwargs) -> nn.Module:
+    return getattr(torchvision.models, name)(num_classes=10, **kwargs)
+
+
+def timm_resnet(name: str, **kwargs) -> nn.Module:
+    return timm.create_model(name, **{'num_classes': 10, **kwargs})
+
+
+def openmmlab_backbone(host: str, name: str, **kwargs) -> nn.Module:
+    """A backbone of mmseg, mmdet or mmpretrain."""
+    backbones = pytest.importorskip(f'{host}.models.backbones', exc_type=ImportError)
+    return getattr(backbones, name)(**kwargs)
+
+
+D8 = {'strides': (1, 2, 1, 1), 'dilations': (1, 1, 2, 4)}
+D16 = {'strides': (1, 2, 2, 1), 'dilations': (1, 1, 1, 2)}
+THIN = {'base_channels': 8}
+
+_TORCHVISION = {
+    'resnet18': {},
+    'resnet50': {},
+    'resnext50_32x4d': {},
+    'wide_resnet50_2': {},
+    'resnet50-d8': {'replace_stride_with_dilation': (False, True, True)},
+    'resnet50-d16': {'replace_stride_with_dilation': (False, False, True)},
+}
+_TIMM = {
+    'resnet18': {},
+    'resnet18d': {},
+    'resnet50': {},
+    'resnet50c': {},
+    'resnet50d': {},
+    'resnext50_32x4d': {},
+    'wide_resnet50_2': {},
+    'seresnet50': {},
+    'ecaresnet50t': {},
+    'legacy_seresnet18': {},
+    'legacy_seresnext26_32x4d': {},
+    'resnet26-d8': {'output_stride': 8},
+    'resnet26-d16': {'output_stride': 16},
+    'resnet26d-d8': {'output_stride': 8},
+}
+_MMSEG = {
+    'ResNet-18': {'depth': 18, **THIN},
+    'ResNet-50': {'depth': 50, **THIN},
+    'ResNet-50-caffe': {'depth': 50, 'style': 'caffe', **THIN},
+    'ResNetV1c-50': {'depth': 50, 'stem_channels': 8, **THIN},
+    'ResNetV1c-18-d16': {'depth': 18, 'stem_channels': 8, 'contract_dilation': True, **D16, **THIN},
+    'ResNetV1c-50-d8': {'depth': 50, 'stem_channels': 8, 'contract_dilation': True, **D8, **THIN},
+    'ResNetV1c-50-d16': {'depth': 50, 'stem_channels': 8, 'contract_dilation': True, **D16, **THIN},
+    'ResNetV1d-50': {'depth': 50, 'stem_channels': 8, **THIN},
+    'ResNetV1d-50-d8': {'depth': 50, 'stem_channels': 8, 'contract_dilation': True, **D8, **THIN},
+    'ResNet-50-cp': {'depth': 50, 'with_cp': True, **THIN},
+    'ResNeXt-50': {'depth': 50, 'groups': 32, 'base_width': 4},
+}
+_MMDET = {
+    'ResNet-18': {'depth': 18, **THIN},
+    'ResNet-50': {'depth': 50, **THIN},
+    'ResNet-50-caffe': {'depth': 50, 'style': 'caffe', **THIN},
+    'ResNetV1d-50': {'depth': 50, 'stem_channels': 8, **THIN},
+    'ResNeXt-50': {'depth': 50, 'groups': 32, 'base_width': 4},
+    'ResNet-50-dcn': {
+        'depth': 50,
+        'dcn': {'type': 'DCN', 'deform_groups': 1},
+        'stage_with_dcn': (False, True, True, True),
+        **THIN,
+    },
+}
+_MMPRETRAIN = {
+    'ResNet-18': {'depth': 18, 'out_indices': (0, 1, 2, 3)},
+    'ResNet-50': {'depth': 50, 'out_indices': (0, 1, 2, 3)},
+    'ResNet-50-caffe': {'depth': 50, 'style': 'caffe'},
+    'ResNetV1c-50': {'depth': 50},
+    'ResNetV1d-50': {'depth': 50},
+    'SEResNet-50': {'depth': 50},
+    'ResNeXt-50': {'depth': 50, 'groups': 32, 'width_per_group': 4},
+}
+
+
+def _table() -> dict[str, Callable[[], nn.Module]]:
+    table: dict[str, Callable[[], nn.Module]] = {}
+    for name, kwargs in _TORCHVISION.items():
+        table[f'torchvision-{name}'] = partial(torchvision_resnet, name.partition('-')[0], **kwargs)
+    for name, kwargs in _TIMM.items():
+        table[f'timm-{name}'] = partial(timm_resnet, name.partition('-')[0], **kwargs)
+    for host, networks in (('mmseg', _MMSEG), ('mmdet', _MMDET), ('mmpretrain', _MMPRETRAIN)):
+        for name, kwargs in networks.items():
+            table[f'{host}-{name}'] = partial(openmmlab_backbone, host, name.partition('-')[0], **kwargs)
+    return table
+
+
+NETWORKS = _table()
+HOSTS = [host for host in ('torchvision', 'timm', 'mmseg', 'mmdet', 'mmpretrain') if find_spec(host)]
+
+
+def build(name: str) -> nn.Module:
+    """The network in eval mode and float64, every norm with statistics and weights that leave nothing unseen."""
+    torch.manual_seed(0)
+    model = NETWORKS[name]()
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
+            module.running_mean.uniform_(-0.5, 0.5)
+            module.running_var.uniform_(0.5, 1.5)
+        if hasattr(module, 'conv_offset'):
+            nn.init.normal_(module.conv_offset.weight, std=0.1)
+    model.double()
+    model.eval()
+    return model
+
+
+def outputs(model: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
+    """All maps or logits that the network returns."""
+    with torch.no_grad():
+        y = model(x)
+    return list(y) if isinstance(y, (tuple, list)) else [y]

@@ -1,0 +1,96 @@
+"""What every layer must survive: copies, pickles, traces, exports, compilers."""
+
+import copy
+import io
+import pickle
+import warnings
+
+import pytest
+import torch
+
+from antialias_plugins.layers import AdaptiveBlurPool2d, BlurPool2d, MaxBlurPool2d
+
+LAYERS = {
+    'blur': lambda: BlurPool2d(8),
+    'blur-any-channels': lambda: BlurPool2d(),
+    'blur-circular': lambda: BlurPool2d(8, 5, padding_mode='circular'),
+    'subsampling': lambda: BlurPool2d(8, 1),
+    'max-blur': lambda: MaxBlurPool2d(3, 2, 1),
+    'max-blur-ceil': lambda: MaxBlurPool2d(3, 2, 1, ceil_mode=True),
+    'adaptive': lambda: AdaptiveBlurPool2d(8),
+    'adaptive-joint': lambda: AdaptiveBlurPool2d(8, 3, 3, groups=2, softmax='joint'),
+}
+SIDES = {'usual': (9, 8), 'smaller-than-the-filter': (2, 1)}
+
+
+@pytest.fixture(params=LAYERS)
+def layer(request):
+    return LAYERS[request.param]().eval()
+
+
+@pytest.fixture(params=SIDES)
+def input(request):
+    return torch.rand(2, 8, *SIDES[request.param])
+
+
+def save_and_load(layer):
+    buffer = io.BytesIO()
+    torch.save(layer, buffer)
+    buffer.seek(0)
+    return torch.load(buffer, weights_only=False)
+
+
+@pytest.mark.parametrize(
+    'copied',
+    [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer)), save_and_load],
+    ids=['copy', 'pickle', 'file'],
+)
+def test_copies_compute_the_same(layer, input, copied):
+    assert torch.equal(copied(layer)(input), layer(input))
+
+
+@pytest.mark.filterwarnings('ignore:`torch.jit.trace:FutureWarning')
+def test_trace_without_a_warning_about_the_graph(layer, input):
+    with warnings.catch_warnings():
+        warnings.filterwarnings('error', category=torch.jit.TracerWarning)
+        traced = torch.jit.trace(layer, input)
+    assert torch.equal(traced(input), layer(input))
+
+
+@pytest.mark.filterwarnings('ignore:`torch.jit.trace:FutureWarning')
+def test_trace_holds_for_another_size(layer):
+    traced = torch.jit.trace(layer, torch.rand(2, 8, 9, 8))
+    other = torch.rand(1, 8, 12, 13)
+    torch.testing.assert_close(traced(other), layer(other))
+
+
+def test_compiles_into_one_graph(layer, input):
+    torch._dynamo.reset()
+    compiled = torch.compile(layer, fullgraph=True, backend='aot_eager')
+    torch.testing.assert_close(compiled(input), layer(input))
+
+
+def test_compiled_graph_holds_for_other_sizes(layer):
+    torch._dynamo.reset()
+    compiled = torch.compile(layer, fullgraph=True, backend='eager')
+    for sides in ((9, 8), (12, 13), (14, 15)):
+        input = torch.rand(2, 8, *sides)
+        torch.testing.assert_close(compiled(input), layer(input))
+
+
+def test_compiles_into_one_graph_under_autocast(layer):
+    torch._dynamo.reset()
+    compiled = torch.compile(layer, fullgraph=True, backend='eager')
+    input = torch.rand(2, 8, 9, 8).bfloat16()
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        assert torch.equal(compiled(input), layer(input))
+
+
+def test_export(layer, input):
+    exported = torch.export.export(layer, (input,))
+    torch.testing.assert_close(exported.module()(input), layer(input))
+
+
+def test_moves_to_another_type(layer):
+    input = torch.rand(2, 8, 9, 8)
+    torch.testing.assert_close(layer.double()(input.double()).float(), layer.float()(input))
