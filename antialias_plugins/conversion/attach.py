@@ -1,11 +1,12 @@
 """Hang a filter on a module in place, and take it off again.
 
-The class of the existing module is swapped for a subclass whose ``forward`` runs the filter before or after the original
-one. The module stays the same object: references, hooks, parameters, ``isinstance`` checks and state-dict keys survive.
+The class of the existing module is swapped for a subclass whose ``forward`` runs the filter before or after the
+original one. The module stays the same object: references, hooks, parameters, ``isinstance`` checks and state-dict keys
+survive.
 """
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache
 from types import FunctionType
 
 from torch import Tensor, nn
@@ -116,7 +117,7 @@ def detach_all(model: nn.Module) -> int:
     return count
 
 
-@lru_cache(maxsize=None)
+@cache
 def _subclass(forward: str, base: type[nn.Module]) -> type[nn.Module]:
     """The subclass of ``base`` that filters; one class for each pair, so that instances of it compare equal by type."""
     members = {

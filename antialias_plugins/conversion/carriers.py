@@ -1,7 +1,7 @@
 """Which existing module carries a filter, so that no module of the network changes its name.
 
-A filter needs a module to hang on: its child ``aa``. Any module can carry one whose single call starts (``'pre'``) or ends
-(``'post'``) exactly where the filter belongs. A normalisation never does: SyncBN conversion, BN freezing and
+A filter needs a module to hang on: its child ``aa``. Any module can carry one whose single call starts (``'pre'``) or
+ends (``'post'``) exactly where the filter belongs. A normalisation never does: SyncBN conversion, BN freezing and
 conv-BN fusion replace it, and would drop the filter without a word.
 """
 
@@ -103,7 +103,8 @@ def _carry(node: Node, mode: Mode) -> Carrier:
 
 def _is_free(graph: Graph, carrier: Carrier) -> bool:
     module = carrier.module
-    if not graph.runs_once(module) or parametrize.is_parametrized(module) or ops.is_norm(module):
+    hides_a_forward = 'forward' in vars(module) or parametrize.is_parametrized(module)
+    if not graph.runs_once(module) or hides_a_forward or ops.is_norm(module):
         return False
     if carrier.mode == 'slot':
         return type(module) is nn.Identity and not module._forward_hooks and not module._forward_pre_hooks

@@ -78,12 +78,12 @@ def convert_antialias(
 ) -> nn.Module:
     """Antialias a network in place: low-pass filter wherever it downsamples.
 
-    A strided convolution is made dense, and the filter subsamples right after its activation (Zhang, "Making Convolutional
-    Networks Shift-Invariant Again", ICML 2019, https://arxiv.org/abs/1904.11486); a linear 1×1 convolution is filtered
-    before; max pools become max, then filter; average pools become the filter. The places are found on one traced
-    forward pass, so any network will do whose places have a module to carry the filter. No parameter, buffer or module
-    changes its name: the network's own checkpoints load as before. Only the adaptive filter adds keys, all below
-    ``….aa.``.
+    A strided convolution is made dense, and the filter subsamples right after its activation, as in `Making
+    Convolutional Networks Shift-Invariant Again <https://arxiv.org/abs/1904.11486>`_ (Zhang, 2019); a linear 1×1
+    convolution is filtered before; max pools become max, then filter; average pools become the filter. The places are
+    found on one traced forward pass, so any network will do whose places have a module to carry the filter. No
+    parameter, buffer or module changes its name: the network's own checkpoints load as before. Only the adaptive filter
+    adds keys, all below ``….aa.``.
 
     Convert before wrapping (DDP, EMA, compile), and before building an optimizer if the filter has parameters.
 
@@ -229,10 +229,8 @@ def _verify(model: nn.Module, example: Tensor | tuple, graph: Graph) -> None:
     with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
         shapes = output_shapes(model(*args))
     if shapes != graph.output_shapes:
-        before, after = ([tuple(shape) for shape in s] for s in (graph.output_shapes, shapes))
-        raise UnsupportedModelError(
-            f'{type(model).__name__}: antialiasing would change its output shapes from {before} to {after}'
-        )
+        change = f'from {list(graph.output_shapes)} to {list(shapes)}'
+        raise UnsupportedModelError(f'{type(model).__name__}: antialiasing would change its output shapes {change}')
 
 
 def _warn_of_frozen_filters(model: nn.Module, plan: AntialiasPlan, layers: list[nn.Module]) -> None:

@@ -1,7 +1,8 @@
 """Stages of a ResNet that were built with dilation in place of a stride.
 
-Such a stage no longer says where its stride was. DDAC's segmentation (https://arxiv.org/abs/2008.09604) keeps the filter there, with stride 1,
-so that an antialiased ImageNet checkpoint still fits; this module finds the convolutions to put it at.
+Such a stage no longer says where its stride was. DDAC's segmentation (https://arxiv.org/abs/2008.09604) keeps the
+filter there, with stride 1, so that an antialiased ImageNet checkpoint still fits; this module finds the convolutions
+to put it at.
 """
 
 from collections.abc import Iterator
@@ -33,7 +34,9 @@ def dilated_roots(model: nn.Module) -> list[str]:
 
 
 def _is_residual_block(module: nn.Module) -> bool:
-    return hasattr(module, 'downsample') and all(isinstance(getattr(module, n, None), nn.Module) for n in ('conv1', 'conv2'))
+    return hasattr(module, 'downsample') and all(
+        isinstance(getattr(module, n, None), nn.Module) for n in ('conv1', 'conv2')
+    )
 
 
 def _is_strided(block: nn.Module) -> bool:

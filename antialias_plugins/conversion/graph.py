@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from torch import Size, nn
+from torch import nn
 
 
 @dataclass(eq=False)
@@ -35,7 +35,7 @@ class Node:
     module: nn.Module | None = None
     inputs: list['Node'] = field(default_factory=list)
     users: list['Node'] = field(default_factory=list)
-    shape: Size = Size()
+    shape: tuple[int, ...] = ()
     is_output: bool = False
     stride_is_free: bool = True
 
@@ -68,7 +68,7 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     call_counts: dict[nn.Module, int] = field(default_factory=dict)
-    output_shapes: tuple[Size, ...] = ()
+    output_shapes: tuple[tuple[int, ...], ...] = ()
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)

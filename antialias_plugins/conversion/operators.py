@@ -10,16 +10,17 @@ CONV, MAX_POOL, AVG_POOL = 'conv', 'max pool', 'avg pool'
 NORM, ACTIVATION, IDENTITY, JOIN = 'norm', 'activation', 'identity', 'join'
 OTHER = 'other'
 
-_FUNCTION_ROLES = {
-    NORM: ('batch_norm', 'group_norm', 'layer_norm', 'instance_norm'),
+# functions of torch by their bare names: relu_ is relu, __iadd__ is iadd
+_FUNCTIONS = {
+    NORM: 'batch_norm group_norm layer_norm instance_norm',
     ACTIVATION: (
-        'relu relu_ relu6 leaky_relu leaky_relu_ elu elu_ selu selu_ celu celu_ silu mish gelu hardswish hardsigmoid '
-        'hardtanh hardtanh_ sigmoid sigmoid_ tanh tanh_ softplus prelu clamp clamp_ threshold threshold_'
-    ).split(),
-    IDENTITY: 'dropout dropout_ dropout2d feature_dropout contiguous clone detach to type_as float half'.split(),
-    JOIN: 'add add_ __add__ __radd__ __iadd__ cat concat concatenate'.split(),
+        'relu relu6 leaky_relu elu selu celu silu mish gelu hardswish hardsigmoid hardtanh sigmoid tanh softplus prelu '
+        'clamp threshold'
+    ),
+    IDENTITY: 'dropout dropout2d feature_dropout contiguous clone detach to type_as float half',
+    JOIN: 'add radd iadd cat concat concatenate',
 }
-FUNCTION_ROLE = {name: role for role, names in _FUNCTION_ROLES.items() for name in names}
+_FUNCTION_ROLE = {name: role for role, names in _FUNCTIONS.items() for name in names.split(' ')}
 FUNCTIONAL_DOWNSAMPLING = ('conv2d', 'max_pool2d', 'avg_pool2d')
 
 
@@ -53,6 +54,11 @@ def stride_of(module: nn.Module | None) -> tuple[int, int]:
     """Stride of a convolution or pool; (1, 1) for anything else."""
     stride = getattr(module, 'stride', 1)
     return (1, 1) if stride is None else pair(stride)
+
+
+def role_of_function(name: str) -> str:
+    """Role of a function of torch, told from its name."""
+    return _FUNCTION_ROLE.get(name.strip('_'), OTHER)
 
 
 def role_of(module: nn.Module, args: tuple) -> str | None:

@@ -1,7 +1,7 @@
 """Where on the dataflow graph the filter of each downsampling operation belongs.
 
-The rule is Zhang's (https://arxiv.org/abs/1904.11486): compute densely, filter right after the activation, and subsample
-there. So a strided convolution is made dense, and its dense result is followed forward to the first activation.
+The rule is Zhang's (https://arxiv.org/abs/1904.11486): compute densely, filter right after the activation, and
+subsample there. So a strided convolution is made dense, and its dense result is followed to the first activation.
 """
 
 from collections.abc import Collection, Iterable
@@ -33,6 +33,7 @@ class Run:
 
     @property
     def root(self) -> Node:
+        """The only operation, or the first of several."""
         return self.roots[0]
 
     def advance(self, node: Node) -> 'Run | None':

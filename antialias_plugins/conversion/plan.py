@@ -10,8 +10,8 @@ class Site:
     """One place where the network downsamples, and the filter it gets.
 
     Attributes:
-        roots: fully qualified names of the operations whose stride the filter takes over; several when parallel branches
-            share one filter.
+        roots: fully qualified names of the operations whose stride the filter takes over; several when parallel
+            branches share one filter.
         kind: ``'conv'``, ``'max pool'`` or ``'avg pool'``.
         stride: (vertical, horizontal) stride of the filter; (1, 1) in a dilated stage.
         channels: channels of the map that is filtered.
@@ -74,7 +74,9 @@ class AntialiasPlan:
 
     def summary(self) -> str:
         """One line: how many places, and what becomes of them."""
-        counts = f'{len(self.sites)} filtered, {len(self.skipped)} left as they are, {len(self.unsupported)} unsupported'
+        counts = (
+            f'{len(self.sites)} filtered, {len(self.skipped)} left as they are, {len(self.unsupported)} unsupported'
+        )
         return f'{self.model} with {self.layer}: {counts}'
 
     def _table(self) -> list[str]:

@@ -15,7 +15,7 @@ from antialias_plugins.conversion.placement import Run, follow, has_conv_ancesto
 from antialias_plugins.conversion.plan import AntialiasPlan, LeftAlone, Site
 from antialias_plugins.layers.pool import PoolFactory
 
-# A convolution that strides by more is patch embedding or attention reduction: made dense, it would cost stride² as much.
+# A convolution that strides by more embeds patches or reduces attention: made dense, it would cost stride² as much.
 MAX_STRIDE = 2
 
 
@@ -110,15 +110,9 @@ class _Planner:
             reason = 'returns indices'
         elif len(node.inputs) != 1 or len(node.inputs[0].shape) != 4:
             reason = 'does not read one map of shape (N, C, H, W)'
-        elif node.role == ops.MAX_POOL and self.loses_windows(module):
-            reason = 'ceil_mode with a stride above the kernel size'
         if reason:
             self.reject(node.name, module, reason)
         return reason is None
-
-    @staticmethod
-    def loses_windows(pool: nn.MaxPool2d) -> bool:
-        return pool.ceil_mode and any(k < s for k, s in zip(ops.pair(pool.kernel_size), ops.stride_of(pool), strict=True))
 
     def place(self, run: Run, carrier: Carrier | str) -> None:
         """Turn a run and its carrier into a site."""
@@ -131,7 +125,9 @@ class _Planner:
             self.reject(' + '.join(names), root.module, carrier)
             return
         self.carried.add(carrier.name)
-        site = Site(names, root.role, run.stride, carrier.channels, carrier.name, carrier.mode, str(self.pool), _note(run))
+        site = Site(
+            names, root.role, run.stride, carrier.channels, carrier.name, carrier.mode, str(self.pool), _note(run)
+        )
         self.sites.append((root.index, site))
 
     def try_layer(self, carrier: Carrier, stride: tuple[int, int]) -> str | None:
@@ -144,7 +140,9 @@ class _Planner:
         return None
 
     def reject(self, name: str, module: nn.Module, reason: str) -> None:
-        self.unsupported.append(LeftAlone(f'{name} ({type(module).__name__})', f'{reason}; skip=[...] leaves it as it is'))
+        self.unsupported.append(
+            LeftAlone(f'{name} ({type(module).__name__})', f'{reason}; skip=[...] leaves it as it is')
+        )
 
     def report_functions(self) -> None:
         """Whatever else makes the map smaller: nothing is passed over in silence."""

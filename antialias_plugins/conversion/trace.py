@@ -69,9 +69,9 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = flag
 
 
-def output_shapes(outputs: Any) -> tuple[torch.Size, ...]:
+def output_shapes(outputs: Any) -> tuple[tuple[int, ...], ...]:
     """Shapes of all tensors in what a network returns."""
-    return tuple(tensor.shape for tensor in _tensors(outputs))
+    return tuple(tuple(tensor.shape) for tensor in _tensors(outputs))
 
 
 def _tensors(tree: Any) -> list[Tensor]:
@@ -108,7 +108,7 @@ class _Recorder(TorchFunctionMode):
         for tensor in _tensors(output):
             self.node_of[id(tensor)] = node
             self.alive.append(tensor)
-            node.shape = node.shape or tensor.shape
+            node.shape = node.shape or tuple(tensor.shape)
 
     def sources(self, *trees: Any) -> list[Node]:
         found = [self.node_of[id(t)] for tree in trees for t in _tensors(tree) if id(t) in self.node_of]
@@ -149,7 +149,7 @@ class _Recorder(TorchFunctionMode):
         output = func(*args, **kwargs)
         if inputs and _tensors(output):
             name = getattr(func, '__name__', str(func))
-            role = ops.FUNCTION_ROLE.get(name, ops.OTHER)
+            role = ops.role_of_function(name)
             if name in ops.FUNCTIONAL_DOWNSAMPLING and _is_fixed_filter(name, args, kwargs):
                 name = 'fixed filter'
             self.add('function', name, role, inputs, output)

@@ -81,10 +81,10 @@ def dense_max_pool2d(
     kernel_size, padding = check_window(kernel_size, padding)
     stride, dilation = check_pair('stride', stride), check_pair('dilation', dilation)
     if ceil_mode:
-        bottom, right = (
+        bottom, right = [
             _missing_positions(input.shape[2 + axis], kernel_size[axis], stride[axis], padding[axis], dilation[axis])
             for axis in (0, 1)
-        )
+        ]
         input = F.pad(input, (0, right, 0, bottom), value=float('-inf'))
     return F.max_pool2d(input, kernel_size, 1, padding, dilation)
 
@@ -94,7 +94,7 @@ def check_window(
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the window and the border of a max pool as pairs, or raise if one of them or their ratio is wrong."""
     kernel_size, padding = check_pair('kernel_size', kernel_size), check_pair('padding', padding, minimum=0)
-    if any(2 * border > side for border, side in zip(padding, kernel_size, strict=True)):
+    if any(2 * padding[axis] > kernel_size[axis] for axis in (0, 1)):
         raise ValueError(f'padding must be at most half of kernel_size {kernel_size}, got {padding}')
     return kernel_size, padding
 

@@ -12,6 +12,8 @@ from antialias_plugins.functional.precision import widen
 from antialias_plugins.kernels.shape import static_shape
 
 _logger = logging.getLogger('antialias_plugins')
+# Before torch 2.3 it is not public.
+_is_compiling = getattr(torch.compiler, 'is_compiling', None) or torch._utils.is_compiling
 
 
 def pad2d(input: Tensor, filt_size: int, padding_mode: str = 'reflect') -> Tensor:
@@ -43,7 +45,7 @@ def pad2d(input: Tensor, filt_size: int, padding_mode: str = 'reflect') -> Tenso
         return _wrap(_wrap(input, 2, before, after), 3, before, after)
     if padding_mode == 'reflect' and after >= side:
         padding_mode = 'replicate'
-        if not (torch.compiler.is_compiling() or torch.jit.is_tracing()):
+        if not (_is_compiling() or torch.jit.is_tracing()):
             _log_fallback()
     mode = 'constant' if padding_mode == 'zeros' else padding_mode
     return F.pad(widen(input), (before, after, before, after), mode).to(input.dtype)

@@ -5,8 +5,6 @@ Shapes: N batch, C channels, H W sides, K taps per axis, S stride, G groups. A *
 checks are in `antialias_plugins.functional`.
 """
 
-from collections.abc import Iterator
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -54,19 +52,17 @@ def adaptive_blur_pool2d(
     """
     weights = _normalise(logits, groups, softmax)
     padded = padded.unflatten(1, (groups, -1))
-    terms = _windows(padded, filt_size, stride)
-    output = weights[:, :, 0, None] * next(terms)
-    for tap, term in enumerate(terms, start=1):
-        output = output.addcmul_(weights[:, :, tap, None], term.to(weights.dtype))
+    windows = _windows(padded, filt_size, stride)
+    output = weights[:, :, 0, None] * windows[0]
+    for tap in range(1, filt_size**2):
+        output = output.addcmul_(weights[:, :, tap, None], windows[tap].to(weights.dtype))
     return output.flatten(1, 2).to(padded.dtype)
 
 
-def _windows(padded: Tensor, filt_size: int, stride: tuple[int, int]) -> Iterator[Tensor]:
-    """Yield for each of the K * K taps, row by row, the strided view (..., H', W') of what it meets."""
-    for top in range(filt_size):
-        for left in range(filt_size):
-            rows, columns = (slice(first, first - filt_size + 1 or None) for first in (top, left))
-            yield padded[..., rows, columns][..., :: stride[0], :: stride[1]]
+def _windows(padded: Tensor, filt_size: int, stride: tuple[int, int]) -> list[Tensor]:
+    """For each of the K * K taps, row by row, the strided view (..., H', W') of what it meets."""
+    cuts = [slice(first, first - filt_size + 1 or None) for first in range(filt_size)]
+    return [padded[..., rows, columns][..., :: stride[0], :: stride[1]] for rows in cuts for columns in cuts]
 
 
 def _normalise(logits: Tensor, groups: int, softmax: str) -> Tensor:

@@ -5,17 +5,17 @@ import pickle
 
 import pytest
 import torch
-from tests.conversion.networks import HOSTS, NETWORKS, build, outputs
 from torch import nn
 
 from antialias_plugins import convert_antialias, plan_antialias, revert_antialias
 from antialias_plugins.layers import AdaptiveBlurPool2d
+from tests.conversion.networks import HOSTS, NETWORKS, build, outputs
 
-SIZES = {'even': (64, 96), 'odd': (65, 99)}
+SIZES = {'even': (48, 64), 'odd': (49, 67)}
 
 
 def image(size: str) -> torch.Tensor:
-    return torch.rand(2, 3, *SIZES[size], dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    return torch.rand(1, 3, *SIZES[size], dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
 
 def largest_error(actual: list[torch.Tensor], expected: list[torch.Tensor]) -> float:
@@ -81,11 +81,13 @@ def test_everything_about_a_module_survives(name):
 
     calls.clear()
     model.train()
-    model(image('even')[..., :32, :32].repeat(2, 1, 2, 2))
+    model(image('even').repeat(2, 1, 1, 1))
     assert calls == [1]
     assert all(parameter.requires_grad == flags.get(key, True) for key, parameter in model.named_parameters())
     survivors = {key: module for key, module in model.named_modules() if key in modules and not key.endswith('.aa')}
-    assert all(module is modules[key] and isinstance(module, type(module).__mro__[-3]) for key, module in survivors.items())
+    assert all(
+        module is modules[key] and isinstance(module, type(module).__mro__[-3]) for key, module in survivors.items()
+    )
     layers = [m for m in model.modules() if isinstance(m, AdaptiveBlurPool2d)]
     assert all(layer.training and layer.conv.weight.dtype == torch.float64 for layer in layers)
 
@@ -112,7 +114,7 @@ def test_sync_batch_norm_conversion_keeps_the_filters(convert_first):
     assert largest_error(outputs(model, image('even')), expected) == 0
 
 
-def test_frozen_statistics_do_not_move():
+def test_statistics_do_not_move():
     model = build('timm-resnet18').train()
     before = copy.deepcopy(model.state_dict())
     plan_antialias(model, 'ddac3')

@@ -1,0 +1,182 @@
+"""Where the filter goes, against networks that were written antialiased by hand."""
+
+import copy
+
+import pytest
+import timm
+import torch
+import torchvision
+from torch import nn
+
+from antialias_plugins import convert_antialias, plan_antialias
+from antialias_plugins.functional import blur_pool2d
+from tests.conversion.networks import HOSTS, build, outputs
+
+
+def positions(model: nn.Module, **kwargs) -> dict[str, str]:
+    return {' + '.join(site.roots): site.position for site in plan_antialias(model, **kwargs).sites}
+
+
+SITES = {
+    'torchvision-resnet18': {
+        'maxpool': 'in maxpool',
+        'layer2.0.conv1': 'before layer2.0.conv2',
+        'layer2.0.downsample.0': 'before layer2.0.downsample.0',
+    },
+    'torchvision-resnet50': {'layer3.0.conv2': 'before layer3.0.conv3'},
+    'timm-resnet18': {'layer2.0.conv1': 'in layer2.0.aa'},
+    'timm-resnet50d': {'layer2.0.conv2': 'in layer2.0.aa', 'layer2.0.downsample.0': 'in layer2.0.downsample.0'},
+    'timm-legacy_seresnext26_32x4d': {'pool0': 'in pool0', 'layer4.0.conv2': 'before layer4.0.conv3'},
+    'mmseg-ResNet-50-caffe': {'layer2.0.conv1': 'before layer2.0.conv2'},
+    'mmseg-ResNetV1c-50-d8': {'layer2.0.conv2': 'before layer2.0.conv3'},
+    'mmseg-ResNetV1d-50': {'layer4.0.downsample.0': 'in layer4.0.downsample.0'},
+    'mmpretrain-SEResNet-50': {'layer3.0.conv2': 'before layer3.0.conv3'},
+}
+
+
+@pytest.mark.parametrize('name', [name for name in SITES if name.partition('-')[0] in HOSTS])
+def test_golden_sites(name):
+    found = positions(build(name))
+    assert {place: found[place] for place in SITES[name]} == SITES[name]
+
+
+class HandWrittenBlock(torchvision.models.resnet.BasicBlock):
+    """Zhang's block: convolve densely, filter behind the activation; filter before the skip path's 1×1."""
+
+    def forward(self, x):
+        if self.stride == 1:
+            return super().forward(x)
+        y = self.relu(self.bn1(nn.functional.conv2d(x, self.conv1.weight, padding=1)))
+        y = self.bn2(self.conv2(blur_pool2d(y, 4, 2)))
+        conv, norm = self.downsample
+        return self.relu(y + norm(nn.functional.conv2d(blur_pool2d(x, 4, 2), conv.weight)))
+
+
+def test_a_converted_network_is_the_hand_written_one():
+    """A filter before the activation would pass every test of shapes, keys and identities."""
+    model = build('torchvision-resnet18')
+    x = torch.rand(1, 3, 65, 50, dtype=torch.float64)
+    expected = convert_antialias(build('torchvision-resnet18'), 'lpf4')(x)
+    model.maxpool.forward = lambda x: blur_pool2d(nn.functional.max_pool2d(x, 3, 1, 1), 4, 2)
+    for block in model.modules():
+        if isinstance(block, torchvision.models.resnet.BasicBlock):
+            block.__class__ = HandWrittenBlock
+    torch.testing.assert_close(model(x), expected, rtol=1e-12, atol=0)
+
+
+class Branches(nn.Module):
+    """Two strided branches, their sum, an activation: RepVGG's training-time block."""
+
+    def __init__(self, activation):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, 2, 1)
+        self.wide, self.narrow = nn.Conv2d(4, 4, 3, 2, 1), nn.Conv2d(4, 4, 1, 2)
+        self.act = activation
+        self.head = nn.Conv2d(4, 2, 3, padding=1)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.head(self.act(self.wide(x) + self.narrow(x)))
+
+
+def test_branches_that_join_before_an_activation_share_one_filter():
+    assert positions(Branches(nn.ReLU())) == {'wide + narrow': 'after act'}
+
+
+def test_branches_without_an_activation_are_filtered_each_for_itself():
+    assert positions(Branches(nn.Identity())) == {'wide': 'after wide', 'narrow': 'before narrow'}
+
+
+@pytest.mark.parametrize(
+    'pool',
+    [
+        nn.MaxPool2d(3, 2, 1),
+        nn.MaxPool2d(3, 2, 0, ceil_mode=True),
+        nn.MaxPool2d(2, 2, ceil_mode=True),
+        nn.MaxPool2d(2, 3, ceil_mode=True),
+        nn.AvgPool2d(2, 2),
+        nn.AvgPool2d(3, 2, 1),
+        nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False),
+        nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=True),
+        nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False),
+        nn.AvgPool2d((3, 2), (2, 1), (1, 0)),
+        nn.AvgPool2d(2, 2, divisor_override=3),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize('size', [(8, 8), (9, 7), (10, 13)], ids=str)
+def test_pools_keep_sizes_and_values(pool, size):
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), copy.deepcopy(pool)).double().eval()
+    x = torch.rand(2, 3, *size, dtype=torch.float64)
+    expected = model(x)
+    convert_antialias(model, 'lpf1', avgpool='keep')
+    torch.testing.assert_close(model(x), expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize('size', [(8, 8), (9, 7), (10, 13)], ids=str)
+@pytest.mark.parametrize('ceil_mode', [False, True], ids=['floor', 'ceil'])
+def test_a_replaced_average_pool_keeps_its_size(ceil_mode, size):
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.AvgPool2d(2, 2, ceil_mode=ceil_mode))
+    x = torch.rand(2, 3, *size)
+    expected = model(x).shape
+    assert convert_antialias(model, 'lpf4')(x).shape == expected
+
+
+class Tail(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.stem, self.layer, self.head = nn.Conv2d(3, 4, 3, 2, 1), layer, nn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        return self.head(self.layer(self.stem(x)))
+
+
+@pytest.mark.parametrize(
+    ('layer', 'reason'),
+    [
+        (nn.AvgPool2d(5, 2, 2), 'layer: context pooling over 5 pixels'),
+        (nn.Conv2d(4, 4, 4, 4), 'layer: stride 4: made dense it would cost 16 times as much'),
+        (nn.PixelUnshuffle(2), None),
+        (timm.layers.BlurPool2d(4), 'fixed filter in layer: reduces the map without'),
+    ],
+    ids=['context', 'stride 4', 'unshuffle', 'filtered'],
+)
+def test_what_is_left_alone_is_said(layer, reason):
+    model = Tail(layer)
+    model.head = nn.Conv2d(16, 4, 1) if isinstance(layer, nn.PixelUnshuffle) else model.head
+    plan = plan_antialias(model)
+    assert not plan.sites
+    reasons = [str(place) for place in plan.skipped]
+    assert reasons[0].startswith('stem: the first downsampling convolution')
+    assert reason is None or any(r.startswith(reason) for r in reasons)
+
+
+@pytest.mark.skipif('mmseg' not in HOSTS, reason='mmseg is not installed')
+@pytest.mark.parametrize(
+    'name', ['torchvision-resnet50-d8', 'timm-resnet26-d8', 'mmseg-ResNetV1c-50-d8', 'mmseg-ResNetV1d-50-d8']
+)
+def test_dilated_stages_keep_their_filters_and_the_keys_of_the_strided_network(name):
+    dilated = build(name)
+    strided = {
+        'torchvision-resnet50-d8': 'torchvision-resnet50',
+        'timm-resnet26-d8': None,
+        'mmseg-ResNetV1c-50-d8': 'mmseg-ResNetV1c-50',
+        'mmseg-ResNetV1d-50-d8': 'mmseg-ResNetV1d-50',
+    }[name]
+    reference = build(strided) if strided else timm.create_model('resnet26', num_classes=10).double().eval()
+    shapes = [y.shape for y in outputs(dilated, torch.rand(1, 3, 65, 48, dtype=torch.float64))]
+
+    convert_antialias(reference, 'ddac3')
+    convert_antialias(dilated, 'ddac3', dilated='blur')
+
+    assert [y.shape for y in outputs(dilated, torch.rand(1, 3, 65, 48, dtype=torch.float64))] == shapes
+    dilated.load_state_dict(reference.state_dict(), strict=True)
+    assert dict(dilated.named_modules())['layer4.0.conv2'].dilation != (1, 1) or name != 'mmseg-ResNetV1c-50-d8'
+
+
+def test_dilated_stages_are_left_alone_by_default():
+    model = build('torchvision-resnet50-d16')
+    assert {place.partition('.')[0] for place in positions(model)} == {'maxpool', 'layer2', 'layer3'}
+    blurred = positions(model, dilated='blur')
+    assert blurred['layer4.0.conv2'] == 'before layer4.0.conv3'
+    assert blurred['layer4.0.downsample.0'] == 'before layer4.0.downsample.0'
