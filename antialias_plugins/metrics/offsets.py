@@ -1,0 +1,45 @@
+"""The offsets at which the views of an image are taken."""
+
+import numpy as np
+
+Offset = tuple[int, int]
+
+
+def draw_offsets(seed: int, index: int, max_shift: int, count: int = 2) -> tuple[Offset, ...]:
+    """Draw ``count`` different offsets for one image.
+
+    They depend on ``seed`` and ``index`` alone, so batch size, number of workers, rank and the other images do not
+    matter. Each offset is uniform on ``{0, …, max_shift - 1}²``, and no two of an image are equal: they are drawn
+    without replacement. Only `numpy.random.SeedSequence` is used, whose output is fixed for every platform and
+    every version of numpy; that does not hold for numpy's distributions or torch's generators.
+
+    Args:
+        seed: Seed of the whole evaluation, at least 0.
+        index: Index of the image in its data set, at least 0.
+        max_shift: Number of values that either coordinate can take, in pixels, at least 1.
+        count: Number of offsets, from 1 to ``max_shift²``.
+
+    Returns:
+        ``count`` pairs ``(down, right)``, in pixels.
+
+    Raises:
+        ValueError: If an argument is outside its range.
+
+    Example:
+        >>> draw_offsets(seed=0, index=7, max_shift=32) == draw_offsets(seed=0, index=7, max_shift=32)
+        True
+        >>> sorted(draw_offsets(seed=0, index=7, max_shift=2, count=4))
+        [(0, 0), (0, 1), (1, 0), (1, 1)]
+    """
+    for name, value, least in (('seed', seed, 0), ('index', index, 0), ('max_shift', max_shift, 1)):
+        if value < least:
+            raise ValueError(f'{name} must be at least {least}, got {value}')
+    if not 1 <= count <= max_shift**2:
+        raise ValueError(
+            f'count must be between 1 and max_shift² = {max_shift**2}, so that all offsets can differ, got {count}'
+        )
+    words = np.random.SeedSequence(seed, spawn_key=(index,)).generate_state(count, np.uint64)
+    cells = list(range(max_shift**2))
+    # A 64-bit word modulo the number of cells is uniform to within cells / 2⁶⁴.
+    drawn = (cells.pop(int(word) % len(cells)) for word in words)
+    return tuple(divmod(cell, max_shift) for cell in drawn)

@@ -1,0 +1,66 @@
+from itertools import combinations
+
+import pytest
+
+from antialias_plugins.metrics import draw_offsets
+
+
+def test_seed_and_index_alone_decide():
+    forward = [draw_offsets(3, index, 32) for index in range(50)]
+    backward = [draw_offsets(3, index, 32) for index in reversed(range(50))]
+    assert forward == backward[::-1]
+
+
+@pytest.mark.parametrize('other', [dict(seed=1, index=0), dict(seed=0, index=1)], ids=['seed', 'index'])
+def test_seed_and_index_both_matter(other):
+    assert draw_offsets(0, 0, 1000) != draw_offsets(**other, max_shift=1000)
+
+
+def test_more_views_keep_the_first():
+    assert draw_offsets(5, 9, 32, count=4)[:1] == draw_offsets(5, 9, 32, count=1)
+
+
+@pytest.mark.parametrize('count', [2, 3, 9])
+def test_offsets_of_an_image_differ(count):
+    for index in range(200):
+        offsets = draw_offsets(0, index, 3, count)
+        assert len(set(offsets)) == count
+        assert all(0 <= coordinate < 3 for offset in offsets for coordinate in offset)
+
+
+@pytest.mark.parametrize('which', [0, 1], ids=['first', 'second'])
+def test_every_offset_is_equally_likely(which):
+    images, side = 8000, 4
+    counts = dict.fromkeys(((y, x) for y in range(side) for x in range(side)), 0)
+    for index in range(images):
+        counts[draw_offsets(0, index, side)[which]] += 1
+    expected = images / side**2
+    chi_squared = sum((count - expected) ** 2 / expected for count in counts.values())
+    assert chi_squared < 37.70  # 99.9 % quantile for 15 degrees of freedom
+
+
+def test_every_pair_of_offsets_is_equally_likely():
+    images = 6000
+    cells = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    counts = dict.fromkeys((frozenset(pair) for pair in combinations(cells, 2)), 0)
+    for index in range(images):
+        counts[frozenset(draw_offsets(1, index, 2))] += 1
+    expected = images / 6
+    assert sum((count - expected) ** 2 / expected for count in counts.values()) < 20.52  # 5 degrees of freedom
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(seed=-1, index=0, max_shift=2), 'seed must be at least 0, got -1'),
+        (dict(seed=0, index=-3, max_shift=2), 'index must be at least 0, got -3'),
+        (dict(seed=0, index=0, max_shift=0), 'max_shift must be at least 1, got 0'),
+        (dict(seed=0, index=0, max_shift=1), 'count must be between 1 and .* 1, .* got 2'),
+        (dict(seed=0, index=0, max_shift=2, count=5), 'count must be between 1 and .* 4, .* got 5'),
+        (dict(seed=0, index=0, max_shift=2, count=0), 'count must be between 1 and .* 4, .* got 0'),
+    ],
+    ids=['seed', 'index', 'max_shift', 'one-cell', 'too-many', 'none'],
+)
+def test_bad_argument(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        draw_offsets(**arguments)
