@@ -1,0 +1,169 @@
+"""`tools/setup_env.sh` with a stand-in for Python, whose pip does what `FAKE_PIP` says: nothing is installed."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = ('tools/setup_env.sh', 'setup.cfg', 'antialias_plugins/version.py', 'requirements')
+FAKE_PYTHON = """#!/bin/sh
+case "$*" in
+    '-m venv '*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+    '-m pip '*) printf '%s\\n' "$*" >>"$FAKE_LOG" && eval "${FAKE_PIP:-true}" ;;
+    '-c import mmcv._ext') eval "${FAKE_IMPORT:-true}" ;;
+    *) echo stand-in ;;
+esac
+"""
+pytestmark = pytest.mark.skipif(os.name != 'posix', reason='a shell script')
+
+
+class Clone:
+    """A copy of what the script reads, and a way to call the script in it."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.log = root / 'pip.log'
+        for name in FILES:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, root / name)
+        python = root / 'python'
+        python.write_text(FAKE_PYTHON)
+        python.chmod(0o755)
+        cache = root.parent / 'cache'
+        self.env = dict(os.environ, PYTHON=str(python), FAKE_LOG=str(self.log), XDG_CACHE_HOME=str(cache))
+
+    def start(self, stack, **env):
+        return subprocess.Popen(
+            ['bash', self.root / 'tools/setup_env.sh', stack],
+            env=self.env | env,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def call(self, stack='onedl', **env):
+        process = self.start(stack, **env)
+        output, _ = process.communicate(timeout=60)
+        return process.returncode, output
+
+    def start_and_wait_for_pip(self, stack, pip):
+        process = self.start(stack, FAKE_PIP=pip)
+        deadline = time.monotonic() + 30
+        while not self.log.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return process
+
+    def has(self, stack='onedl'):
+        return (self.root / '.venv' / stack).exists()
+
+
+@pytest.fixture
+def clone(tmp_path):
+    return Clone(tmp_path / 'clone')
+
+
+def test_unknown_stack_names_the_two(clone):
+    code, output = clone.call('mmlab')
+    assert code != 0
+    assert "unknown stack 'mmlab': choose onedl or openmmlab" in output
+
+
+def test_unsuitable_python_is_named(clone):
+    code, output = clone.call(PYTHON='false')
+    assert code != 0
+    assert 'PYTHON=false does not run or is not Python 3.10 or newer' in output
+    assert not clone.has()
+
+
+def test_missing_compiler_is_told_before_anything_is_installed(clone):
+    code, output = clone.call('openmmlab', CXX='no-such-compiler')
+    assert code != 0
+    assert 'no C++ compiler (no-such-compiler)' in output
+    assert not clone.log.exists()
+
+
+def test_second_call_does_nothing(clone):
+    assert clone.call()[0] == 0
+    calls = clone.log.read_text()
+    code, output = clone.call()
+    assert (code, output) == (0, '.venv/onedl is up to date.\n')
+    assert clone.log.read_text() == calls
+
+
+@pytest.mark.parametrize('changed', ['requirements/onedl.txt', 'requirements/tests.txt', 'setup.cfg'])
+def test_changed_recipe_is_named_and_rebuilt(clone, changed):
+    clone.call()
+    stale = clone.root / '.venv/onedl/stale'
+    stale.touch()
+    with (clone.root / changed).open('a') as file:
+        file.write('# changed\n')
+    code, output = clone.call()
+    assert code == 0
+    assert f'.venv/onedl is out of date (changed: {changed})' in output
+    assert not stale.exists()
+
+
+def test_failure_leaves_nothing_and_says_what_to_do(clone):
+    code, output = clone.call(FAKE_PIP='exit 3')
+    assert code != 0
+    assert 'put right what it complains of' in output
+    assert not clone.has()
+    assert clone.call()[0] == 0
+
+
+@pytest.mark.parametrize(
+    ('send', 'number'),
+    [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM), (os.kill, signal.SIGHUP)],
+    ids=['ctrl-c', 'terminate', 'hang-up'],
+)
+def test_interrupted_build_is_removed_at_once(clone, send, number):
+    process = clone.start_and_wait_for_pip('onedl', pip='exec sleep 50')
+    send(process.pid, number)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert 'the unfinished .venv/onedl is removed' in output
+    assert not clone.has()
+    assert clone.call()[0] == 0
+
+
+def test_killed_build_is_waited_for_and_rebuilt(clone):
+    process = clone.start_and_wait_for_pip('onedl', pip='exec sleep 1.5 >/dev/null 2>&1')
+    process.kill()
+    process.communicate(timeout=20)
+    assert clone.has()
+    code, output = clone.call()
+    assert code == 0
+    assert '.venv/onedl was left unfinished: it is rebuilt.' in output
+    if shutil.which('flock'):
+        assert 'Another process is building .venv/onedl' in output
+
+
+MAKE_WHEEL = 'case "$*" in *" wheel "*) echo "$FAKE_WHEEL" >"$TMPDIR/mmcv-1-any.whl" ;; esac'
+
+
+def test_compiled_mmcv_is_kept_for_the_next_clone(tmp_path):
+    first, second = Clone(tmp_path / 'first'), Clone(tmp_path / 'second')
+    assert first.call('openmmlab', CXX='sh', FAKE_PIP=MAKE_WHEEL, FAKE_WHEEL='good')[0] == 0
+    code, output = second.call('openmmlab', CXX='no-such-compiler')
+    assert code == 0
+    assert 'compiled before' in output
+    assert 'wheel --no-deps' in first.log.read_text()
+    assert 'wheel --no-deps' not in second.log.read_text()
+
+
+def test_kept_mmcv_that_does_not_load_is_compiled_again(tmp_path):
+    first, second = Clone(tmp_path / 'first'), Clone(tmp_path / 'second')
+    first.call('openmmlab', CXX='sh', FAKE_PIP=MAKE_WHEEL, FAKE_WHEEL='bad')
+    (kept,) = (tmp_path / 'cache').rglob('*.whl')
+    code, output = second.call(
+        'openmmlab', CXX='sh', FAKE_PIP=MAKE_WHEEL, FAKE_WHEEL='good', FAKE_IMPORT=f'! grep -q bad {kept}'
+    )
+    assert code == 0
+    assert 'does not work with this PyTorch' in output
+    assert kept.read_text() == 'good\n'
