@@ -28,6 +28,7 @@ def openmmlab_backbone(host: str, name: str, **kwargs) -> nn.Module:
 D8 = {'strides': (1, 2, 1, 1), 'dilations': (1, 1, 2, 4)}
 D16 = {'strides': (1, 2, 2, 1), 'dilations': (1, 1, 1, 2)}
 THIN = {'base_channels': 8}
+LEARNING = {'norm_eval': False}  # mmdet's backbones freeze their statistics by default
 
 _TORCHVISION = {
     'resnet18': {},
@@ -67,15 +68,16 @@ _MMSEG = {
     'ResNeXt-50': {'depth': 50, 'groups': 32, 'base_width': 4},
 }
 _MMDET = {
-    'ResNet-18': {'depth': 18, **THIN},
-    'ResNet-50': {'depth': 50, **THIN},
-    'ResNet-50-caffe': {'depth': 50, 'style': 'caffe', **THIN},
-    'ResNetV1d-50': {'depth': 50, 'stem_channels': 8, **THIN},
-    'ResNeXt-50': {'depth': 50, 'groups': 32, 'base_width': 4},
+    'ResNet-18': {'depth': 18, **LEARNING, **THIN},
+    'ResNet-50': {'depth': 50, **LEARNING, **THIN},
+    'ResNet-50-caffe': {'depth': 50, 'style': 'caffe', **LEARNING, **THIN},
+    'ResNetV1d-50': {'depth': 50, 'stem_channels': 8, **LEARNING, **THIN},
+    'ResNeXt-50': {'depth': 50, 'groups': 32, 'base_width': 4, **LEARNING},
     'ResNet-50-dcn': {
         'depth': 50,
         'dcn': {'type': 'DCN', 'deform_groups': 1},
-        'stage_with_dcn': (False, True, True, True),
+        'stage_with_dcn': (False, True, True, False),
+        **LEARNING,
         **THIN,
     },
 }
