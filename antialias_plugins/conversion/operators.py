@@ -35,7 +35,8 @@ def is_conv(module: nn.Module) -> bool:
         return True
     weight = getattr(module, 'weight', None)
     has_geometry = all(hasattr(module, name) for name in ('stride', 'padding', 'dilation', 'kernel_size'))
-    return has_geometry and isinstance(weight, Tensor) and weight.dim() == 4 and not hasattr(module, 'output_padding')
+    is_transposed = getattr(module, 'transposed', False)
+    return has_geometry and isinstance(weight, Tensor) and weight.dim() == 4 and not is_transposed
 
 
 def is_norm(module: nn.Module) -> bool:

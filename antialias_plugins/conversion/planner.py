@@ -66,7 +66,7 @@ class _Planner:
                 self.place(Run((node,), ops.stride_of(node.module), (node,)), carrier)
         for run in follow(self.graph, {node for node in roots if node.role == ops.CONV}):
             self.place(run, find_carrier(self.graph, run))
-        self.report_functions()
+        self.report_the_rest()
         ordered = tuple(site for _, site in sorted(self.sites, key=lambda item: item[0]))
         name = type(self.model).__name__
         return AntialiasPlan(name, str(self.pool), ordered, tuple(self.skipped), tuple(self.unsupported))
@@ -144,13 +144,16 @@ class _Planner:
             LeftAlone(f'{name} ({type(module).__name__})', f'{reason}; skip=[...] leaves it as it is')
         )
 
-    def report_functions(self) -> None:
+    def report_the_rest(self) -> None:
         """Whatever else makes the map smaller: nothing is passed over in silence."""
+        handled = (ops.CONV, ops.MAX_POOL, ops.AVG_POOL)
         for node in self.graph:
-            source = node.inputs[0] if node.inputs else None
-            if node.kind != 'function' or source is None or not _shrinks(source, node):
+            if node.role in handled or not node.inputs or not _shrinks(node.inputs[0], node):
                 continue
-            where = f'{node.name} in {node.scope or "the network"}'
+            if node.kind == 'module' and not type(node.module).__module__.startswith('torch.nn.'):
+                self.reject(node.name, node.module, 'makes the map smaller by an operation that cannot be looked into')
+                continue
+            where = node.name if node.kind == 'module' else f'{node.name} in {node.scope or "the network"}'
             if node.name in ops.FUNCTIONAL_DOWNSAMPLING:
                 self.unsupported.append(LeftAlone(where, 'a function, not a module, does the striding'))
             else:

@@ -140,6 +140,9 @@ class _Recorder(TorchFunctionMode):
         if isinstance(top, Node):
             self.bind(top, output)
             return
+        if any(id(tensor) not in self.node_of for tensor in _tensors(output)):
+            # made by something that no function mode sees, such as NumPy or a compiled operator
+            self.add('module', top.name, ops.OTHER, top.inputs, output, module)
         top.last, top.outputs = len(self.graph.nodes), self.sources(output)
         self.graph.calls.append(top)
 

@@ -63,6 +63,15 @@ class Flat(Residual):
         return nn.functional.interpolate(self.head(y), size=dense.shape[-2:])
 
 
+class Opaque(Residual):
+    def forward(self, x):
+        return torch.from_numpy(super().forward(x).detach().numpy()[..., ::2, ::2].copy())
+
+
+def opaque() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 3, 1), Opaque())
+
+
 class PadsByStride(nn.Conv2d):
     def forward(self, x):
         return nn.functional.conv2d(nn.functional.pad(x, (3 - self.stride[0], 0) * 2), self.weight, None, self.stride)
@@ -85,6 +94,7 @@ UNSUPPORTED = {
     'twice': (RunsTwice, r'conv \(Conv2d\): runs 2 times in one forward pass'),
     'functional': (Functional, 'max_pool2d in the network: a function, not a module, does the striding'),
     'padding': (pads_by_stride, r'conv \(PadsByStride\): its padding depends on its stride'),
+    'opaque': (opaque, r'1 \(Opaque\): makes the map smaller by an operation that cannot be looked into'),
     'shape': (Flat, 'would change its output shapes from .* to'),
 }
 
