@@ -96,7 +96,7 @@ def convert_antialias(
             (1, C, 128, 128), where C is what its first convolution reads.
         stem: filter the first downsampling convolution too; it is the most expensive one.
         maxpool: ``'keep'`` the network's own max windows, or take the ``'published'`` 2×2 without padding in place
-            of 3×3 with padding 1, which the published antialiased weights were trained with.
+            of 3×3 with padding 1, which the published antialiased ResNets were trained with.
         avgpool: ``'replace'`` average pools by the filter, or ``'keep'`` the average, dense, before it.
         dilated: in stages of a ResNet that dilate in place of a stride, ``'skip'`` the filter (Zhang's package) or
             ``'blur'`` at stride 1 where the strided network would (DDAC's segmentation).

@@ -1,0 +1,51 @@
+"""A converted torchvision network computes what Zhang's own package computes from the same weights."""
+
+import antialiased_cnns
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from antialias_plugins import convert_antialias
+
+NETWORKS = {
+    'resnet18': 'published',
+    'resnet50': 'published',
+    'resnext50_32x4d': 'published',
+    'vgg11_bn': 'keep',
+    'mobilenet_v2': 'keep',
+    'densenet121': 'keep',
+}
+
+
+def randomise(model: nn.Module) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
+            module.running_mean.uniform_(-0.5, 0.5)
+            module.running_var.uniform_(0.5, 1.5)
+
+
+def copy_in_order(source: nn.Module, target: nn.Module) -> None:
+    """Both packages define their networks in torchvision's order; only the published filters are buffers of their own."""
+    values = [value for key, value in source.state_dict().items() if not key.endswith('filt')]
+    names = list(target.state_dict())
+    assert len(values) == len(names)
+    target.load_state_dict(dict(zip(names, values, strict=True)))
+
+
+@pytest.mark.parametrize('mode', ['eval', 'train'])
+@pytest.mark.parametrize('name', NETWORKS)
+def test_conversion_equals_the_published_package(name, mode):
+    published = getattr(antialiased_cnns, name)(pretrained=False, filter_size=4, num_classes=10).double()
+    randomise(published)
+    ours = getattr(torchvision.models, name)(num_classes=10).double()
+    convert_antialias(ours, 'lpf4', maxpool=NETWORKS[name])
+    copy_in_order(published, ours)
+    for model in (published, ours):
+        model.train(mode == 'train')
+        for module in model.modules():
+            module.p = 0.0 if isinstance(module, nn.Dropout) else getattr(module, 'p', None)
+    x = torch.rand(2, 3, 96, 64, dtype=torch.float64)
+    torch.testing.assert_close(ours(x), published(x), rtol=1e-10, atol=1e-12)
