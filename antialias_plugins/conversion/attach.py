@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.functional.max_blur_pool import dense_max_pool2d
+from antialias_plugins.kernels.shape import static_shape
 
 
 def _pre_forward(self, input: Tensor) -> Tensor:
@@ -33,7 +34,7 @@ def _avg_pool_forward(self, input: Tensor) -> Tensor:
     """The filter alone, on the part of the map that gives the pool's own output size."""
     height, width = (
         n if s == 1 else min(n, s * _pooled_size(n, k, s, p, self.ceil_mode))
-        for n, k, s, p in zip(input.shape[-2:], *_geometry(self), strict=True)
+        for n, k, s, p in zip(static_shape(input)[-2:], *_geometry(self), strict=True)
     )
     return self.aa(input[..., :height, :width])
 
@@ -41,10 +42,10 @@ def _avg_pool_forward(self, input: Tensor) -> Tensor:
 def _dense_avg_pool_forward(self, input: Tensor) -> Tensor:
     """The average at stride 1, then the filter: the pool's own values wherever the filter only subsamples."""
     (top, left), missing = ops.pair(self.padding), []
-    for n, k, s, p in zip(input.shape[-2:], *_geometry(self), strict=True):
+    for n, k, s, p in zip(static_shape(input)[-2:], *_geometry(self), strict=True):
         missing.append(max(0, (_pooled_size(n, k, s, p, self.ceil_mode) - 1) * s + k - n - 2 * p))
     pad, overhang = (left, left, top, top), (0, missing[1], 0, missing[0])
-    counted = F.pad(input.new_ones(1, 1, *input.shape[-2:]), pad, value=float(self.count_include_pad))
+    counted = F.pad(input.new_ones(1, 1, *static_shape(input)[-2:]), pad, value=float(self.count_include_pad))
     share = F.avg_pool2d(F.pad(counted, overhang), self.kernel_size, 1)
     mean = F.avg_pool2d(F.pad(F.pad(input, pad), overhang), self.kernel_size, 1)
     if self.divisor_override:

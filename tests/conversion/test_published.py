@@ -28,7 +28,7 @@ def randomise(model: nn.Module) -> None:
 
 
 def copy_in_order(source: nn.Module, target: nn.Module) -> None:
-    """Both packages define their networks in torchvision's order; only the published filters are buffers of their own."""
+    """Both packages keep torchvision's order; only the published filters are buffers of their own."""
     values = [value for key, value in source.state_dict().items() if not key.endswith('filt')]
     names = list(target.state_dict())
     assert len(values) == len(names)

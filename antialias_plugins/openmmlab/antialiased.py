@@ -1,0 +1,107 @@
+"""`Antialiased`: the one type that antialiases anything an OpenMMLab config can build."""
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from mmengine.logging import print_log
+from mmengine.registry import MODELS
+from torch import nn
+
+from antialias_plugins.conversion import convert_antialias, plan_antialias
+from antialias_plugins.layers import PoolFactory, resolve_pool
+from antialias_plugins.openmmlab.layers import LAYERS
+
+Pool = str | Mapping[str, Any] | Callable[[int, tuple[int, int]], nn.Module]
+
+_OPTIONS = tuple(inspect.getfullargspec(convert_antialias).kwonlyargs)
+
+
+@MODELS.register_module()
+def Antialiased(
+    base: str | type | None = None,
+    pool: Pool = 'lpf4',
+    convert: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> nn.Module:
+    """Build `base`, antialias it in place, and return that very object.
+
+    Its class, ``init_cfg`` and state dict keys are those of `base`, so a config changes three keys and no more::
+
+        backbone = dict(type='Antialiased', base='ResNetV1c', pool='ddac3', convert=dict(dilated='blur'), depth=50, ...)
+
+    Args:
+        base: What to build: a name in the current scope (``'ResNetV1c'``), a name with its scope (``'mmdet.ResNet'``)
+            or a class; a backbone, a timm wrapper or a whole segmentor.
+        pool: The filter: a shorthand (``'lpf4'``, ``'ddac3'``), a config whose type is one of our layers or anything in
+            the registry that takes ``channels`` and ``stride``, or a callable of the two.
+        convert: Options of :func:`~antialias_plugins.convert_antialias`.
+        **kwargs: Arguments of `base`.
+
+    Returns:
+        The converted network. Its plan is in the log, at INFO.
+
+    Raises:
+        ValueError: If `base` is missing or not registered, or `pool` or `convert` is malformed.
+        UnsupportedModelError: If a place of the network cannot be antialiased.
+    """
+    _check_base(base)
+    options = check_convert(convert)
+    factory = _resolve(pool)
+    model = MODELS.build({'type': base, **kwargs})
+    plan = plan_antialias(model, factory, **{key: options[key] for key in options if key != 'on_unsupported'})
+    convert_antialias(model, factory, **options)
+    print_log(f'Antialiased {plan}', logger='current', level=logging.INFO)
+    return model
+
+
+def _check_base(base: Any) -> None:
+    if inspect.isclass(base):
+        return
+    if not isinstance(base, str):
+        raise ValueError(f"Antialiased: base must name the type to build, such as 'ResNetV1c', got {base!r}")
+    with MODELS.switch_scope_and_registry(None) as registry:
+        if registry.get(base) is None:
+            raise ValueError(
+                f'Antialiased: base must be registered in scope {registry.scope!r} or name its own scope, as '
+                f"'mmseg.ResNetV1c' does, got {base!r}{_suggest(base, [*registry.module_dict, *MODELS.module_dict])}"
+            )
+
+
+def check_convert(convert: Any) -> dict[str, Any]:
+    """Return `convert` as a plain dict, empty for None.
+
+    Raises:
+        ValueError: If it is not a mapping, or a key is not an option of `convert_antialias`.
+    """
+    if convert is None:
+        return {}
+    if not isinstance(convert, Mapping):
+        raise ValueError(f"Antialiased: convert must be a dict, such as dict(dilated='blur'), got {convert!r}")
+    for key in convert:
+        if key not in _OPTIONS:
+            options = ', '.join(_OPTIONS)
+            raise ValueError(f'Antialiased: convert takes the keys {options}, got {key!r}{_suggest(key, _OPTIONS)}')
+    return dict(convert)
+
+
+def _resolve(pool: Any) -> PoolFactory:
+    """`resolve_pool`, which also knows the types that only the registry knows."""
+    if isinstance(pool, Mapping) and isinstance(pool.get('type'), str):
+        with MODELS.switch_scope_and_registry(None) as registry:
+            layer = registry.get(pool['type'])
+        if layer is not None and layer not in LAYERS:
+            return PoolFactory(functools.partial(_build_registered, dict(pool)), pool['type'])
+    return resolve_pool(pool)
+
+
+def _build_registered(config: dict[str, Any], channels: int, stride: tuple[int, int]) -> nn.Module:
+    return MODELS.build({**config, 'channels': channels, 'stride': stride})
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    nearest = get_close_matches(name.rpartition('.')[2], list(known))
+    return f'; did you mean {" or ".join(nearest)}?' if nearest else ''

@@ -1,0 +1,106 @@
+"""A training loop whose randomness depends on seed and iteration alone: a resumed training is the same training.
+
+mmengine restores weights, optimizer, schedulers and the order of the samples, but not the state of the generators that
+augmentation and dropout draw from, in this process or in the data loader's workers. Here no such state has to be kept:
+every sample and every iteration starts the generators from numbers that a resumed process knows as well.
+
+`D` is the number of a draw, counted over all ranks from the first iteration; `I` the index of a sample; `L` the length
+of the data set.
+"""
+
+import random
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import InfiniteSampler
+from mmengine.dist import get_rank
+from mmengine.registry import DATASETS, LOOPS
+from mmengine.runner import IterBasedTrainLoop, Runner
+from torch.utils.data import Dataset
+
+
+@LOOPS.register_module()
+class ResumableTrainLoop(IterBasedTrainLoop):
+    """An `IterBasedTrainLoop` that ends with the same weights whether or not it was interrupted and resumed.
+
+    It holds on one machine for any number of workers and ranks, as far as the operations themselves are deterministic,
+    when the checkpoint was written at a multiple of ``accumulative_counts`` and the seed is fixed in the config
+    (``randomness=dict(seed=0)``), because mmengine makes the sampler before it reads the seed of the checkpoint.
+
+    Args:
+        runner: The runner.
+        dataloader: Config of the training data loader; its sampler is mmengine's `InfiniteSampler`.
+        **kwargs: Arguments of `IterBasedTrainLoop`, such as ``max_iters`` and ``val_interval``.
+
+    Raises:
+        ValueError: If `dataloader` is not a config, or has another sampler or a batch sampler.
+    """
+
+    def __init__(self, runner: Runner, dataloader: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(runner, _seed_draws(dataloader, runner.seed), **kwargs)
+
+    def run_iter(self, data_batch: Any) -> None:
+        """Run one iteration with generators that start from the seed, the rank and the iteration."""
+        _start_generators(self.runner.seed, get_rank(), self.iter)
+        super().run_iter(data_batch)
+
+
+class DrawSampler(InfiniteSampler):
+    """An `InfiniteSampler` that says with every index which draw it is, as ``D * L + I``."""
+
+    def _infinite_indices(self) -> Iterator[int]:
+        for draw, index in enumerate(super()._infinite_indices()):
+            yield draw * self.size + index
+
+
+class SeededDataset(Dataset):
+    """The samples of `dataset`, each loaded with generators that start from `seed` and the draw.
+
+    Args:
+        dataset: Config of a data set of length ``L``, whose transforms are random.
+        seed: Seed of the training.
+    """
+
+    def __init__(self, dataset: Mapping[str, Any], seed: int) -> None:
+        self.dataset = DATASETS.build(dataset)
+        self.seed = seed
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """Class names and palette, which mmengine asks the data set for."""
+        return self.dataset.metainfo
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, item: int) -> Any:
+        """Return sample ``I`` of draw ``D``, where `item` is ``D * L + I`` as `DrawSampler` yields it."""
+        draw, index = divmod(item, len(self))
+        _start_generators(self.seed, draw)
+        return self.dataset[index]
+
+
+def _seed_draws(dataloader: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Return the config `dataloader` with a `SeededDataset` around its data set and a `DrawSampler` as its sampler."""
+    if not isinstance(dataloader, Mapping):
+        raise ValueError(f'ResumableTrainLoop: train_dataloader must be a config, got {type(dataloader).__name__}')
+    sampler = dict(dataloader.get('sampler') or {})
+    if sampler.get('type') not in ('InfiniteSampler', InfiniteSampler):
+        raise ValueError(
+            f"ResumableTrainLoop: train_dataloader.sampler must be of type 'InfiniteSampler', got {sampler}"
+        )
+    for key in ('batch_sampler', 'num_batch_per_epoch'):
+        if dataloader.get(key) is not None:
+            raise ValueError(f'ResumableTrainLoop: train_dataloader must have no {key}, got {dataloader[key]}')
+    dataset = {'type': SeededDataset, 'dataset': dataloader['dataset'], 'seed': seed}
+    return {**dataloader, 'dataset': dataset, 'sampler': {**sampler, 'type': DrawSampler}}
+
+
+def _start_generators(*entropy: int) -> None:
+    """Seed the generators of `random`, NumPy and torch, on every device, from a few whole numbers."""
+    python, numpy, torch_ = np.random.SeedSequence(entropy).generate_state(3).tolist()
+    random.seed(python)
+    np.random.seed(numpy)
+    torch.manual_seed(torch_)

@@ -1,0 +1,10 @@
+_base_ = [
+    '../_base_/models/deeplabv3.py',
+    '../_base_/datasets/cityscapes-512x1024.py',
+    '../_base_/schedules/80k.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    data_preprocessor=dict(size=(512, 1024)),
+    backbone=dict(depth=101, init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://resnet101_v1c')),
+)

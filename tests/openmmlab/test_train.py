@@ -1,0 +1,102 @@
+"""mmseg's own tools, byte for byte as installed, on our configs."""
+
+import re
+import signal
+import sys
+import time
+
+import pytest
+import torch
+
+BASELINE = 'deeplabv3plus/deeplabv3plus_r18-d16_1xb4-300_toyscapes-128x256.py'
+DDAC = 'deeplabv3plus/deeplabv3plus_r18-ddac3-d16_1xb4-300_toyscapes-128x256.py'
+
+
+def weights(path):
+    return torch.load(path, map_location='cpu', weights_only=False)['state_dict']
+
+
+def losses(output):
+    """The loss of every training iteration, as logged."""
+    return [float(value) for value in re.findall(r'Iter\(train\).* loss: (\S+)', output)]
+
+
+@pytest.fixture(scope='module')
+def trained(run_mmseg_tool, tiny, tmp_path_factory):
+    """The folder of a training that nobody interrupted."""
+    folder = tmp_path_factory.mktemp('trained')
+    output = run_mmseg_tool('train.py', DDAC, '--work-dir', folder, options=tiny)
+    assert len(losses(output)) == 6
+    return folder
+
+
+def test_killed_training_ends_with_the_same_weights(trained, start_mmseg_tool, run_mmseg_tool, tiny, tmp_path):
+    with (tmp_path / 'killed.log').open('w') as log:
+        process = start_mmseg_tool('train.py', DDAC, '--work-dir', tmp_path, options=tiny, log=log)
+        while process.poll() is None and not (tmp_path / 'last_checkpoint').exists():
+            time.sleep(0.01)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL, (tmp_path / 'killed.log').read_text()[-4000:]
+    assert not (tmp_path / 'iter_6.pth').exists()
+
+    # Data loader workers are another thing that must not matter.
+    output = run_mmseg_tool(
+        'train.py', DDAC, '--work-dir', tmp_path, '--resume', options=tiny | {'train_dataloader.num_workers': 2}
+    )
+
+    assert len(losses(output)) < 6
+    expected, resumed = weights(trained / 'iter_6.pth'), weights(tmp_path / 'iter_6.pth')
+    torch.testing.assert_close(resumed, expected, rtol=0, atol=0)
+
+
+def test_test_reports_accuracy_and_consistency(trained, run_mmseg_tool, tiny, tmp_path):
+    output = run_mmseg_tool('test.py', DDAC, trained / 'iter_6.pth', '--work-dir', tmp_path, options=tiny)
+
+    found = {name: float(value) for name, value in re.findall(r'(mIoU|mASSC): (\d+\.\d+)', output)}
+    assert found.keys() == {'mIoU', 'mASSC'}
+    assert all(0 <= value <= 100 for value in found.values())
+
+
+def test_accumulated_gradients_change_the_weights_once(run_mmseg_tool, tiny, tmp_path):
+    options = tiny | {'optim_wrapper.accumulative_counts': 6}
+
+    run_mmseg_tool('train.py', DDAC, '--work-dir', tmp_path, options=options)
+
+    second, fourth, sixth = (weights(tmp_path / f'iter_{count}.pth') for count in (2, 4, 6))
+    learned = [name for name in second if name.endswith('conv_seg.weight')]
+    assert learned
+    for name in learned:
+        assert torch.equal(second[name], fourth[name])
+        assert not torch.equal(fourth[name], sixth[name])
+
+
+def test_amp(trained, run_mmseg_tool, tiny, tmp_path):
+    run_mmseg_tool('train.py', DDAC, '--work-dir', tmp_path, '--amp', options=tiny)
+
+    mixed, full = weights(tmp_path / 'iter_6.pth'), weights(trained / 'iter_6.pth')
+    assert all(torch.isfinite(value).all() for value in mixed.values())
+    assert {name: value.dtype for name, value in mixed.items()} == {name: value.dtype for name, value in full.items()}
+    assert not torch.equal(mixed['decode_head.conv_seg.weight'], full['decode_head.conv_seg.weight'])
+
+
+def test_two_processes(run_mmseg_tool, tiny, tmp_path):
+    launcher = (sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2')
+    options = tiny | {'env_cfg.dist_cfg.backend': 'gloo'}
+
+    output = run_mmseg_tool(
+        'train.py', DDAC, '--work-dir', tmp_path, '--launcher', 'pytorch', launcher=launcher, options=options
+    )
+
+    assert 'GPU number: 2' in output
+    assert len(losses(output)) == 6
+    assert all(torch.isfinite(value).all() for value in weights(tmp_path / 'iter_6.pth').values())
+
+
+def test_one_line_antialiases_any_config_that_imports_the_package(run_mmseg_tool, tiny, tmp_path):
+    antialiased = {'type': 'Antialiased', 'base': 'ResNetV1c', 'pool': 'lpf4'}
+    options = tiny | {f'model.backbone.{key}': value for key, value in antialiased.items()}
+
+    output = run_mmseg_tool('train.py', BASELINE, '--work-dir', tmp_path, options=options)
+
+    assert 'ResNetV1c with lpf4: 5 filtered' in output
+    assert len(losses(output)) == 6
