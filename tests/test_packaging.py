@@ -80,7 +80,13 @@ def test_metadata_names_version_and_extras(distributions):
 def test_plain_install_has_no_upper_bounds(distributions):
     """With lower bounds alone, an environment that has OpenMMLab keeps every package that it has."""
     required = metadata(distributions.wheel).get_all('Requires-Dist')
-    assert {line for line in required if 'extra ==' not in line} == {'numpy', 'pillow', 'timm>=1.0', 'torch>=2.1', 'tqdm'}
+    assert {line for line in required if 'extra ==' not in line} == {
+        'numpy',
+        'pillow',
+        'timm>=1.0',
+        'torch>=2.1',
+        'tqdm',
+    }
 
 
 def test_configs_of_the_wheel_find_their_base(distributions, tmp_path):

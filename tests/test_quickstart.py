@@ -18,7 +18,7 @@ from antialias_plugins.toyscapes import make_dataset
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = {
-    name: f'deeplabv3plus_r18{part}-d16_1xb4-300_toyscapes-128x256.py'
+    name: f'deeplabv3plus_r18{part}-d16_1xb4-250_toyscapes-96x192.py'
     for name, part in (('baseline', ''), ('lpf3', '-lpf3'), ('ddac3', '-ddac3'))
 }
 FAKE_PYTHON = r"""#!/usr/bin/env bash

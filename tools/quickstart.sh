@@ -78,7 +78,7 @@ make_data() {
 
 config_of() { # method
     local name=${1/baseline/}
-    echo "configs/deeplabv3plus/deeplabv3plus_r18${name:+-$name}-d16_1xb4-300_toyscapes-128x256.py"
+    echo "configs/deeplabv3plus/deeplabv3plus_r18${name:+-$name}-d16_1xb4-250_toyscapes-96x192.py"
 }
 
 train_and_test() { # method

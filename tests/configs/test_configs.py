@@ -16,7 +16,7 @@ LEAVES = sorted(CONFIGS.glob('[!_]*/*.py'))
 
 MODEL_NAMES = ('deeplabv3', 'deeplabv3plus')
 METHODS = {'': None, 'lpf3': BlurPool2d, 'lpf4': BlurPool2d, 'ddac3': AdaptiveBlurPool2d}
-DATA = ('cityscapes-512x1024', 'cityscapes-768x768', 'cityscapes-769x769', 'toyscapes-128x256')
+DATA = ('cityscapes-512x1024', 'cityscapes-768x768', 'cityscapes-769x769', 'toyscapes-96x192')
 NAME = re.compile(
     r'(?P<model>\w+)_r(?P<depth>\d+)(-(?P<method>\w+))?-d(?P<stride>8|16)'
     r'_(?P<gpus>\d)xb(?P<batch>\d)-(?P<schedule>\w+)_(?P<dataset>\w+)-(?P<height>\d+)x(?P<width>\d+)'
@@ -87,7 +87,7 @@ def test_a_leaf_holds_only_its_difference():
 @pytest.mark.parametrize(('method', 'layer'), METHODS.items(), ids=lambda value: value if value != '' else 'baseline')
 def test_model(model, method, layer, stride):
     backbone = f'r18-{method}' if method else 'r18'
-    built = build(load(f'{model}_{backbone}-d{stride}_1xb4-300_toyscapes-128x256'))
+    built = build(load(f'{model}_{backbone}-d{stride}_1xb4-250_toyscapes-96x192'))
 
     layers = [type(module) for module in built.backbone.modules() if type(module) in METHODS.values()]
     dilated = 2 if stride == 16 else 4

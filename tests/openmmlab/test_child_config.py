@@ -13,7 +13,7 @@ from antialias_plugins import AdaptiveBlurPool2d, BlurPool2d
 from antialias_plugins.openmmlab.child_config import find_config, write_child_config
 
 ROOT = Path(__file__).parents[2]
-OURS = ROOT / 'configs/deeplabv3plus/deeplabv3plus_r18-d16_1xb4-300_toyscapes-128x256.py'
+OURS = ROOT / 'configs/deeplabv3plus/deeplabv3plus_r18-d16_1xb4-250_toyscapes-96x192.py'
 ANTIALIASED = OURS.with_name(OURS.name.replace('r18', 'r18-lpf3'))
 ZOO = Path(mmseg.__file__).parent / '.mim' / 'configs'
 NAME = 'deeplabv3plus_r50-d8_4xb2-80k_cityscapes-512x1024'

@@ -8,8 +8,8 @@ import time
 import pytest
 import torch
 
-BASELINE = 'deeplabv3plus/deeplabv3plus_r18-d16_1xb4-300_toyscapes-128x256.py'
-DDAC = 'deeplabv3plus/deeplabv3plus_r18-ddac3-d16_1xb4-300_toyscapes-128x256.py'
+BASELINE = 'deeplabv3plus/deeplabv3plus_r18-d16_1xb4-250_toyscapes-96x192.py'
+DDAC = 'deeplabv3plus/deeplabv3plus_r18-ddac3-d16_1xb4-250_toyscapes-96x192.py'
 
 
 def weights(path):

@@ -68,10 +68,11 @@ def test_splits_differ(root):
 @pytest.mark.parametrize('split, count', [('train', 5), ('val', 2)])
 def test_mmseg_reads_it_as_cityscapes(root, split, count):
     datasets = pytest.importorskip('mmseg.datasets')
+    pytest.importorskip('mmengine.registry').init_default_scope('mmseg')
     data = datasets.CityscapesDataset(
         data_root=str(root),
         data_prefix={'img_path': f'leftImg8bit/{split}', 'seg_map_path': f'gtFine/{split}'},
-        pipeline=[{'type': f'mmseg.{name}'} for name in ('LoadImageFromFile', 'LoadAnnotations', 'PackSegInputs')],
+        pipeline=[{'type': name} for name in ('LoadImageFromFile', 'LoadAnnotations', 'PackSegInputs')],
     )
     assert len(data) == count
     for item in data:

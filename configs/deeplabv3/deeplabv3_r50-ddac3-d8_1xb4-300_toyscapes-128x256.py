@@ -1,4 +1,0 @@
-_base_ = './deeplabv3_r50-d8_1xb4-300_toyscapes-128x256.py'
-model = dict(
-    backbone=dict(type='Antialiased', base='ResNetV1c', pool='ddac3', convert=dict(dilated='blur')),
-)

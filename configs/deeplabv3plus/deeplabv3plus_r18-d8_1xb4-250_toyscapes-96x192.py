@@ -1,0 +1,15 @@
+_base_ = [
+    '../_base_/models/deeplabv3plus.py',
+    '../_base_/datasets/toyscapes-96x192.py',
+    '../_base_/schedules/250.py',
+    '../_base_/default_runtime.py',
+]
+norm_cfg = dict(type='BN')
+model = dict(
+    data_preprocessor=dict(size=(96, 192)),
+    backbone=dict(depth=18, norm_cfg=norm_cfg),
+    decode_head=dict(
+        in_channels=512, channels=64, c1_in_channels=64, c1_channels=12, dilations=(1, 4, 8, 12), norm_cfg=norm_cfg
+    ),
+    auxiliary_head=dict(in_channels=256, channels=64, norm_cfg=norm_cfg),
+)
