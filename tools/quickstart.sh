@@ -15,8 +15,9 @@ out=work_dirs/quickstart
 methods=(baseline lpf3 ddac3)
 steps=$((2 + 2 * ${#methods[@]}))
 python=.venv/$stack/bin/python
-# Threads that wait for each other by spinning make an iteration several times slower as soon as anything else runs.
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+# Threads that wait for each other by spinning make an iteration several times slower as soon as anything else runs;
+# threads that never spin are slower on an idle machine. This is between the two.
+export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-10000}
 
 exec 3>&2 # where messages go, whatever is redirected when they are due
 fail() {

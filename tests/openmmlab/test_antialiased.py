@@ -1,5 +1,6 @@
 import io
 import logging
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope, init_default_scope
 from torch import nn
 
-from antialias_plugins import AdaptiveBlurPool2d, BlurPool2d, MaxBlurPool2d, UnsupportedModelError
+from antialias_plugins import AdaptiveBlurPool2d, AntialiasWarning, BlurPool2d, MaxBlurPool2d, UnsupportedModelError
 
 R18 = {'base': 'ResNetV1c', 'depth': 18}
 
@@ -44,6 +45,24 @@ def test_base_is_found_in_its_scope(base):
     assert isinstance(model, type(plain))
     assert model.state_dict().keys() == plain.state_dict().keys()
     assert any(isinstance(module, BlurPool2d) for module in model.modules())
+
+
+@pytest.mark.parametrize('base', ['mmseg.TIMMBackbone', 'mmpretrain.TIMMBackbone'])
+def test_base_may_be_a_timm_wrapper(base):
+    model = build(base=base, model_name='resnet18', features_only=True, pretrained=False, pool='lpf3')
+
+    plain = build_plain(base, model_name='resnet18', features_only=True, pretrained=False)
+    model.load_state_dict(plain.state_dict(), strict=True)
+    images = torch.rand(1, 3, 64, 96)
+    assert [y.shape for y in model(images)] == [y.shape for y in plain(images)]
+    assert sum(isinstance(module, BlurPool2d) for module in model.modules()) == 7
+
+
+@pytest.mark.skipif(find_spec('mmdet') is None, reason='mmdet is not part of this stack')
+def test_base_may_be_of_mmdet():
+    with pytest.warns(AntialiasWarning, match='norm_eval keeps the norms of its filters in eval mode'):
+        model = build(base='mmdet.ResNet', depth=50, pool='ddac3')
+    assert len(model(torch.rand(1, 3, 64, 64))) == 4
 
 
 def test_base_may_be_a_class():
