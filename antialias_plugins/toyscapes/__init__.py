@@ -1,8 +1,8 @@
 """ToyScapes: street scenes from a seed, in Cityscapes' layout and with its 19 classes."""
 
-from .classes import CLASSES, IGNORE, PALETTE, colorize
-from .dataset import make_dataset, parse_size
-from .generator import render_scene
-from .preview import contact_sheet
+from antialias_plugins.toyscapes.classes import CLASSES, IGNORE, PALETTE, colorize
+from antialias_plugins.toyscapes.dataset import make_dataset, parse_size
+from antialias_plugins.toyscapes.generator import render_scene
+from antialias_plugins.toyscapes.preview import contact_sheet
 
 __all__ = ['CLASSES', 'IGNORE', 'PALETTE', 'colorize', 'contact_sheet', 'make_dataset', 'parse_size', 'render_scene']

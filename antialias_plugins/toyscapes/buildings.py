@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .canvas import Canvas
-from .classes import Label
-from .light import Color, mix
-from .textures import bricks, colored, density, level_for, plaster
+from antialias_plugins.toyscapes.canvas import Canvas
+from antialias_plugins.toyscapes.classes import Label
+from antialias_plugins.toyscapes.light import Color, mix
+from antialias_plugins.toyscapes.textures import bricks, colored, density, level_for, plaster
 
 WALLS = (
     (176, 96, 74),

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .camera import Camera
-from .classes import IGNORE, Label
-from .light import Light
+from antialias_plugins.toyscapes.camera import Camera
+from antialias_plugins.toyscapes.classes import IGNORE, Label
+from antialias_plugins.toyscapes.light import Light
 
 SUPERSAMPLING = 3
 Points = np.ndarray | Sequence[tuple[float, float]]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .generator import render_scene
+from antialias_plugins.toyscapes.generator import render_scene
 
 MANIFEST = 'toyscapes.json'
 # To be raised whenever the same arguments make other pictures.

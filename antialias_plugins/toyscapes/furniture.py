@@ -5,11 +5,11 @@ import math
 import numpy as np
 from PIL import Image
 
-from .canvas import Canvas
-from .classes import Label
-from .light import Color, mix
-from .solids import Pose
-from .textures import CROWN, bricks, colored, crown, density, leafy, level_for
+from antialias_plugins.toyscapes.canvas import Canvas
+from antialias_plugins.toyscapes.classes import Label
+from antialias_plugins.toyscapes.light import Color, mix
+from antialias_plugins.toyscapes.solids import Pose
+from antialias_plugins.toyscapes.textures import CROWN, bricks, colored, crown, density, leafy, level_for
 
 POLE = (92, 96, 102)
 OPAQUE = [0] * 128 + [255] * 128

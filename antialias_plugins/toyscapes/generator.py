@@ -3,11 +3,11 @@
 import numpy as np
 from PIL import Image
 
-from .light import draw_light
-from .roadside import fill_side
-from .scene import Scene, View, vary
-from .street import Street
-from .traffic import fill_road
+from antialias_plugins.toyscapes.light import draw_light
+from antialias_plugins.toyscapes.roadside import fill_side
+from antialias_plugins.toyscapes.scene import Scene, View, vary
+from antialias_plugins.toyscapes.street import Street
+from antialias_plugins.toyscapes.traffic import fill_road
 
 SPLITS = ('train', 'val')
 

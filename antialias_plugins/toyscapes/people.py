@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from .canvas import Canvas
-from .classes import Label
-from .light import Color
-from .solids import Pose
+from antialias_plugins.toyscapes.canvas import Canvas
+from antialias_plugins.toyscapes.classes import Label
+from antialias_plugins.toyscapes.light import Color
+from antialias_plugins.toyscapes.solids import Pose
 
 SKIN = ((240, 200, 170), (214, 164, 130), (156, 106, 78), (104, 70, 52))
 CLOTHES = (

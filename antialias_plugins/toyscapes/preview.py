@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .classes import CLASSES, PALETTE, colorize
+from antialias_plugins.toyscapes.classes import CLASSES, PALETTE, colorize
 
 GAP, LINE = 8, 26
 

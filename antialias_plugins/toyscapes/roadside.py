@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 
-from . import buildings, furniture, people, vehicles
-from .scene import BACKGROUND, BORDER, CURB, HOUSES, WALK, Scene, pick, vary
-from .solids import Pose
+from antialias_plugins.toyscapes import buildings, furniture, people, vehicles
+from antialias_plugins.toyscapes.scene import BACKGROUND, BORDER, CURB, HOUSES, WALK, Scene, pick, vary
+from antialias_plugins.toyscapes.solids import Pose
 
 GREENS = ((92, 148, 66), (118, 162, 70), (70, 126, 72), (140, 158, 62), (176, 142, 54))
 FENCES = ((240, 240, 234), (112, 82, 58), (52, 74, 62), (70, 72, 80))

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from .camera import Camera
-from .canvas import SUPERSAMPLING, Canvas
-from .classes import IGNORE
-from .light import Light
-from .sky import paint_sky
-from .street import Street, paint_ground
+from antialias_plugins.toyscapes.camera import Camera
+from antialias_plugins.toyscapes.canvas import SUPERSAMPLING, Canvas
+from antialias_plugins.toyscapes.classes import IGNORE
+from antialias_plugins.toyscapes.light import Light
+from antialias_plugins.toyscapes.sky import paint_sky
+from antialias_plugins.toyscapes.street import Street, paint_ground
 
 # Seen from the road, what is farther from its middle lies behind, however near it begins.
 BACKGROUND, HOUSES, BORDER, WALK, CURB, ROAD = range(6)

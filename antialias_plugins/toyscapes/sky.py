@@ -3,10 +3,10 @@
 import numpy as np
 from PIL import Image
 
-from .canvas import SUPERSAMPLING, Canvas
-from .classes import Label
-from .light import Color
-from .textures import noise
+from antialias_plugins.toyscapes.canvas import SUPERSAMPLING, Canvas
+from antialias_plugins.toyscapes.classes import Label
+from antialias_plugins.toyscapes.light import Color
+from antialias_plugins.toyscapes.textures import noise
 
 
 def paint_sky(canvas: Canvas, drift: tuple[int, int]) -> None:

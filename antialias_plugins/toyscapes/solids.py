@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .canvas import Canvas
-from .light import Color
+from antialias_plugins.toyscapes.canvas import Canvas
+from antialias_plugins.toyscapes.light import Color
 
 
 @dataclass

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from .canvas import Canvas
-from .classes import Label
-from .light import Color
-from .textures import noise
+from antialias_plugins.toyscapes.canvas import Canvas
+from antialias_plugins.toyscapes.classes import Label
+from antialias_plugins.toyscapes.light import Color
+from antialias_plugins.toyscapes.textures import noise
 
 FAR = 400.0
 

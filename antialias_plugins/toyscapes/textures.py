@@ -5,7 +5,7 @@ import functools
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .light import Color, Light
+from antialias_plugins.toyscapes.light import Color, Light
 
 TILE, CROWN, LEAVES = 1024, 384, 4200
 

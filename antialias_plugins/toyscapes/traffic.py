@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from . import people, vehicles
-from .roadside import add_person
-from .scene import ROAD, Scene, pick
-from .solids import Pose
+from antialias_plugins.toyscapes import people, vehicles
+from antialias_plugins.toyscapes.roadside import add_person
+from antialias_plugins.toyscapes.scene import ROAD, Scene, pick
+from antialias_plugins.toyscapes.solids import Pose
 
 
 def fill_road(scene: Scene, rng: np.random.Generator) -> None:

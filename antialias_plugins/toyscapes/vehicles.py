@@ -5,10 +5,10 @@ import math
 
 import numpy as np
 
-from .canvas import Canvas
-from .classes import Label
-from .light import Color, mix
-from .solids import Face, Pose, Solid, box, cast_shadow, paint_solids, prism
+from antialias_plugins.toyscapes.canvas import Canvas
+from antialias_plugins.toyscapes.classes import Label
+from antialias_plugins.toyscapes.light import Color, mix
+from antialias_plugins.toyscapes.solids import Face, Pose, Solid, box, cast_shadow, paint_solids, prism
 
 GLASS, TYRE, PLATE = (52, 66, 84), (26, 26, 30), (232, 232, 224)
 RED, WHITE, STEEL = (226, 40, 36), (255, 248, 226), (166, 170, 176)
