@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from mmengine.config import Config
 from antialias_plugins.openmmlab.experiment import Experiment, begin
 from antialias_plugins.quickstart import summarize
 from antialias_plugins.toyscapes import make_dataset
+from tests.processes import start_script
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = {
@@ -64,14 +64,8 @@ class Clone:
         path.chmod(0o755)
 
     def start(self, **env):
-        return subprocess.Popen(
-            ['bash', self.root / 'tools/quickstart.sh'],
-            env={key: value for key, value in os.environ.items() if key != 'STACK'} | env,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        inherited = {key: value for key, value in os.environ.items() if key != 'STACK'}
+        return start_script(self.root / 'tools/quickstart.sh', env=inherited | env)
 
     def call(self, **env):
         """Run the script; return status, output, and what it made the stand-in do of training and testing."""

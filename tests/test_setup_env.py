@@ -3,11 +3,12 @@
 import os
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
+
+from tests.processes import start_script
 
 ROOT = Path(__file__).parents[1]
 FILES = ('tools/setup_env.sh', 'setup.cfg', 'antialias_plugins/version.py', 'requirements')
@@ -38,14 +39,7 @@ class Clone:
         self.env = dict(os.environ, PYTHON=str(python), FAKE_LOG=str(self.log), XDG_CACHE_HOME=str(cache))
 
     def start(self, stack, **env):
-        return subprocess.Popen(
-            ['bash', self.root / 'tools/setup_env.sh', stack],
-            env=self.env | env,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        return start_script(self.root / 'tools/setup_env.sh', stack, env=self.env | env)
 
     def call(self, stack='onedl', **env):
         process = self.start(stack, **env)

@@ -50,6 +50,12 @@ def find_carrier(graph: Graph, run: Run) -> Carrier | str:
     )
 
 
+def carry_itself(graph: Graph, pool: Node) -> Carrier | str:
+    """A pool as the carrier of its own filter, or why it cannot be."""
+    carrier = Carrier(pool.name, pool.module, 'pool', pool.inputs[0].shape[1])
+    return carrier if _is_free(graph, carrier) else 'its forward is hidden by another'
+
+
 def _candidates(graph: Graph, run: Run) -> Iterator[Carrier]:
     if run.activated is None:
         yield from _linear(run)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from antialias_plugins.conversion import operators as ops
-from antialias_plugins.conversion.carriers import Carrier, find_carrier
+from antialias_plugins.conversion.carriers import Carrier, carry_itself, find_carrier
 from antialias_plugins.conversion.dilation import dilated_roots
 from antialias_plugins.conversion.graph import Graph, Node
 from antialias_plugins.conversion.placement import Run, follow, has_conv_ancestor, has_strided_ancestor
@@ -62,8 +62,7 @@ class _Planner:
         roots = [node for node in self.select() if self.is_possible(node)]
         for node in roots:
             if node.role != ops.CONV:
-                carrier = Carrier(node.name, node.module, 'pool', node.inputs[0].shape[1])
-                self.place(Run((node,), ops.stride_of(node.module), (node,)), carrier)
+                self.place(Run((node,), ops.stride_of(node.module), (node,)), carry_itself(self.graph, node))
         for run in follow(self.graph, {node for node in roots if node.role == ops.CONV}):
             self.place(run, find_carrier(self.graph, run))
         self.report_the_rest()
@@ -105,7 +104,7 @@ class _Planner:
         if not self.graph.runs_once(module):
             reason = f'runs {self.graph.call_counts[module]} times in one forward pass'
         elif not node.stride_is_free:
-            reason = 'its padding depends on its stride'
+            reason = 'its padding depends on its stride, or it does more than its base class'
         elif getattr(module, 'return_indices', False):
             reason = 'returns indices'
         elif len(node.inputs) != 1 or len(node.inputs[0].shape) != 4:

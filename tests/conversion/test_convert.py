@@ -72,6 +72,11 @@ def opaque() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 3, 1), Opaque())
 
 
+class Halving(nn.MaxPool2d):
+    def forward(self, x):
+        return super().forward(x) / 2
+
+
 class PadsByStride(nn.Conv2d):
     def forward(self, x):
         return nn.functional.conv2d(nn.functional.pad(x, (3 - self.stride[0], 0) * 2), self.weight, None, self.stride)
@@ -93,6 +98,7 @@ UNSUPPORTED = {
     'shared': (SharedRelu, r'conv \(Conv2d\): no module starts or ends where its filter belongs'),
     'twice': (RunsTwice, r'conv \(Conv2d\): runs 2 times in one forward pass'),
     'functional': (Functional, 'max_pool2d in the network: a function, not a module, does the striding'),
+    'pool': (lambda: nn.Sequential(nn.Conv2d(3, 4, 1), Halving(2)), r'1 \(Halving\): .*does more than its base class'),
     'padding': (pads_by_stride, r'conv \(PadsByStride\): its padding depends on its stride'),
     'opaque': (opaque, r'1 \(Opaque\): makes the map smaller by an operation that cannot be looked into'),
     'shape': (Flat, 'would change its output shapes from .* to'),
@@ -307,8 +313,10 @@ def test_an_overridden_forward_carries_nothing():
     model = torchvision.models.resnet18()
     conv = model.layer2[0].conv2
     conv.forward = conv.forward
-    with pytest.raises(UnsupportedModelError, match=r'layer2.0.conv1'):
+    model.maxpool.forward = model.maxpool.forward
+    with pytest.raises(UnsupportedModelError) as info:
         convert_antialias(model)
+    assert [reason.partition(' ')[0] for reason in info.value.reasons] == ['maxpool', 'layer2.0.conv1']
 
 
 def test_the_plan_is_logged(caplog):
