@@ -150,7 +150,9 @@ class _Planner:
             if node.role in handled or not node.inputs or not _shrinks(node.inputs[0], node):
                 continue
             if node.kind == 'module' and not type(node.module).__module__.startswith('torch.nn.'):
-                self.reject(node.name, node.module, 'makes the map smaller by an operation that cannot be looked into')
+                where = f'{node.name} ({type(node.module).__name__})'
+                reason = 'makes the map smaller by an operation that cannot be looked into'
+                self.unsupported.append(LeftAlone(where, reason))
                 continue
             where = node.name if node.kind == 'module' else f'{node.name} in {node.scope or "the network"}'
             if node.name in ops.FUNCTIONAL_DOWNSAMPLING:
