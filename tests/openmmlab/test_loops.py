@@ -172,11 +172,17 @@ def test_two_processes_of_mmsegs_own_tool(cityscapes, checkpoint, expected, tmp_
     # mmengine selects the GPU of number LOCAL_RANK, none for a negative one.
     shared = dict(MASTER_ADDR='localhost', MASTER_PORT=str(free_port()), WORLD_SIZE='2', LOCAL_RANK='-1')
     environment = os.environ | shared | dict(CUDA_VISIBLE_DEVICES='', PYTHONPATH=os.pathsep.join(sys.path))
-    processes = [subprocess.Popen(command, env=environment | dict(RANK=str(rank))) for rank in range(2)]
+    # Every rank dumps its metrics into its work directory, and two ranks writing one file garble it.
+    folders = [tmp_path / f'rank{rank}' for rank in range(2)]
+    processes = [
+        subprocess.Popen([*command, '--work-dir', folder], env=environment | dict(RANK=str(rank)))
+        for rank, folder in enumerate(folders)
+    ]
     assert [process.wait(timeout=100) for process in processes] == [0, 0]
-    (log,) = tmp_path.glob('*/*.json')
-    logged = json.loads(log.read_text())
-    assert {name: logged[name] for name in expected} == expected
+    for folder in folders:
+        (log,) = folder.glob('*/*.json')
+        logged = json.loads(log.read_text())
+        assert {name: logged[name] for name in expected} == expected
 
 
 @pytest.mark.parametrize('circular', [False, True], ids=['crops', 'circular'])
