@@ -25,6 +25,21 @@ def _post_forward(self, input: Tensor) -> Tensor:
     return self.aa(self._aa_base_forward(input))
 
 
+def _same_forward(self, input: Tensor) -> Tensor:
+    """The dense result from where the strided one begins; its padding is that of the stride it had."""
+    dense = self._aa_base_forward(input)
+    top, left = ops.same_origin(self, self._aa_stride, static_shape(input)[-2:])
+    return dense[..., top:, left:]
+
+
+def _same_pre_forward(self, input: Tensor) -> Tensor:
+    return _same_forward(self, self.aa(input))
+
+
+def _same_post_forward(self, input: Tensor) -> Tensor:
+    return self.aa(_same_forward(self, input))
+
+
 def _max_pool_forward(self, input: Tensor) -> Tensor:
     dense = dense_max_pool2d(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
     return self.aa(dense)
@@ -37,6 +52,11 @@ def _avg_pool_forward(self, input: Tensor) -> Tensor:
         for n, k, s, p in zip(static_shape(input)[-2:], *_geometry(self), strict=True)
     )
     return self.aa(input[..., :height, :width])
+
+
+def _whole_avg_pool_forward(self, input: Tensor) -> Tensor:
+    """The filter alone, on the whole map: an odd size is rounded up."""
+    return self.aa(input)
 
 
 def _dense_avg_pool_forward(self, input: Tensor) -> Tensor:
@@ -71,13 +91,34 @@ FORWARDS: dict[str, Callable] = {
     'max pool': _max_pool_forward,
     'avg pool': _avg_pool_forward,
     'dense avg pool': _dense_avg_pool_forward,
+    'whole avg pool': _whole_avg_pool_forward,
+    'same': _same_forward,
+    'same pre': _same_pre_forward,
+    'same post': _same_post_forward,
+    'same max pool': _same_post_forward,
+    'same avg pool': _whole_avg_pool_forward,  # 'same' rounds up, as the filter does
+    'same dense avg pool': _same_post_forward,
+    'same whole avg pool': _whole_avg_pool_forward,
 }
 
 
 def attach(module: nn.Module, layer: nn.Module, forward: str) -> None:
     """Hang ``layer`` on ``module`` as its child ``aa``; ``forward`` is a key of :data:`FORWARDS`."""
     module.add_module('aa', layer)
-    module.__class__ = _subclass(forward, type(module))
+    if _keeps_padding(module):
+        module.__class__ = _subclass(f'same {forward}', type(module)._aa_base)
+    else:
+        module.__class__ = _subclass(forward, type(module))
+
+
+def keep_padding(module: nn.Module) -> None:
+    """Let a module that pads as TensorFlow's 'same' keep the padding of its stride, before that stride is taken."""
+    module._aa_stride = ops.stride_of(module)
+    module.__class__ = _subclass('same', type(module))
+
+
+def _keeps_padding(module: nn.Module) -> bool:
+    return getattr(type(module), '_aa_forward', None) == 'same'
 
 
 def fill_slot(parent: nn.Module, layer: nn.Module) -> None:
@@ -111,8 +152,10 @@ def detach_all(model: nn.Module) -> int:
         base = getattr(type(module), '_aa_base', None)
         if base is not None:
             module.__class__ = base
-            del module.aa
-            count += 1
+            module.__dict__.pop('_aa_stride', None)
+            if layer is not None:
+                del module.aa
+                count += 1
         for name, value in module.__dict__.pop('_aa_undo', {}).items():
             setattr(module, name, value)
     return count

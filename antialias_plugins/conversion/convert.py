@@ -21,6 +21,8 @@ Pool = str | dict[str, Any] | Callable[[int, tuple[int, int]], nn.Module]
 
 logger = logging.getLogger(__name__)
 
+_AVG_POOL_FORWARDS = {'replace': 'avg pool', 'keep': 'dense avg pool', 'published': 'whole avg pool'}
+
 
 def plan_antialias(
     model: nn.Module,
@@ -97,10 +99,12 @@ def convert_antialias(
         stem: filter the first downsampling convolution too; it is the most expensive one.
         maxpool: ``'keep'`` the network's own max windows, or take the ``'published'`` 2×2 without padding in place
             of 3×3 with padding 1, which the published antialiased ResNets were trained with.
-        avgpool: ``'replace'`` average pools by the filter, or ``'keep'`` the average, dense, before it.
+        avgpool: ``'replace'`` average pools by the filter, at their own output size, or ``'keep'`` the average, dense,
+            before it, or filter the whole map, which rounds an odd size up, as in the ``'published'`` DenseNets.
         dilated: in stages of a ResNet that dilate in place of a stride, ``'skip'`` the filter (Zhang's package) or
             ``'blur'`` at stride 1 where the strided network would (DDAC's segmentation).
-        skip: places to leave as they are: patterns of names (``'layer1.*'``), or a predicate of name and module.
+        skip: places to leave as they are: patterns of names (``'layer1.*'``; a pooling function has the name of the
+            module that calls it before its own, ``'Mixed_6a.max_pool2d'``), or a predicate of name and module.
         extra: patterns of names of convolutions and pools to treat as downsampling although they are not: they get
             the filter, at their own stride.
         on_unsupported: ``'raise'`` if a place cannot be converted, or ``'warn'`` and leave that place as it is.
@@ -131,9 +135,11 @@ def convert_antialias(
     layers = [_build(model, site, factory) for site in plan.sites]
     _warn_of_frozen_filters(model, plan, layers)
     try:
+        for site in plan.sites:
+            _take_stride(model, site)
         for site, layer in zip(plan.sites, layers, strict=True):
-            _apply(model, site, layer, options)
-        if maxpool == 'keep':
+            _put(model, site, layer, options)
+        if 'published' not in (maxpool, avgpool):  # which change the size of odd maps
             _verify(model, example, graph)
     except BaseException:
         attach.detach_all(model)
@@ -201,12 +207,20 @@ def _build(model: nn.Module, site: Site, factory: PoolFactory) -> nn.Module:
     return layer.train(carrier.training)
 
 
-def _apply(model: nn.Module, site: Site, layer: nn.Module, options: Options) -> None:
-    carrier = model.get_submodule(site.carrier)
-    if site.kind == ops.CONV:
-        for root in map(model.get_submodule, site.roots):
+def _take_stride(model: nn.Module, site: Site) -> None:
+    """Make the operations of a site dense; a pool that carries its own filter knows its stride and keeps it."""
+    for name in site.roots:
+        root = model.get_submodule(name)
+        if name in site.same:
+            attach.keep_padding(root)
+        if site.kind == ops.CONV or name in site.same:
             for part in ops.strided_parts(root):
                 attach.override(part, stride=(1, 1))
+
+
+def _put(model: nn.Module, site: Site, layer: nn.Module, options: Options) -> None:
+    """Hang the filter of a site on its carrier."""
+    carrier = model.get_submodule(site.carrier)
     if site.mode == 'slot':
         attach.fill_slot(model.get_submodule(site.carrier.rpartition('.')[0]), layer)
     elif site.mode in ('pre', 'post'):
@@ -214,8 +228,7 @@ def _apply(model: nn.Module, site: Site, layer: nn.Module, options: Options) -> 
     else:
         if options.maxpool == 'published' and _is_stem_pool(carrier):
             attach.override(carrier, kernel_size=2, padding=0)
-        dense = site.kind == ops.AVG_POOL and options.avgpool == 'keep'
-        attach.attach(carrier, layer, f'dense {site.kind}' if dense else site.kind)
+        attach.attach(carrier, layer, _AVG_POOL_FORWARDS[options.avgpool] if site.kind == ops.AVG_POOL else site.kind)
 
 
 def _is_stem_pool(pool: nn.Module) -> bool:

@@ -23,8 +23,8 @@ class Node:
         users: the nodes that read its result.
         shape: shape of its (first) result.
         is_output: whether its result leaves the network.
-        stride_is_free: for a downsampling module, whether its result at stride 1 holds the strided one (it does not
-            where the padding depends on the stride).
+        grid: for a downsampling module, where its result lies on the one at stride 1; see
+            :func:`antialias_plugins.conversion.operators.dense_grid`.
     """
 
     index: int
@@ -37,7 +37,7 @@ class Node:
     users: list['Node'] = field(default_factory=list)
     shape: tuple[int, ...] = ()
     is_output: bool = False
-    stride_is_free: bool = True
+    grid: str | None = 'aligned'
 
     @property
     def passes_on(self) -> bool:

@@ -4,11 +4,15 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 # roles of a node
 CONV, MAX_POOL, AVG_POOL = 'conv', 'max pool', 'avg pool'
 NORM, ACTIVATION, IDENTITY, JOIN = 'norm', 'activation', 'identity', 'join'
 OTHER = 'other'
+
+# where a strided result lies on the one at stride 1
+ALIGNED, SAME = 'aligned', 'same'
 
 # functions of torch by their bare names: relu_ is relu, __iadd__ is iadd
 _FUNCTIONS = {
@@ -93,28 +97,78 @@ def _probe(function: Callable[[Tensor], Tensor], x: Tensor) -> str | None:
     return ACTIVATION if pointwise else None
 
 
-def stride_is_free(module: nn.Module, x: Tensor) -> bool:
-    """Whether the module at stride 1 computes what it computes now, and the positions between.
+def dense_grid(module: nn.Module, x: Tensor) -> str | None:
+    """Where the module's result lies on the denser one that it computes at stride 1.
 
-    It does unless its padding depends on its stride, as in TensorFlow's 'same', or, for a pool, unless it does more
-    than to pool. Only a class with a ``forward`` of its own can do so; it is tried on the input at hand.
+    Only a class with a ``forward`` of its own can do otherwise than torch's; it is tried on the input at hand, of an
+    even and of an odd size.
+
+    Returns:
+        :data:`ALIGNED`, on the multiples of the stride; :data:`SAME`, there as well once the denser map has lost the
+        first rows and columns that :func:`same_origin` counts; None if it is no part of it, or if a pool does more than
+        to pool.
     """
     if type(module).forward in (nn.Conv2d.forward, nn.MaxPool2d.forward, nn.AvgPool2d.forward):
-        return True
-    strided = module.forward(x)
-    pool = next((base for base in (nn.MaxPool2d, nn.AvgPool2d) if isinstance(module, base)), None)
-    if pool and not _is_close(pool.forward(module, x), strided):
+        return ALIGNED
+    inputs = (x, x[..., :-1, :-1])
+    for grid in (ALIGNED, SAME):
+        if all(_lies_on(grid, module, y) for y in inputs):
+            return grid
+    return None
+
+
+def same_origin(module: nn.Module, stride: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """First row and column of TensorFlow's 'same' grid at ``stride``, on the result of the same module at stride 1.
+
+    'Same' padding brings a side of n to ⌈n/S⌉, and puts ⌊half⌋ of what that takes on the left. At stride 1 it takes
+    more, so the strided positions begin later: for K = 3 and S = 2 at 1 on an even side, at 0 on an odd one.
+
+    Args:
+        module: a convolution or pool of kernel size K and dilation D.
+        stride: S, the stride that it had, (vertical, horizontal).
+        size: of its input, (H, W).
+    """
+    top, left = (
+        _same_padding(n, 1, reach) // 2 - _same_padding(n, s, reach) // 2
+        for n, s, reach in zip(size, stride, _reaches(module), strict=True)
+    )
+    return top, left
+
+
+def _same_padding(n: int, stride: int, reach: int) -> int:
+    return max(0, (-(-n // stride) - 1) * stride + reach + 1 - n)
+
+
+def _reaches(module: nn.Module) -> list[int]:
+    """How far its window reaches beyond a pixel, (vertical, horizontal)."""
+    kernel, dilation = pair(module.kernel_size), pair(getattr(module, 'dilation', 1))
+    return [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
+
+
+def _lies_on(grid: str, module: nn.Module, x: Tensor) -> bool:
+    """Whether the result is the one at stride 1 on that grid, and, of a pool, nothing but pooled."""
+    stride, size = stride_of(module), tuple(x.shape[-2:])
+    expected = module.forward(x)
+    top, left = same_origin(module, stride, size) if grid == SAME else (0, 0)
+    if not _is_close(_at_stride_1(module, x)[..., top :: stride[0], left :: stride[1]], expected):
         return False
+    pool = next((base for base in (nn.MaxPool2d, nn.AvgPool2d) if isinstance(module, base)), None)
+    if pool and grid == SAME:
+        totals = [_same_padding(n, s, r) for n, s, r in zip(size, stride, _reaches(module), strict=True)]
+        border = [side for total in reversed(totals) for side in (total // 2, total - total // 2)]
+        x = F.pad(x, border, value=-torch.inf if pool is nn.MaxPool2d else 0.0)
+    return pool is None or _is_close(pool.forward(module, x), expected)
+
+
+def _at_stride_1(module: nn.Module, x: Tensor) -> Tensor:
     strides = {m: m.stride for m in strided_parts(module)}
     try:
         for part in strides:
             part.stride = (1, 1)
-        dense = module.forward(x)
+        return module.forward(x)
     finally:
         for part, stride in strides.items():
             part.stride = stride
-    s, t = stride_of(module)
-    return _is_close(dense[..., ::s, ::t], strided)
 
 
 def _is_close(actual: Tensor, expected: Tensor) -> bool:

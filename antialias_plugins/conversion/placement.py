@@ -4,7 +4,7 @@ The rule is Zhang's (https://arxiv.org/abs/1904.11486): compute densely, filter 
 subsample there. So a strided convolution is made dense, and its dense result is followed to the first activation.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from antialias_plugins.conversion import operators as ops
@@ -83,6 +83,31 @@ def _join(running: dict[Node, Run], node: Node) -> None:
     running[node] = Run(roots, parts[0].stride, (node,), parts=tuple(parts))
     for source in node.inputs:
         del running[source]
+
+
+def merge(graph: Graph, runs: Collection[Run]) -> list[Run]:
+    """Join activated runs, and poolings beside them, where all of what a sum or concatenation reads is dense.
+
+    The filter is linear and works on each channel by itself, so one filter behind the join does what one before each
+    branch would do. It is for branches that have no module to carry a filter of their own, as in Res2Net.
+    """
+    ends = {run.values[-1]: run for run in runs if run.values[-1].passes_on}
+    merged = []
+    for node in graph:
+        parts = [ends[source] for source in node.inputs if source in ends]
+        is_dense = node.role == ops.JOIN and len(parts) == len(node.inputs) > 1
+        if is_dense and all(part.stride == parts[0].stride for part in parts):
+            roots = sorted((root for part in parts for root in part.roots), key=lambda root: root.role != ops.CONV)
+            values = tuple(_with_identities(node))
+            merged.append(Run(tuple(roots), parts[0].stride, values, activated=0, parts=tuple(parts)))
+    return merged
+
+
+def _with_identities(node: Node) -> Iterator[Node]:
+    yield node
+    while node.passes_on and node.users[0].role == ops.IDENTITY:
+        node = node.users[0]
+        yield node
 
 
 def _settle(runs: Iterable[Run]) -> Iterable[Run]:

@@ -20,6 +20,7 @@ class Site:
             ``'pool'`` replaces the subsampling of a pool.
         layer: the filter, as it was asked for.
         note: what else changes; empty in the ordinary case.
+        same: those of the roots that pad as TensorFlow's 'same' does, which keep the padding of their stride.
     """
 
     roots: tuple[str, ...]
@@ -30,6 +31,7 @@ class Site:
     mode: str
     layer: str
     note: str = ''
+    same: tuple[str, ...] = ()
 
     @property
     def position(self) -> str:

@@ -11,12 +11,14 @@ from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion.carriers import Carrier, carry_itself, find_carrier
 from antialias_plugins.conversion.dilation import dilated_roots
 from antialias_plugins.conversion.graph import Graph, Node
-from antialias_plugins.conversion.placement import Run, follow, has_conv_ancestor, has_strided_ancestor
+from antialias_plugins.conversion.placement import Run, follow, has_conv_ancestor, has_strided_ancestor, merge
 from antialias_plugins.conversion.plan import AntialiasPlan, LeftAlone, Site
 from antialias_plugins.layers.pool import PoolFactory
 
 # A convolution that strides by more embeds patches or reduces attention: made dense, it would cost stride² as much.
 MAX_STRIDE = 2
+
+_ROOTS = (ops.CONV, ops.MAX_POOL, ops.AVG_POOL)
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Options:
 
     def __post_init__(self) -> None:
         _one_of('maxpool', self.maxpool, 'keep', 'published')
-        _one_of('avgpool', self.avgpool, 'replace', 'keep')
+        _one_of('avgpool', self.avgpool, 'replace', 'keep', 'published')
         _one_of('dilated', self.dilated, 'skip', 'blur')
         for name in ('skip', 'extra'):
             if isinstance(getattr(self, name), str):
@@ -60,15 +62,25 @@ class _Planner:
 
     def run(self) -> AntialiasPlan:
         roots = [node for node in self.select() if self.is_possible(node)]
-        for node in roots:
-            if node.role != ops.CONV:
-                self.place(Run((node,), ops.stride_of(node.module), (node,)), carry_itself(self.graph, node))
-        for run in follow(self.graph, {node for node in roots if node.role == ops.CONV}):
-            self.place(run, find_carrier(self.graph, run))
+        pools = [Run((node,), ops.stride_of(node.module), (node,)) for node in roots if node.role != ops.CONV]
+        runs = follow(self.graph, {node for node in roots if node.role == ops.CONV})
+        for run, carrier in self.with_carriers(pools, runs):
+            self.place(run, carrier)
         self.report_the_rest()
         ordered = tuple(site for _, site in sorted(self.sites, key=lambda item: item[0]))
         name = type(self.model).__name__
         return AntialiasPlan(name, str(self.pool), ordered, tuple(self.skipped), tuple(self.unsupported))
+
+    def with_carriers(self, pools: list[Run], runs: list[Run]) -> Iterator[tuple[Run, Carrier | str]]:
+        """Every run with the module that carries its filter, or with the reason why there is none."""
+        found = {pool: carry_itself(self.graph, pool.root) for pool in pools}
+        found |= {run: find_carrier(self.graph, run) for run in runs}
+        stuck = [run for run in runs if isinstance(found[run], str)]
+        for merged in merge(self.graph, [*stuck, *pools]) if stuck else ():
+            carrier = find_carrier(self.graph, merged)
+            if isinstance(carrier, Carrier) and any(part in stuck for part in merged.parts):
+                found = {run: it for run, it in found.items() if run not in merged.parts} | {merged: carrier}
+        yield from found.items()
 
     def select(self) -> Iterator[Node]:
         """The downsampling modules that are to be filtered."""
@@ -76,7 +88,7 @@ class _Planner:
         below_stride, below_conv = has_strided_ancestor(self.graph), has_conv_ancestor(self.graph)
         seen: set[nn.Module] = set()
         for node in self.graph:
-            is_root = node.role in (ops.CONV, ops.MAX_POOL, ops.AVG_POOL) and node.module not in seen
+            is_root = node.role in _ROOTS and node.module not in seen
             if not is_root or (ops.stride_of(node.module) == (1, 1) and node.name not in extra):
                 continue
             seen.add(node.module)
@@ -103,8 +115,8 @@ class _Planner:
         module, reason = node.module, None
         if not self.graph.runs_once(module):
             reason = f'runs {self.graph.call_counts[module]} times in one forward pass'
-        elif not node.stride_is_free:
-            reason = 'its padding depends on its stride, or it does more than its base class'
+        elif node.grid is None:
+            reason = 'its own forward cannot be made dense: it pads by its stride, or does more than its base class'
         elif getattr(module, 'return_indices', False):
             reason = 'returns indices'
         elif len(node.inputs) != 1 or len(node.inputs[0].shape) != 4:
@@ -124,8 +136,9 @@ class _Planner:
             self.reject(' + '.join(names), root.module, carrier)
             return
         self.carried.add(carrier.name)
+        same = tuple(node.name for node in run.roots if node.grid == ops.SAME)
         site = Site(
-            names, root.role, run.stride, carrier.channels, carrier.name, carrier.mode, str(self.pool), _note(run)
+            names, root.role, run.stride, carrier.channels, carrier.name, carrier.mode, str(self.pool), _note(run), same
         )
         self.sites.append((root.index, site))
 
@@ -145,36 +158,41 @@ class _Planner:
 
     def report_the_rest(self) -> None:
         """Whatever else makes the map smaller: nothing is passed over in silence."""
-        handled = (ops.CONV, ops.MAX_POOL, ops.AVG_POOL)
+        skip = self.skip_names()
         for node in self.graph:
-            if node.role in handled or not node.inputs or not _shrinks(node.inputs[0], node):
+            if node.role in _ROOTS or not node.inputs or not _shrinks(node.inputs[0], node):
                 continue
-            if node.kind == 'module' and not type(node.module).__module__.startswith('torch.nn.'):
+            if _is_functional(node) and node.name != 'avg_pool2d' and _place(node) not in skip:
+                reason = 'a function, not a module, does the striding; skip=[...] leaves it as it is'
+                self.unsupported.append(LeftAlone(_place(node), reason))
+            elif node.kind == 'module' and not type(node.module).__module__.startswith('torch.nn.'):
                 where = f'{node.name} ({type(node.module).__name__})'
                 reason = 'makes the map smaller by an operation that cannot be looked into'
                 self.unsupported.append(LeftAlone(where, reason))
-                continue
-            where = node.name if node.kind == 'module' else f'{node.name} in {node.scope or "the network"}'
-            if node.name in ops.FUNCTIONAL_DOWNSAMPLING:
-                self.unsupported.append(LeftAlone(where, 'a function, not a module, does the striding'))
             else:
-                self.skipped.append(LeftAlone(where, 'reduces the map without a strided convolution or pool'))
+                self.skipped.append(LeftAlone(_place(node), _why_left(node)))
 
     def extra_names(self) -> set[str]:
-        known = {n.name for n in self.graph if n.role in (ops.CONV, ops.MAX_POOL, ops.AVG_POOL)}
+        known = {n.name for n in self.graph if n.role in _ROOTS}
         names = set(dilated_roots(self.model)) & known if self.options.dilated == 'blur' else set()
         return names | _matching('extra', self.options.extra, known)
 
     def skip_names(self) -> set[str]:
-        candidates = {n.name: n.module for n in self.graph if n.role in (ops.CONV, ops.MAX_POOL, ops.AVG_POOL)}
+        modules = {n.name: n.module for n in self.graph if n.role in _ROOTS}
         if callable(self.options.skip):
-            return {name for name, module in candidates.items() if self.options.skip(name, module)}
-        return _matching('skip', self.options.skip, set(candidates))
+            return {name for name, module in modules.items() if self.options.skip(name, module)}
+        functions = {_place(node) for node in self.graph if _is_functional(node)}
+        return _matching('skip', self.options.skip, modules.keys() | functions)
 
 
 def _one_of(argument: str, value: object, *allowed: str) -> None:
     if value not in allowed:
-        raise ValueError(f'{argument} must be {" or ".join(map(repr, allowed))}, got {value!r}')
+        raise ValueError(f'{argument} must be {_listed(allowed)}, got {value!r}')
+
+
+def _listed(values: tuple[object, ...]) -> str:
+    *others, last = map(repr, values)
+    return f'{", ".join(others)} or {last}'
 
 
 def _matching(argument: str, patterns: Iterable[str], names: set[str]) -> set[str]:
@@ -185,6 +203,22 @@ def _matching(argument: str, patterns: Iterable[str], names: set[str]) -> set[st
             raise ValueError(f'{argument} must name convolutions or pools of the network, {pattern!r} matches none')
         matches |= found
     return matches
+
+
+def _is_functional(node: Node) -> bool:
+    """Whether a function of torch, called in a module's own ``forward``, convolves or pools."""
+    return node.kind == 'function' and node.name in ops.FUNCTIONAL_DOWNSAMPLING
+
+
+def _place(node: Node) -> str:
+    """Name of a node; of a function, behind the module in whose ``forward`` it is called."""
+    return f'{node.scope}.{node.name}'.lstrip('.') if node.kind == 'function' else node.name
+
+
+def _why_left(node: Node) -> str:
+    if node.name == 'avg_pool2d':
+        return 'a function averages here, which is a low-pass filter of its own'
+    return 'skip asks for it' if _is_functional(node) else 'reduces the map without a strided convolution or pool'
 
 
 def _note(run: Run) -> str:

@@ -128,7 +128,7 @@ class _Recorder(TorchFunctionMode):
             return
         node = self.add('module', name, role, inputs, (), module)
         if ops.stride_of(module) != (1, 1) and role in (ops.CONV, ops.MAX_POOL, ops.AVG_POOL):
-            node.stride_is_free = ops.stride_is_free(module, args[0])
+            node.grid = ops.dense_grid(module, args[0])
         self.open.append(node)
 
     def leave(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
@@ -153,19 +153,20 @@ class _Recorder(TorchFunctionMode):
         if inputs and _tensors(output):
             name = getattr(func, '__name__', str(func))
             role = ops.role_of_function(name)
-            if name in ops.FUNCTIONAL_DOWNSAMPLING and _is_fixed_filter(name, args, kwargs):
+            if role == ops.JOIN and len(_tensors((args, kwargs))) == 1:
+                role = ops.IDENTITY  # a number was added: nothing was joined
+            if name == 'conv2d' and self.is_fixed_filter(args, kwargs):
                 name = 'fixed filter'
             self.add('function', name, role, inputs, output)
         return output
+
+    def is_fixed_filter(self, args: tuple, kwargs: dict) -> bool:
+        """Whether a functional convolution's weight neither learns nor depends on the input, as in blur layers."""
+        weight = args[1] if len(args) > 1 else kwargs.get('weight')
+        return isinstance(weight, Tensor) and not isinstance(weight, nn.Parameter) and id(weight) not in self.node_of
 
     def finish(self, outputs: Any) -> Graph:
         for node in self.sources(outputs):
             node.is_output = True
         self.graph.output_shapes = output_shapes(outputs)
         return self.graph
-
-
-def _is_fixed_filter(name: str, args: tuple, kwargs: dict) -> bool:
-    """Whether a functional convolution's weight does not learn, as in timm's own blur layers."""
-    weight = args[1] if name == 'conv2d' and len(args) > 1 else kwargs.get('weight')
-    return isinstance(weight, Tensor) and not isinstance(weight, nn.Parameter)

@@ -97,9 +97,9 @@ def pads_by_stride() -> nn.Module:
 UNSUPPORTED = {
     'shared': (SharedRelu, r'conv \(Conv2d\): no module starts or ends where its filter belongs'),
     'twice': (RunsTwice, r'conv \(Conv2d\): runs 2 times in one forward pass'),
-    'functional': (Functional, 'max_pool2d in the network: a function, not a module, does the striding'),
+    'functional': (Functional, 'max_pool2d: a function, not a module, does the striding'),
     'pool': (lambda: nn.Sequential(nn.Conv2d(3, 4, 1), Halving(2)), r'1 \(Halving\): .*does more than its base class'),
-    'padding': (pads_by_stride, r'conv \(PadsByStride\): its padding depends on its stride'),
+    'padding': (pads_by_stride, r'conv \(PadsByStride\): its own forward cannot be made dense: it pads by its stride'),
     'opaque': (opaque, r'1 \(Opaque\): makes the map smaller by an operation that cannot be looked into'),
     'shape': (Flat, 'would change its output shapes from .* to'),
 }
@@ -160,7 +160,7 @@ def test_nothing_to_convert_is_an_error(build, message):
         ({'pool': 'lfp4'}, 'did you mean lpf4'),
         ({'pool': 'ddac4'}, 'must be odd'),
         ({'maxpool': 'publish'}, "maxpool must be 'keep' or 'published', got 'publish'"),
-        ({'avgpool': None}, "avgpool must be 'replace' or 'keep', got None"),
+        ({'avgpool': None}, "avgpool must be 'replace', 'keep' or 'published', got None"),
         ({'dilated': True}, "dilated must be 'skip' or 'blur', got True"),
         ({'on_unsupported': 'ignore'}, "on_unsupported must be 'raise' or 'warn', got 'ignore'"),
         ({'skip': 'layer1'}, "skip must be a list of name patterns, got the string 'layer1'"),

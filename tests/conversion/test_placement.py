@@ -8,7 +8,7 @@ import torch
 import torchvision
 from torch import nn
 
-from antialias_plugins import convert_antialias, plan_antialias
+from antialias_plugins import UnsupportedModelError, convert_antialias, plan_antialias
 from antialias_plugins.functional import blur_pool2d
 from tests.conversion.networks import HOSTS, build, outputs
 
@@ -136,8 +136,8 @@ class Tail(nn.Module):
     [
         (nn.AvgPool2d(5, 2, 2), 'layer: context pooling over 5 pixels'),
         (nn.Conv2d(4, 4, 4, 4), 'layer: stride 4: made dense it would cost 16 times as much'),
-        (nn.PixelUnshuffle(2), 'pixel_unshuffle in layer: reduces the map without'),
-        (timm.layers.BlurPool2d(4), 'fixed filter in layer: reduces the map without'),
+        (nn.PixelUnshuffle(2), 'layer.pixel_unshuffle: reduces the map without'),
+        (timm.layers.BlurPool2d(4), 'layer.fixed filter: reduces the map without'),
     ],
     ids=['context', 'stride 4', 'unshuffle', 'filtered'],
 )
@@ -178,3 +178,94 @@ def test_dilated_stages_are_left_alone_by_default():
     blurred = positions(model, dilated='blur')
     assert blurred['layer4.0.conv2'] == 'before layer4.0.conv3'
     assert blurred['layer4.0.downsample.0'] == 'before layer4.0.downsample.0'
+
+
+class Split(nn.Module):
+    """Parallel strided branches behind one shared activation, as in Res2Net."""
+
+    def __init__(self, scale: int = 3, pool: nn.Module | None = None) -> None:
+        super().__init__()
+        self.stem, self.relu, self.drop = nn.Conv2d(3, 4 * scale, 3, 2, 1), nn.ReLU(), nn.Identity()
+        self.convs = nn.ModuleList(nn.Conv2d(4, 4, 3, 2, 1) for _ in range(scale - 1))
+        self.pool = pool or nn.AvgPool2d(3, 2, 1)
+        self.head = nn.Conv2d(4 * scale, 4, 3, padding=1)
+
+    def forward(self, x):
+        *parts, last = self.relu(self.stem(x)).split(4, 1)
+        branches = [self.relu(conv(part)) for conv, part in zip(self.convs, parts, strict=True)]
+        return self.head(self.drop(torch.cat([*branches, self.pool(last)], 1)))
+
+
+def test_branches_without_a_carrier_share_one_filter():
+    model = Split().double()
+    assert positions(model) == {'convs.0 + convs.1 + pool': 'before head'}
+    x = torch.rand(1, 3, 40, 37, dtype=torch.float64)
+    stem, relu, convs, head = model.stem, model.relu, model.convs, model.head
+    *parts, last = relu(stem(x)).split(4, 1)
+    branches = [relu(nn.functional.conv2d(p, c.weight, c.bias, padding=1)) for c, p in zip(convs, parts, strict=True)]
+    average = nn.functional.avg_pool2d(last, 3, 1, 1)
+    expected = head(torch.cat([blur_pool2d(branch, 4, 2) for branch in [*branches, average]], 1))
+    torch.testing.assert_close(convert_antialias(model, 'lpf4')(x), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_branches_beside_a_map_that_is_not_dense_do_not_share():
+    model = Split(pool=nn.AvgPool2d(11, 1))
+    with pytest.raises(UnsupportedModelError, match=r'convs\.0 \(Conv2d\): no module starts or ends'):
+        convert_antialias(model, example_input=torch.rand(1, 3, 40, 40))
+
+
+class Parallel(nn.Module):
+    """Parallel strided convolutions that are summed before one activation, on top of a number (MobileOne, RepVGG)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.one, self.two = nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1), nn.Conv2d(4, 4, 1, 2)
+        self.act, self.head = nn.ReLU(), nn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.head(self.act(0 + self.one(x) + self.two(x)))
+
+
+def test_summed_branches_are_filtered_behind_the_activation():
+    assert positions(Parallel()) == {'one + two': 'after act'}
+
+
+class Conditional(nn.Module):
+    """Computes the weight of its strided convolution from the input (CondConv)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.weight = nn.Conv2d(3, 4, 3, 2, 1), nn.Parameter(torch.rand(4, 4, 3, 3))
+
+    def forward(self, x):
+        x = self.stem(x)
+        return nn.functional.conv2d(x, self.weight * x.mean(), stride=2, padding=1)
+
+
+def test_a_computed_weight_is_no_fixed_filter():
+    (place,) = plan_antialias(Conditional()).unsupported
+    assert str(place).startswith('conv2d: a function, not a module, does the striding')
+
+
+def test_a_pooling_function_can_be_left_by_name():
+    class Pools(nn.Module):
+        def forward(self, x):
+            return nn.functional.max_pool2d(x, 3, 2)
+
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), Pools(), nn.MaxPool2d(2))
+    with pytest.raises(UnsupportedModelError, match=r'1\.max_pool2d: a function'):
+        convert_antialias(model)
+    plan = plan_antialias(model, skip=['1.max_pool2d'])
+    assert [site.roots for site in plan.sites] == [('2',)]
+    assert '1.max_pool2d: skip asks for it' in map(str, plan.skipped)
+
+
+@pytest.mark.parametrize('size', [(8, 8), (9, 7)], ids=str)
+def test_the_published_average_pool_rounds_up(size):
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.AvgPool2d(2, 2)).double()
+    x = torch.rand(2, 3, *size, dtype=torch.float64)
+    expected = blur_pool2d(model[0](x), 4, 2)
+    convert_antialias(model, 'lpf4', avgpool='published')
+    torch.testing.assert_close(model(x), expected)
+    assert model(x).shape[-2:] == tuple(-(-n // 2) for n in size)
