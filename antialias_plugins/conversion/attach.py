@@ -5,101 +5,16 @@ original one. The module stays the same object: references, hooks, parameters, `
 survive.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from types import FunctionType
 
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from antialias_plugins.conversion import operators as ops
-from antialias_plugins.functional.max_blur_pool import dense_max_pool2d
-from antialias_plugins.kernels.shape import static_shape
+from antialias_plugins.conversion.forwards import FORWARDS
 
-
-def _pre_forward(self, input: Tensor) -> Tensor:
-    return self._aa_base_forward(self.aa(input))
-
-
-def _post_forward(self, input: Tensor) -> Tensor:
-    return self.aa(self._aa_base_forward(input))
-
-
-def _same_forward(self, input: Tensor) -> Tensor:
-    """The dense result from where the strided one begins; its padding is that of the stride it had."""
-    dense = self._aa_base_forward(input)
-    top, left = ops.same_origin(self, self._aa_stride, static_shape(input)[-2:])
-    return dense[..., top:, left:]
-
-
-def _same_pre_forward(self, input: Tensor) -> Tensor:
-    return _same_forward(self, self.aa(input))
-
-
-def _same_post_forward(self, input: Tensor) -> Tensor:
-    return self.aa(_same_forward(self, input))
-
-
-def _max_pool_forward(self, input: Tensor) -> Tensor:
-    dense = dense_max_pool2d(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
-    return self.aa(dense)
-
-
-def _avg_pool_forward(self, input: Tensor) -> Tensor:
-    """The filter alone, on the part of the map that gives the pool's own output size."""
-    height, width = (
-        n if s == 1 else min(n, s * _pooled_size(n, k, s, p, self.ceil_mode))
-        for n, k, s, p in zip(static_shape(input)[-2:], *_geometry(self), strict=True)
-    )
-    return self.aa(input[..., :height, :width])
-
-
-def _whole_avg_pool_forward(self, input: Tensor) -> Tensor:
-    """The filter alone, on the whole map: an odd size is rounded up."""
-    return self.aa(input)
-
-
-def _dense_avg_pool_forward(self, input: Tensor) -> Tensor:
-    """The average at stride 1, then the filter: the pool's own values wherever the filter only subsamples."""
-    (top, left), missing = ops.pair(self.padding), []
-    for n, k, s, p in zip(static_shape(input)[-2:], *_geometry(self), strict=True):
-        missing.append(max(0, (_pooled_size(n, k, s, p, self.ceil_mode) - 1) * s + k - n - 2 * p))
-    pad, overhang = (left, left, top, top), (0, missing[1], 0, missing[0])
-    counted = F.pad(input.new_ones(1, 1, *static_shape(input)[-2:]), pad, value=float(self.count_include_pad))
-    share = F.avg_pool2d(F.pad(counted, overhang), self.kernel_size, 1)
-    mean = F.avg_pool2d(F.pad(F.pad(input, pad), overhang), self.kernel_size, 1)
-    if self.divisor_override:
-        k_h, k_w = ops.pair(self.kernel_size)
-        return self.aa(mean * (k_h * k_w / self.divisor_override))
-    return self.aa(mean / share)
-
-
-def _geometry(pool: nn.AvgPool2d) -> tuple[tuple[int, int], ...]:
-    return ops.pair(pool.kernel_size), ops.stride_of(pool), ops.pair(pool.padding)
-
-
-def _pooled_size(n: int, kernel: int, stride: int, padding: int, ceil_mode: bool) -> int:
-    """Output size of torch's pools; in ceil mode the last window must start inside the input or its left padding."""
-    span = n + 2 * padding - kernel
-    size = (-(-span // stride) if ceil_mode else span // stride) + 1
-    return size - 1 if ceil_mode and (size - 1) * stride >= n + padding else size
-
-
-FORWARDS: dict[str, Callable] = {
-    'pre': _pre_forward,
-    'post': _post_forward,
-    'max pool': _max_pool_forward,
-    'avg pool': _avg_pool_forward,
-    'dense avg pool': _dense_avg_pool_forward,
-    'whole avg pool': _whole_avg_pool_forward,
-    'same': _same_forward,
-    'same pre': _same_pre_forward,
-    'same post': _same_post_forward,
-    'same max pool': _same_post_forward,
-    'same avg pool': _whole_avg_pool_forward,  # 'same' rounds up, as the filter does
-    'same dense avg pool': _same_post_forward,
-    'same whole avg pool': _whole_avg_pool_forward,
-}
+_OF_THE_CLASS = ...  # stands for an attribute that the instance does not have; it stays itself in a pickle
 
 
 def attach(module: nn.Module, layer: nn.Module, forward: str) -> None:
@@ -129,8 +44,9 @@ def fill_slot(parent: nn.Module, layer: nn.Module) -> None:
 
 def override(module: nn.Module, **attributes: object) -> None:
     """Set attributes of ``module`` and remember what they were."""
-    module._aa_undo = {name: getattr(module, name) for name in attributes}
+    undo = vars(module).setdefault('_aa_undo', {})
     for name, value in attributes.items():
+        undo.setdefault(name, vars(module).get(name, _OF_THE_CLASS))
         setattr(module, name, value)
 
 
@@ -157,7 +73,10 @@ def detach_all(model: nn.Module) -> int:
                 del module.aa
                 count += 1
         for name, value in module.__dict__.pop('_aa_undo', {}).items():
-            setattr(module, name, value)
+            if value is _OF_THE_CLASS:
+                delattr(module, name)
+            else:
+                setattr(module, name, value)
     return count
 
 

@@ -14,6 +14,7 @@ from antialias_plugins.conversion.errors import AntialiasWarning, UnsupportedMod
 from antialias_plugins.conversion.graph import Graph
 from antialias_plugins.conversion.plan import AntialiasPlan, Site
 from antialias_plugins.conversion.planner import Options, make_plan
+from antialias_plugins.conversion.rebuilding import guard_rebuilding
 from antialias_plugins.conversion.trace import default_example, evaluating, output_shapes, trace
 from antialias_plugins.layers.pool import PoolFactory, resolve_pool
 
@@ -136,6 +137,7 @@ def convert_antialias(
     _warn_of_frozen_filters(model, plan, layers)
     try:
         for site in plan.sites:
+            guard_rebuilding(model, site)
             _take_stride(model, site)
         for site, layer in zip(plan.sites, layers, strict=True):
             _put(model, site, layer, options)
