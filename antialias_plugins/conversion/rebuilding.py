@@ -19,8 +19,8 @@ class Refusal:
 
     def __call__(self) -> None:
         """Refuse."""
-        call = f'{self.name}.{self.method}()'
-        raise UnsupportedModelError(f'{call} would rebuild its convolutions without their filter: call it before converting')
+        reason = 'would drop a filter with the convolution it hangs on: call it before converting'
+        raise UnsupportedModelError(f'{self.name}.{self.method}() {reason}')
 
 
 def guard_rebuilding(model: nn.Module, site: Site) -> None:
