@@ -1,0 +1,28 @@
+"""Weights of other projects: where they are, what they call their tensors, and a loader that leaves none out.
+
+>>> import torchvision
+>>> from antialias_plugins import checkpoints, convert_antialias
+>>> model = convert_antialias(torchvision.models.resnet50(), 'lpf4', maxpool='published')
+>>> weights = checkpoints.PUBLISHED['resnet50_lpf4.adobe_ft_in1k']
+>>> report = checkpoints.load_checkpoint(model, checkpoints.fetch_weights(weights))  # doctest: +SKIP
+"""
+
+from antialias_plugins.checkpoints.convert import convert_state_dict
+from antialias_plugins.checkpoints.errors import CheckpointError
+from antialias_plugins.checkpoints.fetch import fetch_weights
+from antialias_plugins.checkpoints.load import copy_weights, load_checkpoint
+from antialias_plugins.checkpoints.published import PUBLISHED, PublishedWeights
+from antialias_plugins.checkpoints.read import read_checkpoint
+from antialias_plugins.checkpoints.report import CheckpointReport
+
+__all__ = [
+    'PUBLISHED',
+    'CheckpointError',
+    'CheckpointReport',
+    'PublishedWeights',
+    'convert_state_dict',
+    'copy_weights',
+    'fetch_weights',
+    'load_checkpoint',
+    'read_checkpoint',
+]

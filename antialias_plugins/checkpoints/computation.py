@@ -1,0 +1,43 @@
+"""Does a network compute what its weights were trained for? Keys and shapes alone do not tell."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from antialias_plugins.layers import AdaptiveBlurPool2d
+
+
+def differences(state_dict: Mapping[str, Tensor], layout: str, model: nn.Module) -> list[str]:
+    """List in words what `model` computes otherwise than the network that a file comes from.
+
+    Args:
+        state_dict: tensors by their names in the file.
+        layout: the layout that was recognised in them.
+        model: the network that they fit into.
+    """
+    notes = []
+    adaptive = [module for module in model.modules() if isinstance(module, AdaptiveBlurPool2d)]
+    trained = _widths(state_dict)
+    present = _widths(dict(model.named_buffers()))
+    if trained and present != trained and not adaptive:
+        has = f'filters with {_list(present)}' if present else "has no filters (convert_antialias(model, 'lpf4'))"
+        notes.append(f'the weights were trained with filters of {_list(trained)} taps; the network {has}')
+    softmaxes = {module.softmax for module in adaptive}
+    if layout == 'DDAC' and softmaxes == {'group'}:
+        notes.append("the weights were trained with softmax='joint'; the filters of the network have softmax='group'")
+    window = getattr(getattr(model, 'maxpool', None), 'kernel_size', None)
+    if any(key.startswith('maxpool.1.') for key in state_dict) and window not in (None, 2, (2, 2)):
+        notes.append(
+            'the weights were trained with a max pool of 2x2 pixels without padding; that of the network is larger '
+            "(convert_antialias(..., maxpool='published'))"
+        )
+    return notes
+
+
+def _widths(tensors: Mapping[str, Tensor]) -> set[int]:
+    """Widths K of the fixed filters among some tensors."""
+    return {tensor.shape[-1] for name, tensor in tensors.items() if name.rpartition('.')[2] == 'filt'}
+
+
+def _list(widths: set[int]) -> str:
+    return ' and '.join(map(str, sorted(widths)))

@@ -1,0 +1,130 @@
+"""From a file to a plain state dict."""
+
+import argparse
+import contextlib
+import logging
+import os
+import pickle
+import re
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from antialias_plugins.checkpoints.digest import check_sha256
+from antialias_plugins.checkpoints.errors import CheckpointError
+
+logger = logging.getLogger(__name__)
+
+_WRAPPERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model_state_dict', 'model')
+
+# What torch.load raises on bytes that are no checkpoint, or only the beginning of one.
+_UNREADABLE = (
+    *(pickle.UnpicklingError, struct.error, EOFError, RuntimeError),
+    *(AttributeError, LookupError, TypeError, ValueError, AssertionError),
+)
+
+
+def read_checkpoint(path: str | os.PathLike[str], sha256: str | None = None) -> dict[str, Tensor]:
+    """Read the weights in a file, on the CPU, without running any code that the file may contain.
+
+    A training checkpoint is unwrapped: the first of the entries ``state_dict_ema``, ``model_ema``, ``state_dict``,
+    ``model_state_dict`` and ``model`` that holds a dict is taken, as `timm` does, and said in the log at INFO. A prefix
+    ``module.`` (DDP, EMA) is removed where every key has it.
+
+    Args:
+        path: a file written by `torch.save`, in its present or its old format, whatever its suffix; or one that ends in
+            ``.safetensors``.
+        sha256: the SHA-256 digest that the file must have, or the first characters of it.
+
+    Returns:
+        Tensors by name, in the order of the file.
+
+    Raises:
+        CheckpointError: the file is missing, empty, cut short, not the one meant, or not a state dict.
+        ValueError: `sha256` is no part of a digest.
+
+    Example:
+        >>> import tempfile, torch
+        >>> path = f'{tempfile.mkdtemp()}/net.pth.tar'
+        >>> torch.save({'epoch': 90, 'state_dict': {'module.fc.bias': torch.zeros(2)}}, path)
+        >>> read_checkpoint(path)
+        {'fc.bias': tensor([0., 0.])}
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f'{path}: no such file')
+    if path.stat().st_size == 0:
+        raise CheckpointError(f'{path}: the file is empty')
+    if sha256 is not None:
+        check_sha256(path, sha256)
+    content = _load_safetensors(path) if path.suffix == '.safetensors' else _load_pickle(path)
+    return _without_prefix(_state_dict(path, content))
+
+
+def _load_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f'{path}: not a safetensors file, or cut short ({error})') from error
+
+
+def _load_pickle(path: Path) -> Any:
+    with path.open('rb') as file:
+        start = file.read(64)
+    if start.lstrip()[:1] == b'<':
+        raise CheckpointError(f'{path}: a web page, not a checkpoint; the download went wrong')
+    try:
+        with _harmless_globals():
+            return torch.load(path, map_location='cpu', weights_only=True)
+    except _UNREADABLE as error:
+        raise CheckpointError(f'{path}: {_reason(error, start)}') from error
+
+
+def _reason(error: Exception, start: bytes) -> str:
+    """In words; torch's own text advises to run whatever the file contains."""
+    refused = re.search(r'GLOBAL (\S+)', str(error))
+    if refused:
+        return f'needs the Python object {refused[1]}, which is not loaded; save a state dict alone (or is cut short)'
+    if start.startswith((b'PK', b'\x80')):  # what a zip archive and a pickle begin with
+        return 'cut short, damaged, or not a checkpoint'
+    return 'not a checkpoint'
+
+
+def _harmless_globals() -> contextlib.AbstractContextManager:
+    """Lets the command line through that timm's training script saves with its weights, where torch can be told to."""
+    allow = getattr(torch.serialization, 'safe_globals', None)
+    return allow([argparse.Namespace]) if allow else contextlib.nullcontext()
+
+
+def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
+    while isinstance(content, Mapping):
+        held = [key for key in _WRAPPERS if isinstance(content.get(key), Mapping)]
+        if not held:
+            break
+        if len(held) > 1:
+            logger.info('%s holds %s; %r is taken', path, ', '.join(held), held[0])
+        content = content[held[0]]
+    if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
+        raise CheckpointError(f'{path}: holds {_describe(content)}, not a state dict')
+    foreign = [key for key, value in content.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
+    if foreign:
+        raise CheckpointError(f'{path}: not a state dict: {", ".join(map(repr, foreign[:8]))} are not tensors by name')
+    return dict(content)
+
+
+def _describe(content: Any) -> str:
+    if not isinstance(content, Mapping):
+        return f'an object of type {type(content).__name__}'
+    return f'a dict of {", ".join(map(repr, list(content)[:8]))}' if content else 'an empty dict'
+
+
+def _without_prefix(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+    while all(key.startswith('module.') for key in state_dict):
+        state_dict = {key.removeprefix('module.'): value for key, value in state_dict.items()}
+    return state_dict

@@ -1,0 +1,257 @@
+import pytest
+import timm
+import torch
+import torchvision
+from torch import nn
+
+from antialias_plugins import AntialiasWarning
+from antialias_plugins.checkpoints import CheckpointError, copy_weights, load_checkpoint
+from tests.checkpoints.networks import (
+    CLASSES,
+    HOSTS,
+    published,
+    published_adaptive,
+    save,
+    timm_network,
+    torchvision_network,
+)
+
+PAIRS = [
+    *((name, host) for name in ('resnet18', 'mobilenet_v2') for host in HOSTS),
+    *(('resnet50', 'timm'), ('densenet121', 'torchvision')),
+]
+
+
+@torch.no_grad()
+def assert_same_logits(model, reference):
+    x = torch.rand(1, 3, 96, 112, dtype=torch.float64)
+    torch.testing.assert_close(model(x), reference(x), rtol=1e-10, atol=1e-12)
+
+
+def snapshot(model):
+    return {key: value.clone() for key, value in model.state_dict().items()}
+
+
+def assert_untouched(model, before):
+    assert model.state_dict().keys() == before.keys()
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def edited(model, path, edit):
+    """Save the state dict of `model` after `edit` changed it."""
+    state_dict = dict(model.state_dict())
+    edit(state_dict)
+    torch.save(state_dict, path)
+    return path
+
+
+@pytest.mark.parametrize(('name', 'host'), PAIRS)
+def test_published_file_gives_the_published_logits(name, host, tmp_path):
+    reference, model = published(name), HOSTS[host](name)
+    save(reference, tmp_path / 'net.pth')
+    report = load_checkpoint(model, tmp_path / 'net.pth')
+    assert_same_logits(model, reference)
+    filters = {key for key in reference.state_dict() if key.endswith('filt')}
+    assert {place.name for place in report.dropped} == filters
+    assert set(report.loaded) == set(model.state_dict())
+    assert report.layout == 'antialiased-cnns'
+
+
+@torch.no_grad()
+def test_convolutions_of_timms_vgg_take_linear_layers():
+    source, model = torchvision.models.vgg11(num_classes=CLASSES, init_weights=False), timm.create_model('vgg11')
+    model.reset_classifier(CLASSES)
+    copy_weights(source, model)
+    x = torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(model.eval()(x), source.eval()(x))
+    before = snapshot(source)
+    copy_weights(model, source)
+    assert_untouched(source, before)
+
+
+@pytest.mark.parametrize(
+    ('name', 'filt_size', 'host'),
+    [('resnet18', 5, 'torchvision'), ('resnet18', 3, 'timm'), ('resnet50', 3, 'timm')],
+)
+def test_adaptive_file_gives_the_published_logits(name, filt_size, host, tmp_path):
+    reference, model = published_adaptive(name, filt_size), HOSTS[host](name, f'ddac{filt_size}', 'joint')
+    save(reference, tmp_path / 'net.pth.tar')
+    report = load_checkpoint(model, tmp_path / 'net.pth.tar')
+    assert_same_logits(model, reference)
+    assert (report.layout, report.dropped, report.kept) == ('DDAC', (), ())
+
+
+@pytest.mark.parametrize(
+    ('name', 'pool'),
+    [
+        ('resnet18', None),
+        ('resnet18', 'ddac3'),
+        ('densenet121', 'lpf3'),
+        ('mobilenet_v2', 'ddac3'),
+    ],
+)
+def test_weights_move_between_torchvision_and_timm(name, pool):
+    there = torchvision_network(name, pool)
+    across = timm_network(name, pool)
+    back = torchvision_network(name, pool)
+    copy_weights(there, across)
+    assert_same_logits(across, there)
+    copy_weights(across, back)
+    assert_untouched(back, there.state_dict())
+
+
+@pytest.mark.parametrize('pool', ['lpf4', 'ddac3'])
+@pytest.mark.parametrize('host', HOSTS)
+def test_weights_move_between_a_baseline_and_its_antialiased_form(host, pool):
+    baseline, antialiased, back = (
+        HOSTS[host]('resnet18', None),
+        HOSTS[host]('resnet18', pool),
+        HOSTS[host]('resnet18', None),
+    )
+    own = {key for key in antialiased.state_dict() if '.aa.' in key}
+    before = snapshot(antialiased)
+    there = copy_weights(baseline, antialiased)
+    assert {place.name for place in there.kept} == own
+    assert all(torch.equal(antialiased.state_dict()[key], before[key]) for key in own)
+    assert all(torch.equal(antialiased.state_dict()[key], value) for key, value in baseline.state_dict().items())
+    assert {place.name for place in copy_weights(antialiased, back).dropped} == own
+    assert_untouched(back, baseline.state_dict())
+
+
+def test_weights_move_into_the_published_package():
+    source, target = published('resnet18'), published('resnet18')
+    ours = torchvision_network('resnet18')
+    copy_weights(source, ours)
+    report = copy_weights(ours, target)
+    assert_untouched(target, source.state_dict())
+    assert {place.reason for place in report.kept} == {'fixed filter, not in the file'}
+
+
+def test_old_torchvision_densenets_load(tmp_path):
+    """Files of torchvision < 0.2.1 number the two layers of a dense layer: ``denselayer1.norm.1.weight``."""
+    reference, model = torchvision_network('densenet121', None), torchvision_network('densenet121')
+    old = {}
+    for key, value in reference.state_dict().items():
+        for layer in ('norm1', 'norm2', 'conv1', 'conv2'):
+            key = key.replace(f'{layer}.', f'{layer[:-1]}.{layer[-1]}.') if '.denselayer' in key else key
+        old[key] = value
+    assert 'features.denseblock1.denselayer1.norm.1.weight' in old
+    torch.save(old, tmp_path / 'densenet.pth')
+    load_checkpoint(model, tmp_path / 'densenet.pth')
+    assert_untouched(model, reference.state_dict())
+
+
+def test_counters_of_batches_that_old_files_lack_become_zero(tmp_path):
+    source, model = torchvision_network('resnet18'), torchvision_network('resnet18')
+    model.bn1.num_batches_tracked.fill_(5)
+    counters = [key for key in source.state_dict() if key.endswith('num_batches_tracked')]
+    path = edited(source, tmp_path / 'net.pth', lambda state_dict: [state_dict.pop(key) for key in counters])
+    report = load_checkpoint(model, path)
+    assert report.zeroed == tuple(counters)
+    assert model.bn1.num_batches_tracked == 0
+    assert 'set to 0' in str(report)
+
+
+def test_a_network_without_a_head_drops_that_of_the_file(tmp_path):
+    source, model = torchvision_network('resnet18'), timm_network('resnet18', num_classes=0)
+    torch.save(source.state_dict(), tmp_path / 'net.pth')
+    report = load_checkpoint(model, tmp_path / 'net.pth')
+    assert [(place.name, place.reason) for place in report.dropped] == [
+        ('fc.weight', 'the network has no such head'),
+        ('fc.bias', 'the network has no such head'),
+    ]
+
+
+def test_skip_leaves_a_head_for_other_classes_as_it_is(tmp_path):
+    source, model = torchvision_network('resnet18'), torchvision_network('resnet18', num_classes=CLASSES + 1)
+    torch.save(source.state_dict(), tmp_path / 'net.pth')
+    before = snapshot(model)
+    with pytest.raises(CheckpointError, match=r"fc.weight \(7, 512\) in the file, \(8, 512\) here.*skip=\['fc\.\*'\]"):
+        load_checkpoint(model, tmp_path / 'net.pth')
+    assert_untouched(model, before)
+    report = load_checkpoint(model, tmp_path / 'net.pth', skip=['fc.*'])
+    assert [place.name for place in report.kept] == ['fc.weight', 'fc.bias']
+    assert torch.equal(model.fc.weight, before['fc.weight'])
+    assert torch.equal(model.conv1.weight, source.conv1.weight)
+
+
+@pytest.mark.parametrize(
+    ('edit', 'message'),
+    [
+        (lambda state_dict: state_dict.update(extra=torch.zeros(1)), r'left over in the file: extra$'),
+        (lambda state_dict: state_dict.pop('layer4.1.bn2.bias'), r'missing in the file: layer4\.1\.bn2\.bias$'),
+        (lambda state_dict: state_dict.pop('layer3.0.conv2.aa.bn.bias'), r'missing in the file: layer3.*aa\.bn\.bias$'),
+        (
+            lambda state_dict: state_dict.update({'bn1.bias': torch.zeros(3)}),
+            r'bn1.bias \(3,\) in the file, \(64,\) here',
+        ),
+    ],
+    ids=['left over', 'missing', 'filter missing', 'shape'],
+)
+def test_misfits_are_named_and_nothing_is_loaded(edit, message, tmp_path):
+    source, model = torchvision_network('resnet18', 'ddac3'), torchvision_network('resnet18', 'ddac3')
+    before = snapshot(model)
+    path = edited(source, tmp_path / 'net.pth', edit)
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(model, path)
+    assert_untouched(model, before)
+
+
+def test_adaptive_filters_that_the_network_lacks_are_left_over_in_a_file(tmp_path):
+    save(published_adaptive('resnet18'), tmp_path / 'net.pth')
+    with pytest.raises(CheckpointError, match=r'layout: DDAC.*\n.*left over in the file: maxpool\.1\.conv\.weight'):
+        load_checkpoint(torchvision_network('resnet18', None), tmp_path / 'net.pth')
+
+
+def test_adaptive_filters_of_another_size_are_named(tmp_path):
+    save(published_adaptive('resnet18', 5), tmp_path / 'net.pth')
+    with pytest.raises(CheckpointError, match=r'maxpool\.aa\.conv\.weight \(200, 64, 5, 5\) in .*filt_size and groups'):
+        load_checkpoint(torchvision_network('resnet18', 'ddac3'), tmp_path / 'net.pth')
+
+
+@pytest.mark.parametrize(('skip', 'got'), [(['fc.*', 'head.*'], r"'head\.\*' matches none"), ('fc.*', 'string')])
+def test_skip_must_name_keys_of_the_network(skip, got):
+    model = torchvision_network('resnet18')
+    with pytest.raises(ValueError, match=f'skip must .*{got}'):
+        copy_weights(torchvision_network('resnet18'), model, skip=skip)
+
+
+@pytest.mark.parametrize(
+    ('model', 'difference'),
+    [
+        (lambda: torchvision_network('resnet18', 'lpf3'), 'trained with filters of 4 taps; the network filters with 3'),
+        (lambda: torchvision_network('resnet18', None), 'trained with filters of 4 taps; the network has no filters'),
+        (lambda: torchvision_network('resnet18', None), '2x2 pixels without padding'),
+    ],
+    ids=['width', 'no filters', 'max pool'],
+)
+def test_a_network_that_computes_something_else_warns(model, difference):
+    with pytest.warns(AntialiasWarning) as record:
+        report = copy_weights(published('resnet18'), model())
+    assert difference in ' '.join(str(warning.message) for warning in record)
+    assert difference in str(report)
+
+
+def test_a_softmax_by_group_warns_where_the_weights_were_trained_jointly():
+    with pytest.warns(AntialiasWarning, match="trained with softmax='joint'"):
+        copy_weights(published_adaptive('resnet18'), torchvision_network('resnet18', 'ddac3'))
+
+
+def test_modes_devices_and_parameters_stay():
+    model = torchvision_network('resnet18').train().float()
+    model.conv1.requires_grad_(False)
+    parameters = list(model.parameters())
+    copy_weights(torchvision_network('resnet18'), model)
+    assert model.training
+    assert not model.conv1.weight.requires_grad
+    assert all(
+        new is old and new.dtype == torch.float32 for new, old in zip(model.parameters(), parameters, strict=True)
+    )
+
+
+def test_any_network_takes_its_own_keys(tmp_path):
+    source, model = (nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)) for _ in range(2))
+    torch.save(source.state_dict(), tmp_path / 'net.pth')
+    report = load_checkpoint(model, tmp_path / 'net.pth')
+    assert_untouched(model, source.state_dict())
+    assert report.renamed == ()
