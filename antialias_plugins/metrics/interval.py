@@ -36,3 +36,14 @@ def mean_interval(values: Collection[float], confidence: float = 0.95) -> tuple[
         return fmean(values), None
     quantile = NormalDist().inv_cdf((1 + confidence) / 2)
     return fmean(values), quantile * stdev(values) / sqrt(len(values))
+
+
+def format_percent(mean: float, half_width: float | None) -> str:
+    """Write a share and the half-width of its interval, if it has one, in percent.
+
+    Example:
+        >>> format_percent(0.9129, 0.0025)
+        '91.29 ± 0.25 %'
+    """
+    spread = '' if half_width is None else f' ± {100 * half_width:.2f}'
+    return f'{100 * mean:.2f}{spread} %'

@@ -31,9 +31,7 @@ def draw_offsets(seed: int, index: int, max_shift: int, count: int = 2) -> tuple
         >>> sorted(draw_offsets(seed=0, index=7, max_shift=2, count=4))
         [(0, 0), (0, 1), (1, 0), (1, 1)]
     """
-    for name, value, least in (('seed', seed, 0), ('index', index, 0), ('max_shift', max_shift, 1)):
-        if value < least:
-            raise ValueError(f'{name} must be at least {least}, got {value}')
+    _check_least(seed=(seed, 0), index=(index, 0), max_shift=(max_shift, 1))
     if not 1 <= count <= max_shift**2:
         raise ValueError(
             f'count must be between 1 and max_shift² = {max_shift**2}, so that all offsets can differ, got {count}'
@@ -43,3 +41,37 @@ def draw_offsets(seed: int, index: int, max_shift: int, count: int = 2) -> tuple
     # A 64-bit word modulo the number of cells is uniform to within cells / 2⁶⁴.
     drawn = (cells.pop(int(word) % len(cells)) for word in words)
     return tuple(divmod(cell, max_shift) for cell in drawn)
+
+
+def draw_batch_offsets(seed: int, repeat: int, batch: int, max_shift: int, count: int = 2) -> tuple[Offset, ...]:
+    """Draw ``count`` offsets that a whole batch of images shares, as the published evaluation does.
+
+    They are independent, so two of them may be equal. The published program draws them from numpy's global generator,
+    which it never seeds: its numbers can be reproduced up to that choice only. Here ``seed`` decides.
+
+    Args:
+        seed: Seed of the whole evaluation, at least 0.
+        repeat: Number of the pass over the images, from 0.
+        batch: Number of the batch within the pass, from 0.
+        max_shift: Number of values that either coordinate can take, in pixels, at least 1.
+        count: Number of offsets, at least 1.
+
+    Returns:
+        ``count`` pairs ``(down, right)``, in pixels.
+
+    Raises:
+        ValueError: If an argument is outside its range.
+
+    Example:
+        >>> draw_batch_offsets(seed=0, repeat=0, batch=3, max_shift=1)
+        ((0, 0), (0, 0))
+    """
+    _check_least(seed=(seed, 0), repeat=(repeat, 0), batch=(batch, 0), max_shift=(max_shift, 1), count=(count, 1))
+    words = np.random.SeedSequence(seed, spawn_key=(repeat, batch)).generate_state(count, np.uint64)
+    return tuple(divmod(int(word) % max_shift**2, max_shift) for word in words)
+
+
+def _check_least(**values: tuple[int, int]) -> None:
+    for name, (value, least) in values.items():
+        if value < least:
+            raise ValueError(f'{name} must be at least {least}, got {value}')

@@ -3,15 +3,15 @@
 Letters: image ``C H W``, view of it ``h w``.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import zip_longest
 
 import torch
 from torch import Tensor
 
 from antialias_plugins.metrics.agreement import PairAgreement, segmentation_consistency
-from antialias_plugins.metrics.interval import mean_interval
+from antialias_plugins.metrics.interval import format_percent, mean_interval
+from antialias_plugins.metrics.labels import with_labels
 from antialias_plugins.metrics.offsets import draw_offsets
 from antialias_plugins.metrics.views import shifted_views
 
@@ -37,10 +37,10 @@ class SegmentationConsistency:
     labelled_images: int = 0
 
     def __str__(self) -> str:
-        text = f'mASSC {_percent(self.mean, self.interval)} (n = {self.images})'
+        text = f'mASSC {format_percent(self.mean, self.interval)} (n = {self.images})'
         if self.labelled_mean is None:
             return text
-        labelled = _percent(self.labelled_mean, self.labelled_interval)
+        labelled = format_percent(self.labelled_mean, self.labelled_interval)
         return f'{text}, labelled pixels {labelled} (n = {self.labelled_images})'
 
 
@@ -186,21 +186,6 @@ def mean_segmentation_consistency(
         mASSC 100.00 ± 0.00 % (n = 3)
     """
     consistency = MeanSegmentationConsistency(max_shift, seed, circular, ignore_index)
-    for index, (image, label) in enumerate(_with_labels(images, labels)):
+    for index, (image, label) in enumerate(with_labels(images, labels)):
         consistency.update(index, image, predict, label)
     return consistency.compute()
-
-
-def _with_labels(images: Iterable[Tensor], labels: Iterable[Tensor] | None) -> Iterator[tuple[Tensor, Tensor | None]]:
-    if labels is None:
-        yield from ((image, None) for image in images)
-        return
-    for image, label in zip_longest(images, labels):
-        if image is None or label is None:
-            raise ValueError(f'labels must hold one map per image, got too {"many" if image is None else "few"}')
-        yield image, label
-
-
-def _percent(mean: float, interval: float | None) -> str:
-    spread = '' if interval is None else f' ± {100 * interval:.2f}'
-    return f'{100 * mean:.2f}{spread} %'

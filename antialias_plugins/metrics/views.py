@@ -17,7 +17,7 @@ def shifted_views(image: Tensor, offsets: Sequence[Offset], max_shift: int, *, c
 
     Args:
         image: One image.
-        offsets: ``K`` pairs ``(down, right)``, each in ``{0, …, max_shift - 1}²``.
+        offsets: ``K`` pairs ``(down, right)``, each in ``{0, …, max_shift}²``.
         max_shift: How much smaller than the image a crop is, in pixels.
         circular: Wrap around instead of cropping.
 
@@ -47,3 +47,26 @@ def shifted_views(image: Tensor, offsets: Sequence[Offset], max_shift: int, *, c
         return torch.stack([image.roll((-y, -x), dims=(-2, -1)) for y, x in offsets])
     rows, columns = height - max_shift, width - max_shift
     return torch.stack([image[:, y : y + rows, x : x + columns] for y, x in offsets])
+
+
+def centre_part(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Cut the centre of ``image``; where the margin is odd, its larger half is below and to the right.
+
+    Args:
+        image: One image.
+        size: Height and width of the part.
+
+    Shape:
+        - image: ``(C, H, W)``
+        - Returns: ``(C, *size)``, a view of ``image``
+
+    Raises:
+        ValueError: If ``image`` is not a map with channels, or is smaller than ``size``.
+    """
+    if image.ndim != 3:
+        raise ValueError(f'image must have shape (C, H, W), got {tuple(image.shape)}')
+    (height, width), (rows, columns) = image.shape[-2:], size
+    if height < rows or width < columns:
+        raise ValueError(f'image must be at least {rows}x{columns}, got {height}x{width}')
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return image[:, top : top + rows, left : left + columns]

@@ -2,7 +2,7 @@ from itertools import combinations
 
 import pytest
 
-from antialias_plugins.metrics import draw_offsets
+from antialias_plugins.metrics import draw_batch_offsets, draw_offsets
 
 
 def test_seed_and_index_alone_decide():
@@ -64,3 +64,40 @@ def test_every_pair_of_offsets_is_equally_likely():
 def test_bad_argument(arguments, message):
     with pytest.raises(ValueError, match=message):
         draw_offsets(**arguments)
+
+
+@pytest.mark.parametrize('which', [0, 1], ids=['first', 'second'])
+def test_every_batch_offset_is_equally_likely(which):
+    draws, side = 8000, 4
+    counts = dict.fromkeys(((y, x) for y in range(side) for x in range(side)), 0)
+    for draw in range(draws):
+        counts[draw_batch_offsets(0, draw % 5, draw // 5, side)[which]] += 1
+    expected = draws / side**2
+    assert sum((count - expected) ** 2 / expected for count in counts.values()) < 37.70  # as above
+
+
+def test_batch_offsets_may_be_equal():
+    equal = sum(first == second for first, second in (draw_batch_offsets(0, 0, batch, 4) for batch in range(3200)))
+    assert equal == pytest.approx(3200 / 16, abs=4 * (3200 / 16 * 15 / 16) ** 0.5)
+
+
+@pytest.mark.parametrize('other', [dict(seed=1), dict(repeat=1), dict(batch=1)], ids=['seed', 'repeat', 'batch'])
+def test_seed_repeat_and_batch_all_matter(other):
+    base = dict(seed=0, repeat=0, batch=0, max_shift=1000)
+    assert draw_batch_offsets(**base) != draw_batch_offsets(**base | other)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(seed=-1), 'seed must be at least 0, got -1'),
+        (dict(repeat=-1), 'repeat must be at least 0, got -1'),
+        (dict(batch=-1), 'batch must be at least 0, got -1'),
+        (dict(max_shift=0), 'max_shift must be at least 1, got 0'),
+        (dict(count=0), 'count must be at least 1, got 0'),
+    ],
+    ids=['seed', 'repeat', 'batch', 'max_shift', 'count'],
+)
+def test_bad_batch_argument(changes, message):
+    with pytest.raises(ValueError, match=message):
+        draw_batch_offsets(**dict(seed=0, repeat=0, batch=0, max_shift=2) | changes)

@@ -175,8 +175,8 @@ def test_str(result, text):
         (dict(max_shift=1), 'max_shift must be at least 2, .* got 1'),
         (dict(seed=-1), 'seed must be at least 0, got -1'),
         (dict(labels=torch.zeros(2, 24, 31)), r"label must have the image's size \(24, 32\), got shape \(24, 31\)"),
-        (dict(labels=torch.zeros(1, 24, 32)), 'labels must hold one map per image, got too few'),
-        (dict(labels=torch.zeros(3, 24, 32)), 'labels must hold one map per image, got too many'),
+        (dict(labels=torch.zeros(1, 24, 32)), 'labels must hold one per image, got too few'),
+        (dict(labels=torch.zeros(3, 24, 32)), 'labels must hold one per image, got too many'),
         (
             dict(predict=lambda views: views),
             r'predict must return .* shape \(2, 16, 24\), got \(2, 3, 16, 24\)',

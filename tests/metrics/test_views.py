@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from antialias_plugins.metrics import shifted_views
+from antialias_plugins.metrics.views import centre_part
 
 
 def test_crops_by_hand():
@@ -36,3 +37,12 @@ def test_published_protocol():
 def test_bad_image(shape, circular, message):
     with pytest.raises(ValueError, match=message):
         shifted_views(torch.zeros(shape), [(0, 0), (3, 3)], max_shift=4, circular=circular)
+
+
+@pytest.mark.parametrize(
+    ('size', 'expected'),
+    [((2, 3), [[6, 7, 8], [11, 12, 13]]), ((4, 5), torch.arange(20).view(4, 5).tolist()), ((1, 2), [[6, 7]])],
+    ids=['even-margins', 'all', 'odd-margins'],
+)
+def test_centre_by_hand(size, expected):
+    assert centre_part(torch.arange(20).view(1, 4, 5), size).tolist() == [expected]

@@ -1,0 +1,203 @@
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from antialias_plugins.metrics import (
+    ClassificationConsistency,
+    ShiftConsistency,
+    ViewPlan,
+    draw_batch_offsets,
+    draw_offsets,
+    shift_consistency,
+)
+
+SMALL = dict(max_shift=4, crop_size=8)
+MODES = pytest.mark.parametrize('circular', [False, True], ids=['crops', 'circular'])
+
+
+def noise(count, size=(12, 12), channels=1):
+    return torch.rand(count, channels, *size, generator=torch.Generator().manual_seed(1))
+
+
+def same_class(views):
+    return torch.eye(5)[[2] * len(views)]
+
+
+def brightest_corner(views):
+    """The logits are the four corners of a view: what it says depends on the shift."""
+    return views[:, 0, [0, 0, -1, -1], [0, -1, 0, -1]].double()
+
+
+def classes_of(image, offsets, size, circular):
+    """Top class of `brightest_corner` at each offset from the image's central frame, pixel by pixel."""
+    _, height, width = image.shape
+    frame = 8 if circular else 12
+    top, left = (height - frame) // 2, (width - frame) // 2
+    seen = []
+    for y, x in offsets:
+        corners = [(y, x), (y, x + size - 1), (y + size - 1, x), (y + size - 1, x + size - 1)]
+        if circular:
+            corners = [(row % size, column % size) for row, column in corners]
+        values = [image[0, top + row, left + column].item() for row, column in corners]
+        seen.append(values.index(max(values)))
+    return seen
+
+
+def shares(seen, labels):
+    """Consistency and correct-consistency of the classes that were seen, as lists over images."""
+    agree = [len(set(classes)) == 1 for classes in seen]
+    hits = [[a == label for a in classes] for classes, label in zip(seen, labels, strict=True)]
+    some = [(a, any(hit)) for a, hit in zip(agree, hits, strict=True)]
+    return sum(agree) / len(agree), sum(a and hit for a, hit in some) / sum(hit for _, hit in some)
+
+
+@MODES
+@pytest.mark.parametrize('views', [2, 3])
+def test_matches_brute_force(views, circular):
+    images = [*noise(12), *noise(12, (13, 17)), *noise(6, (20, 12))]
+    labels = [index % 4 for index in range(30)]
+    result = shift_consistency(brightest_corner, images, labels, views=views, circular=circular, seed=3, **SMALL)
+    offsets = [draw_offsets(3, index, 4, views) for index in range(30)]
+    seen = [classes_of(image, drawn, 8, circular) for image, drawn in zip(images, offsets, strict=True)]
+    mean, correct = shares(seen, labels)
+    assert 0 < mean < 1
+    assert (result.mean, result.correct_mean) == (pytest.approx(mean, abs=1e-12), pytest.approx(correct, abs=1e-12))
+
+
+@MODES
+def test_legacy_matches_a_plain_script_of_the_published_evaluation(circular):
+    images, labels, batch_size = noise(23), [index % 4 for index in range(23)], 5
+    scores, correct_scores = [], []
+    for repeat in range(5):
+        seen = []
+        for batch, start in enumerate(range(0, 23, batch_size)):
+            offsets = draw_batch_offsets(6, repeat, batch, 4)
+            seen += [classes_of(image, offsets, 8, circular) for image in images[start : start + batch_size]]
+        score, correct = shares(seen, labels)
+        scores.append(score)
+        correct_scores.append(correct)
+    options = dict(seed=6, circular=circular, protocol='legacy', batch_size=batch_size, **SMALL)
+    result = shift_consistency(brightest_corner, images, labels, **options)
+    assert result.mean == pytest.approx(sum(scores) / 5, abs=1e-12)
+    assert result.correct_mean == pytest.approx(sum(correct_scores) / 5, abs=1e-12)
+    assert (result.interval, result.correct_interval, result.images) == (None, None, 23)
+
+
+@MODES
+def test_constant_classifier_is_perfectly_consistent(circular):
+    result = shift_consistency(same_class, noise(4), circular=circular, **SMALL)
+    assert result == ClassificationConsistency(1.0, 0.0, 4, 0.0, 0.0)
+
+
+def test_consistently_wrong_images_do_not_count_as_correct():
+    result = shift_consistency(same_class, noise(4), [2, 0, 0, 2], **SMALL)
+    assert (result.mean, result.correct_mean, result.correct_interval) == (1.0, 1.0, 0.0)
+    assert shift_consistency(same_class, noise(4), [0] * 4, **SMALL).correct_mean is None
+
+
+def test_opposite_predictions_are_never_consistent():
+    result = shift_consistency(lambda views: torch.eye(len(views)), noise(4), [0, 1, 0, 1], **SMALL)
+    assert (result.mean, result.correct_mean) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(('classes', 'views'), [(2, 2), (10, 2), (2, 4)])
+def test_random_predictions_agree_by_chance(classes, views):
+    count, chance = 1500, classes ** (1 - views)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.zeros(1, 1, 1, 1).expand(count, 1, 12, 12)
+    result = shift_consistency(lambda x: torch.rand(len(x), classes, generator=generator), images, views=views, **SMALL)
+    deviation = (chance * (1 - chance) / count) ** 0.5
+    assert result.mean == pytest.approx(chance, abs=4 * deviation)
+    assert result.interval == pytest.approx(1.96 * deviation, rel=0.1)
+
+
+@pytest.mark.parametrize('stride', [1, 2])
+def test_circular_shifts_need_circular_padding_and_no_subsampling(stride):
+    network = nn.Sequential(
+        nn.Conv2d(1, 16, 3, stride, padding=1, padding_mode='circular'),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(16, 50, bias=False),
+    ).double()
+    result = shift_consistency(network, noise(60).double(), circular=True, **SMALL)
+    assert (result.mean == 1.0) == (stride == 1)
+
+
+def test_seed_changes_the_crops():
+    results = {shift_consistency(brightest_corner, noise(9), seed=seed, **SMALL).mean for seed in range(8)}
+    assert len(results) > 1
+
+
+def test_views_are_predicted_together_without_gradient():
+    shapes = []
+
+    def predict(views):
+        shapes.append(tuple(views.shape))
+        assert not torch.is_grad_enabled()
+        return same_class(views)
+
+    shift_consistency(predict, iter(noise(2)), views=3, **SMALL)
+    assert shapes == [(3, 1, 8, 8)] * 2
+
+
+def accumulate(indices, images, **options):
+    consistency = ShiftConsistency(ViewPlan(**SMALL, **options))
+    for index in indices:
+        consistency.update(index, images[index], brightest_corner)
+    return consistency
+
+
+@pytest.mark.parametrize('options', [dict(), dict(protocol='legacy', batch_size=2)], ids=['per_image', 'legacy'])
+def test_merging_ranks_counts_every_image_once(options):
+    images = noise(5)
+    # What a distributed sampler gives two processes: five images, the first one repeated.
+    merged = accumulate([4, 0, 2], images, **options)
+    merged.merge(pickle.loads(pickle.dumps(accumulate([1, 3, 0], images, **options))))
+    assert merged.compute() == shift_consistency(brightest_corner, images, **SMALL, **options)
+
+
+def test_merging_other_settings():
+    with pytest.raises(ValueError, match=r'other must have the same plan .*seed=0.* got .*seed=1'):
+        ShiftConsistency(ViewPlan(seed=0)).merge(ShiftConsistency(ViewPlan(seed=1)))
+
+
+def test_single_image_has_no_interval():
+    result = shift_consistency(brightest_corner, noise(1), **SMALL)
+    assert (result.interval, result.probability_change_interval) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ('result', 'text'),
+    [
+        (ClassificationConsistency(0.5, None, 1, 0.1, None), 'consistency 50.00 % (n = 1)'),
+        (
+            ClassificationConsistency(0.5, 0.125, 9, 0.1, 0.01, 0.75, 0.0625),
+            'consistency 50.00 ± 12.50 % (n = 9), correct-consistency 75.00 ± 6.25 %',
+        ),
+    ],
+    ids=['one-image', 'labelled'],
+)
+def test_str(result, text):
+    assert str(result) == text
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(images=[]), 'images must hold at least one image, got none'),
+        (dict(images=noise(1, (11, 30))), 'image must be at least 12x12, got 11x30'),
+        (dict(labels=[0]), 'labels must hold one per image, got too few'),
+        (dict(labels=[0, 1, 2]), 'labels must hold one per image, got too many'),
+        (dict(labels=[0, 5]), 'label must be one of 5 classes, got 5'),
+        (dict(predict=lambda views: views), r'logits must have shape \(2, N\), one row per view, got \(2, 1, 8, 8\)'),
+        (dict(predict=lambda views: same_class(views[:1])), r'logits must have shape \(2, N\), .* got \(1, 5\)'),
+    ],
+    ids=['no-images', 'small-image', 'few', 'many', 'label', 'maps', 'one-row'],
+)
+def test_bad_argument(changes, message):
+    arguments = dict(predict=same_class, images=noise(2), **SMALL) | changes
+    with pytest.raises(ValueError, match=message):
+        shift_consistency(**arguments)
