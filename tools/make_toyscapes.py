@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Make ToyScapes, a data set of generated street scenes in Cityscapes' layout."""
 
 import argparse
