@@ -1,7 +1,6 @@
 """Rewrite a file of weights in the layout of a network."""
 
 import os
-import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from torch import nn
 from antialias_plugins.checkpoints.convert import match, warn_of_notes
 from antialias_plugins.checkpoints.read import read_checkpoint
 from antialias_plugins.checkpoints.report import CheckpointReport
+from antialias_plugins.files import replacing
 
 
 def export_checkpoint(
@@ -62,14 +62,8 @@ def export_checkpoint(
 
 
 def _write(content: dict[str, Any], target: Path) -> None:
-    """Write under another name first, so that a file called `target` is always a whole one."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f'{target.name}.{uuid.uuid4().hex}.partial')
-    try:
+    with replacing(target) as partial:
         if target.suffix == '.safetensors':
-            save_file(content, part)
+            save_file(content, partial)
         else:
-            torch.save(content, part)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+            torch.save(content, partial)

@@ -9,6 +9,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from antialias_plugins.files import replacing
 from antialias_plugins.layers import resolve_pool
 from antialias_plugins.openmmlab.antialiased import check_convert
 
@@ -66,7 +67,8 @@ def write_child_config(
     }
     if consistency:
         content['test_cfg'] = {'type': 'ShiftConsistencyTestLoop'}
-    _write(out, ''.join(f'{key} = {_source(value)}\n' for key, value in content.items()))
+    with replacing(out) as partial:
+        partial.write_text(''.join(f'{key} = {_source(value)}\n' for key, value in content.items()))
     return out
 
 
@@ -139,10 +141,3 @@ def _source(value: Any) -> str:
     if isinstance(value, Mapping) and all(isinstance(key, str) and key.isidentifier() for key in value):
         return f'dict({", ".join(f"{key}={_source(item)}" for key, item in value.items())})'
     return repr(value)
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}')
-    partial.write_text(text)
-    partial.replace(path)
