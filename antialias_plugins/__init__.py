@@ -1,6 +1,6 @@
 """Antialiased networks for timm and OpenMMLab.
 
-Importing the package plugs it in: where mmengine is installed, its types are registered there.
+Importing the package plugs it in: its names are registered in timm, and its types in mmengine where that is installed.
 
     >>> import torchvision, antialias_plugins
     >>> model = antialias_plugins.convert_antialias(torchvision.models.resnet18(), 'lpf4')
@@ -10,7 +10,7 @@ Importing the package plugs it in: where mmengine is installed, its types are re
 
 from importlib.util import find_spec
 
-from antialias_plugins import functional, metrics, testing
+from antialias_plugins import checkpoints, functional, metrics, testing, timm_models
 from antialias_plugins.conversion import (
     AntialiasPlan,
     AntialiasWarning,
@@ -33,10 +33,12 @@ __all__ = [
     'MaxBlurPool2d',
     'UnsupportedModelError',
     '__version__',
+    'checkpoints',
     'convert_antialias',
     'functional',
     'metrics',
     'plan_antialias',
     'revert_antialias',
     'testing',
+    'timm_models',
 ]

@@ -1,0 +1,122 @@
+"""Run a classifier over a folder of images."""
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+
+import torch
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from antialias_plugins.evaluation.classifier import Classifier
+from antialias_plugins.evaluation.folder import Sample, UnreadableImage, ViewFolder, collate
+from antialias_plugins.evaluation.margin import label_margins, top_margin
+from antialias_plugins.metrics import ClassificationConsistency, ShiftConsistency, mean_interval
+
+RANKS = (1, 5)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Accuracy and consistency of a classifier.
+
+    Attributes:
+        accuracy: By rank (1, 5), the share of images whose label is among as many top classes, and the half-width of
+            its 95 % interval. Empty without labels; a rank that is not below the number of classes is left out.
+        consistency: Consistency of the views.
+        images_per_second: Images, with all their views, from files to figures.
+    """
+
+    accuracy: dict[int, tuple[float, float | None]]
+    consistency: ClassificationConsistency
+    images_per_second: float
+
+
+def evaluate(
+    classifier: Classifier,
+    folder: ViewFolder,
+    *,
+    labelled: bool = True,
+    batch_size: int = 64,
+    workers: int = 4,
+    progress: bool = True,
+) -> Evaluation:
+    """Measure accuracy on the central crops and consistency on the views, in one pass over the files.
+
+    Neither the batch size nor the number of workers changes the accuracy or the consistency, see `Classifier`; the
+    probability's mean absolute change can differ from batch size to batch size by rounding.
+
+    Args:
+        classifier: The network.
+        folder: The images.
+        labelled: Whether the sub-folders are the classes of the network. Without labels there is no accuracy, and no
+            correct-consistency.
+        batch_size: Number of images per forward pass.
+        workers: Number of processes that read images; 0 for none.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The figures.
+
+    Raises:
+        ValueError: If the network does not have as many classes as the folder, an image cannot be read, or a logit
+            is not finite.
+    """
+    if labelled and classifier.network.num_classes != folder.classes:
+        raise ValueError(
+            f'folder must have one sub-folder for each of the {classifier.network.num_classes} classes of the network, '
+            f'got {folder.classes}'
+        )
+    correct: list[tuple[bool, ...]] = []
+    consistency = ShiftConsistency(folder.plan)
+    start = time.perf_counter()
+    with tqdm(total=len(folder), unit='image', disable=not progress) as bar:
+        for sample in _load(folder, batch_size, workers, classifier.device.type == 'cuda'):
+            labels = sample.label.tolist() if labelled else [None] * len(sample.index)
+            if labelled:
+                correct += _correct(classifier, sample, folder.classes)
+            views = torch.stack([classifier(view, top_margin) for view in sample.views.unbind(1)], 1)
+            for index, logits, label in zip(sample.index.tolist(), views, labels, strict=True):
+                consistency.add(index, logits, label)
+            bar.update(len(labels))
+    speed = len(folder) / (time.perf_counter() - start)
+    accuracy = {rank: mean_interval(values) for rank, values in zip(RANKS, zip(*correct, strict=True), strict=False)}
+    return Evaluation(accuracy, consistency.compute(), speed)
+
+
+def _correct(classifier: Classifier, sample: Sample, classes: int) -> list[tuple[bool, ...]]:
+    """Whether each label is among the top classes, by rank."""
+    ranks = tuple(rank for rank in RANKS if rank < classes)
+    margins = partial(label_margins, labels=sample.label, ranks=ranks)
+    logits = classifier(sample.centre, margins)
+    return [tuple(row) for row in (margins(logits) > 0).tolist()]
+
+
+def _load(folder: ViewFolder, batch_size: int, workers: int, pin_memory: bool) -> Iterator[Sample]:
+    loader = DataLoader(
+        folder,
+        batch_size,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=pin_memory,
+        worker_init_fn=_leave_interrupts_to_the_main_process,
+    )
+    for sample in loader:
+        if isinstance(sample, UnreadableImage):
+            raise ValueError(f'images must be readable, got {sample.path}: {sample.reason}')
+        yield sample
+
+
+def _leave_interrupts_to_the_main_process(worker: int) -> None:
+    """Let a worker end quietly when the main process, which was interrupted, hangs up in the middle of a transfer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = _report_unless_disconnected
+
+
+def _report_unless_disconnected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if not issubclass(kind, (ConnectionError, EOFError)):
+        sys.__excepthook__(kind, error, trace)

@@ -1,0 +1,65 @@
+"""The names in timm's registry, with their tags and default configs.
+
+timm files models under the last part of their module's name: ``timm.list_models(module='antialiased')`` lists them all.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from timm.models import generate_default_cfgs, is_model, model_entrypoint, register_model
+from torch import nn
+
+from antialias_plugins.timm_models.architectures import ARCHITECTURES, RESNETS
+from antialias_plugins.timm_models.builder import build_antialiased
+from antialias_plugins.timm_models.weights import pretrained_cfgs
+
+METHODS = {
+    'lpf': ('BlurPool2d', (2, 3, 4, 5), tuple(ARCHITECTURES)),
+    'ddac': ('AdaptiveBlurPool2d', (3, 5), RESNETS),
+}
+PAPERS = {
+    'lpf': '`Making Convolutional Networks Shift-Invariant Again <https://arxiv.org/abs/1904.11486>`_ (Zhang, 2019)',
+    'ddac': '`Delving Deeper into Anti-aliasing in ConvNets <https://arxiv.org/abs/2008.09604>`_ (Zou et al., 2020)',
+}
+
+
+def _entries() -> Iterator[tuple[str, Callable[..., nn.Module]]]:
+    for method, (layer, sizes, names) in METHODS.items():
+        for base in names:
+            for filt_size in sizes:
+                yield f'{base}_{method}{filt_size}', _make_entry(base, method, layer, filt_size)
+
+
+def _make_entry(base: str, method: str, layer: str, filt_size: int) -> Callable[..., nn.Module]:
+    name, pool = f'{base}_{method}{filt_size}', {'type': layer, 'filt_size': filt_size}
+
+    def entry(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+        return build_antialiased(name, ARCHITECTURES[base], pool, pretrained, **kwargs)
+
+    entry.__name__ = entry.__qualname__ = name
+    entry.__doc__ = f'{base} with {layer} of {filt_size} taps wherever it downsamples, from {PAPERS[method]}.'
+    return entry
+
+
+def _register(entries: dict[str, Callable[..., nn.Module]]) -> None:
+    """Give all names to timm or, if one of them is someone else's, none."""
+    known = {name: model_entrypoint(name).__module__ for name in entries if is_model(name)}
+    taken = [f'{name} (from {module})' for name, module in known.items() if module != __name__]
+    if taken:
+        raise ValueError(f'names of models must be new to timm, which already has {", ".join(taken)}')
+    for name in entries.keys() - known.keys():
+        register_model(entries[name])
+
+
+_ENTRIES = dict(_entries())
+__all__ = [*_ENTRIES]
+default_cfgs = generate_default_cfgs(
+    {
+        key: cfg
+        for name in _ENTRIES
+        for key, cfg in pretrained_cfgs(name, ARCHITECTURES[name.rpartition('_')[0]].cfg).items()
+    }
+)
+_register(_ENTRIES)
+# What timm has: after a reload of this module, the functions of the first time.
+globals().update({name: model_entrypoint(name) for name in _ENTRIES})

@@ -1,0 +1,72 @@
+"""Published weights behind ``pretrained=True``: timm's configs of them, and what the user has to know."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.models import PretrainedCfg
+
+from antialias_plugins.checkpoints import PUBLISHED, PublishedWeights
+
+FINE_TUNED = 'adobe_ft_in1k'
+ORIGINS = {
+    'adobe': 'https://github.com/adobe/antialiased-cnns',
+    'zou': 'https://github.com/MaureenZOU/Adaptive-anti-Aliasing',
+}
+IMAGENET = {
+    'num_classes': 1000,
+    'input_size': (3, 224, 224),
+    'crop_pct': 0.875,
+    'interpolation': 'bilinear',
+    'mean': IMAGENET_DEFAULT_MEAN,
+    'std': IMAGENET_DEFAULT_STD,
+}
+
+
+class WeightsLicenseWarning(UserWarning):
+    """The published weights in use have a licence that restricts what may be done with them, or none at all."""
+
+
+def published_weights(name: str) -> list[PublishedWeights]:
+    """The published weights of a network, the default first: fine-tuned ones, where there are such."""
+    found = [weights for weights in PUBLISHED.values() if weights.name == name]
+    return sorted(found, key=lambda weights: weights.tag != FINE_TUNED)
+
+
+def pretrained_cfgs(name: str, shared: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Configs of a network for timm by ``name.tag``, or by ``name`` alone where no weights were published.
+
+    Args:
+        name: of the network.
+        shared: entries that all its configs have.
+    """
+    base = {**IMAGENET, **shared}
+    tagged = {weights.key: {**base, **_describe(weights)} for weights in published_weights(name)}
+    return tagged or {name: base}
+
+
+def find_published(cfg: PretrainedCfg) -> PublishedWeights | None:
+    """The published weights that a config stands for, by their URL or a local copy; None if it names other ones."""
+    weights = PUBLISHED.get(f'{cfg.architecture}.{cfg.tag}')
+    return weights if weights is not None and (cfg.file or cfg.url == weights.url) else None
+
+
+def warn_of_license(weights: PublishedWeights, is_default: bool) -> None:
+    """Say which weights are taken, why these, and under which licence."""
+    others = [f"'{other.tag}'" for other in published_weights(weights.name) if other != weights]
+    default = ', the default tag' if is_default else ''
+    choice = f' (also published: {", ".join(others)})' if others else ''
+    licence = f'their licence is {weights.license}' if weights.license else 'their authors state no licence'
+    message = f"{weights.name} takes the weights '{weights.tag}'{default}{choice}; {licence}"
+    warnings.warn(message, WeightsLicenseWarning, stacklevel=5)
+
+
+def _describe(weights: PublishedWeights) -> dict[str, str | None]:
+    """Where weights come from, in timm's words."""
+    return {
+        'url': weights.url,
+        'license': weights.license and weights.license.lower().replace(' ', '-'),
+        'origin_url': ORIGINS[weights.tag.partition('_')[0]],
+        'paper_ids': f'arXiv:{weights.paper.rpartition("/")[2]}',
+    }

@@ -1,0 +1,70 @@
+import json
+
+import pytest
+
+from antialias_plugins.evaluation import Evaluation, format_report, write_report
+from antialias_plugins.metrics import ClassificationConsistency
+
+EVALUATION = Evaluation(
+    {1: (0.75, 0.0125), 5: (1.0, 0.0)}, ClassificationConsistency(0.9, 0.02, 50, 0.015, 0.001, 0.95, 0.03), 12.5
+)
+TABLE = """
+                                %
+top-1 accuracy              75.00 ±  1.25
+top-5 accuracy             100.00 ±  0.00
+consistency                 90.00 ±  2.00
+correct-consistency         95.00 ±  3.00
+change of top probability    1.50 ±  0.10
+"""
+BARE_TABLE = """
+                                %
+consistency                 90.00
+change of top probability    1.50
+"""
+
+
+@pytest.mark.parametrize(
+    ('evaluation', 'table'),
+    [
+        (EVALUATION, TABLE),
+        (Evaluation({}, ClassificationConsistency(0.9, None, 50, 0.015, None), 12.5), BARE_TABLE),
+    ],
+    ids=['all', 'bare'],
+)
+def test_table(evaluation, table):
+    assert format_report(evaluation) == table.strip('\n')
+
+
+def test_file(tmp_path):
+    path = tmp_path / 'new' / 'report.json'
+    write_report(path, {'model': 'resnet18'}, EVALUATION)
+    report = json.loads(path.read_text())
+    assert report['settings'] == {'model': 'resnet18'}
+    assert report['accuracy']['top1'] == {'mean': 0.75, 'interval': 0.0125}
+    assert (report['consistency']['mean'], report['consistency']['images']) == (0.9, 50)
+    assert 'torch' in report['environment']
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('settings', [{'model': object()}], ids=['unwritable'])
+def test_failure_leaves_the_old_file(settings, tmp_path):
+    path = tmp_path / 'report.json'
+    path.write_text('old')
+    with pytest.raises(TypeError):
+        write_report(path, settings, EVALUATION)
+    assert path.read_text() == 'old'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_interruption_while_writing(tmp_path, monkeypatch):
+    path = tmp_path / 'report.json'
+    path.write_text('old')
+
+    def interrupt(self, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('pathlib.Path.replace', interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(path, {}, EVALUATION)
+    assert path.read_text() == 'old'
+    assert list(tmp_path.iterdir()) == [path]
