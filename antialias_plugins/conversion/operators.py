@@ -87,7 +87,12 @@ def role_of(module: nn.Module, args: tuple) -> str | None:
 
 
 def _probe(function: Callable[[Tensor], Tensor], x: Tensor) -> str | None:
-    """Tell an activation and an identity by what they do: a pointwise function commutes with subsampling."""
+    """Tell an activation and an identity by what they do: a pointwise function commutes with subsampling.
+
+    They are tried on values of both signs, whatever the map at hand holds: on a map without negative values a ReLU is
+    an identity.
+    """
+    x = _scattered(x)
     y = function(x.clone())
     if not isinstance(y, Tensor) or y.shape != x.shape:
         return None
@@ -95,6 +100,13 @@ def _probe(function: Callable[[Tensor], Tensor], x: Tensor) -> str | None:
         return IDENTITY
     pointwise = torch.equal(y[..., ::2, ::2], function(x[..., ::2, ::2].clone()))
     return ACTIVATION if pointwise else None
+
+
+def _scattered(x: Tensor) -> Tensor:
+    """A map like ``x`` whose values spread over [-10, 10): multiples of the golden ratio, modulo 20."""
+    device = 'cpu' if x.is_meta else x.device  # which has no values to compare
+    values = torch.arange(x.numel(), dtype=torch.float32, device=device) * 12.36068 % 20 - 10
+    return values.view(x.shape).to(x.dtype)
 
 
 def dense_grid(module: nn.Module, x: Tensor) -> str | None:

@@ -359,3 +359,12 @@ def test_branches_that_carry_filters_refuse_to_be_merged():
         pickle.loads(pickle.dumps(model))[1].switch_to_deploy()
     revert_antialias(model)[1].switch_to_deploy()
     assert model[1].one.stride == (2, 2)
+
+
+def test_a_network_without_values_is_converted():
+    with torch.device('meta'):
+        model = torchvision.models.resnet18()
+    expected = convert_antialias(torchvision.models.resnet18(), 'ddac3').state_dict()
+    actual = convert_antialias(model, 'ddac3').state_dict()
+    assert {key: value.shape for key, value in actual.items()} == {key: value.shape for key, value in expected.items()}
+    assert all(value.is_meta for value in actual.values())

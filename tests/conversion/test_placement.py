@@ -269,3 +269,12 @@ def test_the_published_average_pool_rounds_up(size):
     convert_antialias(model, 'lpf4', avgpool='published')
     torch.testing.assert_close(model(x), expected)
     assert model(x).shape[-2:] == tuple(-(-n // 2) for n in size)
+
+
+def test_an_activation_is_one_on_any_map():
+    """The map in front of the activation has no negative value, in this network and on this input."""
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1), nn.ReLU6(), nn.Conv2d(4, 4, 1))
+    for conv in model[:2]:
+        nn.init.constant_(conv.weight, 0.01)
+        nn.init.zeros_(conv.bias)
+    assert positions(model) == {'1': 'after 2'}
