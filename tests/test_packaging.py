@@ -65,7 +65,7 @@ def test_wheel_carries_the_whole_package_and_nothing_else(distributions):
         names = archive.namelist()
     dist_info = f'antialias_plugins-{__version__}.dist-info'
     assert {name.partition('/')[0] for name in names} == {'antialias_plugins', dist_info}
-    assert files_below('antialias_plugins', {'.py'}) <= set(names)
+    assert files_below('antialias_plugins', {'.py', '.css', '.html', '.js'}) <= set(names)
     assert any(re.fullmatch(rf'{re.escape(dist_info)}/(licenses/)?LICENSE', name) for name in names)
     assert not [name for name in names if name.endswith(('.pyc', '.sh'))]
 

@@ -1,5 +1,25 @@
 """Figures from numbers; nothing computes here. Needs matplotlib."""
 
+from antialias_plugins.visualization.baselines import PUBLISHED_RESULTS, Result
+from antialias_plugins.visualization.filter_spread import plot_filter_spread
+from antialias_plugins.visualization.flip_map import FlipMap, plot_flip_map
+from antialias_plugins.visualization.pareto import pareto_front, plot_pareto
 from antialias_plugins.visualization.shift_flips import FlipPanel, plot_shift_flips
+from antialias_plugins.visualization.spectra import SiteSpectrum, plot_spectra
+from antialias_plugins.visualization.stability_strip import StabilityStrip, plot_stability
 
-__all__ = ['FlipPanel', 'plot_shift_flips']
+__all__ = [
+    'PUBLISHED_RESULTS',
+    'FlipMap',
+    'FlipPanel',
+    'Result',
+    'SiteSpectrum',
+    'StabilityStrip',
+    'pareto_front',
+    'plot_filter_spread',
+    'plot_flip_map',
+    'plot_pareto',
+    'plot_shift_flips',
+    'plot_spectra',
+    'plot_stability',
+]

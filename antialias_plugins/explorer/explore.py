@@ -1,0 +1,109 @@
+"""Let two networks predict every view of every image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from antialias_plugins.explorer.networks import PageNetwork, check_pair
+from antialias_plugins.explorer.path import shift_path
+from antialias_plugins.explorer.pictures import encode_photograph, read_picture
+from antialias_plugins.metrics import shifted_views
+from antialias_plugins.metrics.offsets import Offset
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """All that the page shows.
+
+    Attributes:
+        task: ``'classification'`` or ``'segmentation'``.
+        networks: Names of the two networks.
+        max_shift: Number of steps of each path.
+        images: Per image its ``name``, ``photo`` (a data URI), size of the ``view`` (height, width), and its ``sweeps``
+            by direction: ``offsets``, and per network what its ``describe`` returns.
+    """
+
+    task: str
+    networks: tuple[str, str]
+    max_shift: int
+    images: list[dict[str, Any]]
+
+
+def explore(
+    networks: tuple[PageNetwork, PageNetwork],
+    files: Sequence[Path],
+    *,
+    max_shift: int = 16,
+    directions: Sequence[str] = ('diagonal',),
+    labels: Sequence[int] | None = None,
+    progress: bool = True,
+) -> Exploration:
+    """Predict every view of every image with both networks.
+
+    Both see the same pixels: a picture is resized and cropped as the first network wants it.
+
+    Args:
+        networks: The networks, see `load_network`; the baseline first.
+        files: The pictures.
+        max_shift: Number of pixels by which the window moves, at least 1.
+        directions: Where it moves, see `DIRECTIONS`.
+        labels: The class to watch in each picture, by default what a network says at first. Classification only.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        ValueError: If the networks do not fit together, a picture cannot be read or is too small, or an argument is
+            outside its range.
+    """
+    check_pair(*networks)
+    if not files:
+        raise ValueError('files must hold at least one picture, got none')
+    if labels is not None and len(labels) != len(files):
+        raise ValueError(f'labels must hold one class per picture, got {len(labels)} for {len(files)}')
+    paths = {direction: shift_path(direction, max_shift) for direction in directions}
+    offsets = list(dict.fromkeys(offset for path in paths.values() for offset in path))
+    frames = [_frame(networks[0], file, max_shift) for file in files]
+    images = []
+    with tqdm(total=len(files) * len(offsets) * 2, unit='view', disable=not progress) as bar:
+        for file, frame, label in zip(files, frames, labels or [None] * len(files), strict=True):
+            predictions = [_predict(network, frame, offsets, max_shift, bar) for network in networks]
+            sweeps = {direction: _sweep(networks, predictions, path, label) for direction, path in paths.items()}
+            view = [side - max_shift for side in frame.shape[1:]]
+            images.append({'name': file.stem, 'photo': encode_photograph(frame), 'view': view, 'sweeps': sweeps})
+    return Exploration(networks[0].task, (networks[0].name, networks[1].name), max_shift, images)
+
+
+def _frame(network: PageNetwork, file: Path, max_shift: int) -> Tensor:
+    frame = network.prepare(read_picture(file), max_shift)
+    try:
+        shifted_views(frame, [(0, 0)], max_shift)
+    except ValueError as error:
+        raise ValueError(f'{file}: {error}') from error
+    return frame
+
+
+def _predict(
+    network: PageNetwork, frame: Tensor, offsets: Sequence[Offset], max_shift: int, bar: tqdm
+) -> dict[Offset, Tensor]:
+    predictions = {}
+    for offset in offsets:
+        predictions[offset] = network.predict(shifted_views(frame, [offset], max_shift)[0])
+        bar.update()
+    return predictions
+
+
+def _sweep(
+    networks: Sequence[PageNetwork],
+    predictions: Sequence[dict[Offset, Tensor]],
+    path: Sequence[Offset],
+    label: int | None,
+) -> dict[str, Any]:
+    described = []
+    for network, by_offset in zip(networks, predictions, strict=True):
+        sweep = network.compare(torch.stack([by_offset[offset] for offset in path]), path, label)
+        described.append(network.describe(sweep))
+    return {'offsets': path, 'networks': described}

@@ -1,0 +1,81 @@
+import math
+
+import pytest
+import torch
+
+from antialias_plugins.explorer import compare_logits, compare_maps, count_flips, running_mean, shift_path
+from tests.explorer.conftest import MAX_SHIFT, VIEW, random_maps
+
+DIRECTIONS = ('diagonal', 'horizontal', 'vertical')
+
+
+def flips_one_by_one(maps, path):
+    """Pairs of positions of the same pixel, in the view and in the first view, where the classes differ; by shift."""
+    height, width = maps.shape[1:]
+    for current, (down, right) in zip(maps.tolist(), path, strict=True):
+        yield [
+            ((y, x), (y + down, x + right))
+            for y in range(height - down)
+            for x in range(width - right)
+            if current[y][x] != maps[0, y + down, x + right]
+        ]
+
+
+@pytest.mark.parametrize('direction', DIRECTIONS)
+def test_maps_against_a_loop(direction):
+    path = shift_path(direction, MAX_SHIFT)
+    maps = random_maps(0, 0.2, path)
+    sweep = compare_maps(maps, path)
+    counts = torch.zeros(VIEW, dtype=torch.int64)
+    for shift, (flips, (down, right)) in enumerate(zip(flips_one_by_one(maps, path), path, strict=True)):
+        assert sweep.flipped[shift].nonzero().tolist() == [list(here) for here, _ in flips]
+        pixels = (VIEW[0] - down) * (VIEW[1] - right)
+        assert sweep.agreement[shift] == pytest.approx(1 - len(flips) / pixels, abs=1e-12)
+        for _, first in flips:
+            counts[first] += 1
+    assert (count_flips(sweep, path) == counts).all()
+
+
+def test_maps_that_can_be_counted_by_hand():
+    scene = torch.tensor([[0, 0, 1, 1, 2]])
+    maps = torch.stack([scene[:, :4], scene[:, 1:]])
+    maps[1, 0, 1] = 3  # of the three pixels of the overlap the middle one
+    path = shift_path('horizontal', 1)
+    sweep = compare_maps(maps, path)
+    assert sweep.agreement == (1, pytest.approx(2 / 3))
+    assert sweep.flipped.tolist() == [[[False] * 4], [[False, True, False, False]]]
+    assert count_flips(sweep, path).tolist() == [[0, 0, 1, 0]]
+
+
+@pytest.mark.parametrize('label', [None, 2], ids=['top class', 'label'])
+def test_logits_against_a_loop(label):
+    logits = torch.randn(5, 4, dtype=torch.float64)
+    sweep = compare_logits(logits, shift_path('diagonal', 4), label)
+    tops = [max(range(4), key=row.__getitem__) for row in logits.tolist()]
+    watched = tops[0] if label is None else label
+    assert sweep.watched == watched
+    assert sweep.prediction.tolist() == tops
+    assert sweep.agreement == tuple(float(top == tops[0]) for top in tops)
+    for shift, row in enumerate(logits.tolist()):
+        total = sum(map(math.exp, row))
+        assert sweep.probability[shift].item() == pytest.approx(math.exp(row[watched]) / total, rel=1e-12)
+        assert sweep.confidence[shift].item() == pytest.approx(math.exp(max(row)) / total, rel=1e-12)
+
+
+def test_the_first_view_does_not_count_in_the_mean():
+    assert running_mean([1.0, 0.0, 0.5, 1.0]) == [None, 0.0, 0.25, 0.5]
+
+
+@pytest.mark.parametrize(
+    ('compare', 'message'),
+    [
+        (lambda path: compare_maps(torch.zeros(2, 4, 4), path), 'maps must hold one .* each of 4 offsets, got 2'),
+        (lambda path: compare_logits(torch.zeros(2, 4), path), 'logits must hold one .* each of 4 offsets, got 2'),
+        (lambda path: compare_logits(torch.zeros(4, 4), path, 4), 'label must be one of 4 classes, got 4'),
+        (lambda path: compare_maps(torch.zeros(4, 3, 3), path), 'must let crops of size .* overlap'),
+    ],
+    ids=['maps', 'logits', 'label', 'no overlap'],
+)
+def test_what_does_not_fit_is_named(compare, message):
+    with pytest.raises(ValueError, match=message):
+        compare(shift_path('diagonal', 3))

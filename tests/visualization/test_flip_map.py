@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from antialias_plugins.visualization import FlipMap, plot_flip_map
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (4, 8, 3), np.uint8)
+COUNTS = np.zeros((4, 8), int)
+COUNTS[1, 2], COUNTS[3, 7] = 5, 16
+
+
+def test_counts_lie_over_the_image_and_zero_is_not_drawn():
+    picture, *maps, bar = plot_flip_map(IMAGE, [FlipMap('plain', COUNTS), FlipMap('smooth', COUNTS // 5)], 16).axes
+    assert (picture.get_images()[0].get_array() == IMAGE).all()
+    for axis, counts, title in zip(maps, (COUNTS, COUNTS // 5), ('plain', 'smooth'), strict=True):
+        _, drawn = axis.get_images()
+        assert (drawn.get_array().mask == (counts == 0)).all()
+        assert (drawn.get_array().data == counts).all()
+        assert axis.get_title() == title
+    assert bar.get_ylabel() == 'flips in 16 shifts'
+
+
+@pytest.mark.parametrize('shifts', [1, 2, 7, 16, 33])
+def test_both_maps_have_the_colors_of_the_bar_for_every_count(shifts):
+    counts = np.arange(shifts + 1)[None]
+    image = np.zeros((1, shifts + 1, 3), np.uint8)
+    figure = plot_flip_map(image, [FlipMap('a', counts), FlipMap('b', counts)], shifts)
+    norms = [axis.get_images()[1].norm for axis in figure.axes[1:3]]
+    assert norms[0] is norms[1]
+    assert norms[0].boundaries[0] < 1
+    assert norms[0].boundaries[-1] > shifts
+    colors = norms[0](counts[0, 1:])
+    assert (np.diff(colors) >= 0).all()
+    assert len(set(colors.tolist())) == min(shifts, 8)
+
+
+@pytest.mark.parametrize(
+    ('shifts', 'labels'),
+    [(1, ['1']), (3, ['1', '2', '3']), (16, ['1–2', '3–4', '5–6', '7–8', '9–10', '11–12', '13–14', '15–16'])],
+    ids=['one', 'few', 'many'],
+)
+def test_the_bar_says_which_counts_share_a_color(shifts, labels):
+    bar = plot_flip_map(IMAGE, [FlipMap('a', np.minimum(COUNTS, shifts))], shifts).axes[-1]
+    assert [label.get_text() for label in bar.get_yticklabels()] == labels
+
+
+@pytest.mark.parametrize(
+    ('maps', 'shifts', 'message'),
+    [
+        ([], 16, 'maps must hold at least one network, got none'),
+        ([FlipMap('a', COUNTS)], 0, 'shifts must be at least 1, got 0'),
+        ([FlipMap('a', COUNTS[1:])], 16, r"counts of 'a' must have the size of the image \(4, 8\), got shape \(3, 8\)"),
+        ([FlipMap('a', COUNTS)], 15, "counts of 'a' must be between 0 and 15, got 0 to 16"),
+        ([FlipMap('a', COUNTS - 1)], 16, "counts of 'a' must be between 0 and 16, got -1 to 15"),
+    ],
+    ids=['none', 'shifts', 'size', 'too many', 'negative'],
+)
+def test_what_does_not_fit_is_named(maps, shifts, message):
+    with pytest.raises(ValueError, match=message):
+        plot_flip_map(IMAGE, maps, shifts)
