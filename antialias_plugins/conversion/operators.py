@@ -122,7 +122,7 @@ def dense_grid(module: nn.Module, x: Tensor) -> str | None:
     """
     if type(module).forward in (nn.Conv2d.forward, nn.MaxPool2d.forward, nn.AvgPool2d.forward):
         return ALIGNED
-    inputs = (x, x[..., :-1, :-1])
+    inputs = (x, x[..., :-1, :-1].contiguous())
     for grid in (ALIGNED, SAME):
         if all(_lies_on(grid, module, y) for y in inputs):
             return grid

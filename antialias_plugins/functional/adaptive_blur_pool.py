@@ -6,6 +6,7 @@ from torch import Tensor
 
 from antialias_plugins import kernels
 from antialias_plugins.functional.arguments import (
+    PADDING_MODES,
     SOFTMAXES,
     check_choice,
     check_groups,
@@ -13,8 +14,7 @@ from antialias_plugins.functional.arguments import (
     check_odd,
     check_pair,
 )
-from antialias_plugins.functional.padding import pad2d
-from antialias_plugins.functional.precision import as_input, widen
+from antialias_plugins.kernels.precision import as_input
 from antialias_plugins.kernels.shape import static_shape
 
 
@@ -57,9 +57,10 @@ def adaptive_blur_pool2d(
     """
     check_map(input)
     stride = check_pair('stride', stride)
+    check_choice('padding_mode', padding_mode, PADDING_MODES)
     check_choice('softmax', softmax, SOFTMAXES)
     filt_size = _filt_size(input, logits, stride, groups)
-    padded = pad2d(widen(input), filt_size, padding_mode)
+    padded = kernels.pad2d(input, filt_size, padding_mode)
     return as_input(kernels.adaptive_blur_pool2d(padded, logits, filt_size, stride, groups, softmax), input)
 
 

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from antialias_plugins import kernels
-from antialias_plugins.functional.arguments import check_count, check_map, check_pair
-from antialias_plugins.functional.padding import pad2d
-from antialias_plugins.functional.precision import as_input, widen
+from antialias_plugins.functional.arguments import PADDING_MODES, check_choice, check_count, check_map, check_pair
+from antialias_plugins.kernels.precision import as_input, widen
 from antialias_plugins.kernels.shape import static_shape
 
 
@@ -76,11 +75,11 @@ def blur_pool2d(
     check_map(input)
     check_count('filt_size', filt_size)
     stride = check_pair('stride', stride)
+    check_choice('padding_mode', padding_mode, PADDING_MODES)
     if filt is None:
         filt = binomial_filter(filt_size, input.device)
     elif static_shape(filt) != (filt_size, filt_size):
         raise ValueError(f'filt must have shape ({filt_size}, {filt_size}) of filt_size, got {tuple(filt.shape)}')
-    padded = pad2d(widen(input), filt_size, padding_mode)
     if filt_size == 1:
-        return as_input(padded[..., :: stride[0], :: stride[1]], input)
-    return as_input(kernels.blur_pool2d(padded, filt, stride), input)
+        return as_input(input[..., :: stride[0], :: stride[1]], input)
+    return as_input(kernels.blur_pool2d(widen(input), filt, stride, padding_mode), input)

@@ -1,11 +1,10 @@
 """Max pooling without aliasing. Shapes: N batch, C channels, H W sides, K taps per axis, S stride."""
 
-import torch.nn.functional as F
 from torch import Tensor
 
+from antialias_plugins import kernels
 from antialias_plugins.functional.arguments import check_map, check_pair
 from antialias_plugins.functional.blur_pool import blur_pool2d
-from antialias_plugins.functional.precision import as_input, widen
 
 
 def max_blur_pool2d(
@@ -46,8 +45,8 @@ def max_blur_pool2d(
         tensor([1.5000, 3.0000, 5.0000, 6.5000])
     """
     check_map(input)
-    dense = dense_max_pool2d(widen(input), kernel_size, stride, padding, ceil_mode=ceil_mode)
-    return as_input(blur_pool2d(dense, filt_size, stride, padding_mode, filt=filt), input)
+    dense = dense_max_pool2d(input, kernel_size, stride, padding, ceil_mode=ceil_mode)
+    return blur_pool2d(dense, filt_size, stride, padding_mode, filt=filt)
 
 
 def dense_max_pool2d(
@@ -80,13 +79,13 @@ def dense_max_pool2d(
     """
     kernel_size, padding = check_window(kernel_size, padding)
     stride, dilation = check_pair('stride', stride), check_pair('dilation', dilation)
+    overhang = None
     if ceil_mode:
-        bottom, right = [
+        overhang = tuple(
             _missing_positions(input.shape[2 + axis], kernel_size[axis], stride[axis], padding[axis], dilation[axis])
             for axis in (0, 1)
-        ]
-        input = F.pad(input, (0, right, 0, bottom), value=float('-inf'))
-    return F.max_pool2d(input, kernel_size, 1, padding, dilation)
+        )
+    return kernels.dense_max_pool2d(input, kernels.MaxWindow(kernel_size, padding, dilation, overhang))
 
 
 def check_window(

@@ -1,5 +1,51 @@
-"""How the tensor functions are computed. This is the one place where an implementation is chosen."""
+"""How the tensor functions are computed. This is the one place where an implementation is chosen.
 
-from antialias_plugins.kernels.eager import adaptive_blur_pool2d, blur_pool2d
+A program that is being transformed gets plain operators (`eager`). One that just runs gets functions that keep as
+little as possible for the backward pass. Both give the same values and gradients.
+"""
 
-__all__ = ['adaptive_blur_pool2d', 'blur_pool2d']
+import functools
+
+from torch import Tensor
+
+from antialias_plugins.kernels import eager, low_pass, padding
+from antialias_plugins.kernels.adaptive_filter import AdaptiveFilter, FilterPlan
+from antialias_plugins.kernels.dense_max import DenseMax
+from antialias_plugins.kernels.linear_map import LinearMap
+from antialias_plugins.kernels.max_window import MaxWindow
+from antialias_plugins.kernels.transforms import is_transformed
+
+__all__ = ['MaxWindow', 'adaptive_blur_pool2d', 'blur_pool2d', 'dense_max_pool2d', 'pad2d']
+
+
+def pad2d(input: Tensor, filt_size: int, padding_mode: str) -> Tensor:
+    """Compute `padding.pad2d`; nothing is kept for the backward pass."""
+    pad = functools.partial(padding.pad2d, filt_size=filt_size, padding_mode=padding_mode)
+    if filt_size == 1 or is_transformed() or not input.requires_grad:
+        return pad(input)
+    unpad = functools.partial(padding.unpad2d, filt_size=filt_size, padding_mode=padding_mode)
+    return LinearMap.apply(input, pad, unpad)
+
+
+def blur_pool2d(input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str) -> Tensor:
+    """Compute `eager.blur_pool2d`; nothing is kept for the backward pass."""
+    if is_transformed() or filt.requires_grad:
+        return eager.blur_pool2d(input, filt, stride, padding_mode)
+    options = {'filt': filt, 'stride': stride, 'padding_mode': padding_mode}
+    blur = functools.partial(low_pass.blur_pool2d, **options)
+    transpose = functools.partial(low_pass.blur_pool2d_transpose, **options, sides=input.shape[2:])
+    return LinearMap.apply(input, blur, transpose)
+
+
+def dense_max_pool2d(input: Tensor, window: MaxWindow) -> Tensor:
+    """Compute `eager.dense_max_pool2d`; the input is kept for the backward pass."""
+    return eager.dense_max_pool2d(input, window) if is_transformed() else DenseMax.apply(input, window)
+
+
+def adaptive_blur_pool2d(
+    padded: Tensor, logits: Tensor, filt_size: int, stride: tuple[int, int], groups: int, softmax: str
+) -> Tensor:
+    """Compute `eager.adaptive_blur_pool2d`; the map and the logits are kept for the backward pass."""
+    if is_transformed():
+        return eager.adaptive_blur_pool2d(padded, logits, filt_size, stride, groups, softmax)
+    return AdaptiveFilter.apply(padded, logits, FilterPlan(filt_size, stride, groups, softmax))

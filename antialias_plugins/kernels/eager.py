@@ -1,4 +1,4 @@
-"""The filters in plain PyTorch, computed at the kept positions only.
+"""The filters in plain PyTorch: differentiable by themselves, and known to everything that records a program.
 
 Shapes: N batch, C channels, H W sides, K taps per axis, S stride, G groups. A *padded* map has sides ``H + K - 1`` and
 ``W + K - 1``; an output has sides ``H' = ceil(H / S)`` and ``W' = ceil(W / S)``. Arguments are taken as valid: the
@@ -9,26 +9,52 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from antialias_plugins.kernels.max_window import MaxWindow
+from antialias_plugins.kernels.padding import pad2d
+from antialias_plugins.kernels.precision import widen
 from antialias_plugins.kernels.shape import static_shape
 
 _HALF_TYPES = (torch.float16, torch.bfloat16)
 
 
-def blur_pool2d(padded: Tensor, filt: Tensor, stride: tuple[int, int]) -> Tensor:
+def blur_pool2d(input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str) -> Tensor:
     """Filter every channel with the same taps and keep every S-th position.
 
     Args:
-        padded: (N, C, H + K - 1, W + K - 1).
+        input: (N, C, H, W).
         filt: (K, K), any floating type: it is converted to the map's.
         stride: vertical and horizontal S.
+        padding_mode: border of the map, as in `pad2d`.
 
     Returns:
-        (N, C, H', W') in the type of `padded`, whether or not autocast is on.
+        (N, C, H', W') in the type of `input`, whether or not autocast is on.
     """
-    channels = static_shape(padded)[1]
-    weight = filt.to(padded.dtype).expand(channels, 1, -1, -1)
-    with torch.autocast(padded.device.type, enabled=False):
-        return F.conv2d(padded, weight, stride=stride, groups=channels)
+    padded = pad2d(input, static_shape(filt)[0], padding_mode)
+    weight = depthwise_weight(filt, input)
+    with torch.autocast(input.device.type, enabled=False):
+        return F.conv2d(padded, weight, stride=stride, groups=static_shape(weight)[0])
+
+
+def depthwise_weight(filt: Tensor, input: Tensor) -> Tensor:
+    """The (K, K) taps as the (C, 1, K, K) weight of a convolution that filters every channel of `input`."""
+    return filt.to(input.dtype).expand(static_shape(input)[1], 1, -1, -1).contiguous()
+
+
+def dense_max_pool2d(input: Tensor, window: MaxWindow) -> Tensor:
+    """Take the maximum of the window at every position; NaN if there is one in it.
+
+    Args:
+        input: (N, C, H, W).
+        window: where to look.
+
+    Returns:
+        (N, C, ``window.side(0, H)``, ``window.side(1, W)``).
+    """
+    map = widen(input)
+    if window.overhang:
+        bottom, right = window.overhang
+        map = F.pad(map, (0, right, 0, bottom), value=float('-inf'))
+    return F.max_pool2d(map, window.kernel_size, 1, window.padding, window.dilation).to(input.dtype)
 
 
 def adaptive_blur_pool2d(
@@ -50,24 +76,31 @@ def adaptive_blur_pool2d(
     Returns:
         (N, C, H', W') in the type of `padded`.
     """
-    weights = _normalise(logits, groups, softmax)
-    padded = padded.unflatten(1, (groups, -1))
-    windows = _windows(padded, filt_size, stride)
-    output = weights[:, :, 0, None] * windows[0]
-    for tap in range(1, filt_size**2):
-        output = output.addcmul_(weights[:, :, tap, None], windows[tap].to(weights.dtype))
-    return output.flatten(1, 2).to(padded.dtype)
+    weights = normalise(logits, groups, softmax)
+    windows = _windows(padded.unflatten(1, (groups, -1)), filt_size, stride)
+    return weighted_sum(weights, windows).flatten(1, 2).to(padded.dtype)
 
 
-def _windows(padded: Tensor, filt_size: int, stride: tuple[int, int]) -> list[Tensor]:
-    """For each of the K * K taps, row by row, the strided view (..., H', W') of what it meets."""
-    cuts = [slice(first, first - filt_size + 1 or None) for first in range(filt_size)]
-    return [padded[..., rows, columns][..., :: stride[0], :: stride[1]] for rows in cuts for columns in cuts]
-
-
-def _normalise(logits: Tensor, groups: int, softmax: str) -> Tensor:
+def normalise(logits: Tensor, groups: int, softmax: str) -> Tensor:
     """Softmax of (N, G * K * K, H', W') logits in at least float32, as (N, G, K * K, H', W')."""
     dtype = torch.float32 if logits.dtype in _HALF_TYPES else None
     if softmax == 'joint':
         return logits.softmax(1, dtype=dtype).unflatten(1, (groups, -1))
     return logits.unflatten(1, (groups, -1)).softmax(2, dtype=dtype)
+
+
+def weighted_sum(weights: Tensor, windows: list[Tensor]) -> Tensor:
+    """Sum of K * K maps (N, G, C / G, H', W') with weights (N, G, K * K, H', W'), in the type of the weights."""
+    output = weights[:, :, 0, None] * windows[0].to(weights.dtype)
+    for tap in range(1, len(windows)):
+        output = output.addcmul_(weights[:, :, tap, None], windows[tap].to(weights.dtype))
+    return output
+
+
+def _windows(padded: Tensor, filt_size: int, stride: tuple[int, int]) -> list[Tensor]:
+    """For each of the K * K taps, row by row, the strided view (..., H', W') of what it meets.
+
+    No size is written down: a trace has to hold for maps of another size.
+    """
+    cuts = [slice(first, first - filt_size + 1 or None) for first in range(filt_size)]
+    return [padded[..., rows, columns][..., :: stride[0], :: stride[1]] for rows in cuts for columns in cuts]

@@ -12,8 +12,7 @@ from antialias_plugins.functional.arguments import (
     check_odd,
     check_pair,
 )
-from antialias_plugins.functional.padding import pad2d
-from antialias_plugins.functional.precision import as_input
+from antialias_plugins.kernels.precision import as_input
 
 
 class AdaptiveBlurPool2d(nn.Module):
@@ -77,7 +76,7 @@ class AdaptiveBlurPool2d(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S))."""
         check_map(input, self.channels)
-        padded = pad2d(input, self.filt_size, self.padding_mode)
+        padded = kernels.pad2d(input, self.filt_size, self.padding_mode)
         logits = self.bn(self.conv(padded))
         output = kernels.adaptive_blur_pool2d(padded, logits, self.filt_size, self.stride, self.groups, self.softmax)
         return as_input(output, input)

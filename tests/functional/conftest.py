@@ -19,11 +19,6 @@ def _as_array(tensor):
 
 
 @pytest.fixture(scope='session')
-def pad_loop():
-    return lambda input, filt_size, padding_mode: torch.from_numpy(_pad(_as_array(input), filt_size, padding_mode))
-
-
-@pytest.fixture(scope='session')
 def blur_loop():
     def blur(input, filt_size, stride, padding_mode):
         taps = np.ones(1)

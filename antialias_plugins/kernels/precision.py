@@ -15,11 +15,23 @@ def widen(input: Tensor) -> Tensor:
     return input
 
 
+def is_channels_last(input: Tensor) -> bool:
+    """Whether the channels of a position lie next to each other."""
+    return 0 < input.stride(1) < input.stride(3)
+
+
 def as_input(output: Tensor, input: Tensor) -> Tensor:
     """Return `output` in the type of `input`, contiguous in the memory format of `input`.
 
     Custom operators (the deformable convolutions of mmcv) read a strided view as if it were contiguous.
     """
-    channels_last = 0 < input.stride(1) < input.stride(3)
-    memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    return output.to(input.dtype).contiguous(memory_format=memory_format)
+    return output.to(input.dtype).contiguous(memory_format=_memory_format(input))
+
+
+def empty_as(input: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return an uninitialised map of `shape` in the type, device and memory format of `input`."""
+    return torch.empty(shape, dtype=input.dtype, device=input.device, memory_format=_memory_format(input))
+
+
+def _memory_format(input: Tensor) -> torch.memory_format:
+    return torch.channels_last if is_channels_last(input) else torch.contiguous_format

@@ -1,0 +1,116 @@
+"""The adaptive filter: softmax of the logits and weighted sum with them, at the kept positions only.
+
+Shapes: N batch, C channels, H W sides, K taps per axis, S stride, G groups, ``D = C / G`` channels of a group. A
+*padded* map has sides ``H + K - 1`` and ``W + K - 1``; an output has sides ``H' = ceil(H / S)``, ``W' = ceil(W / S)``.
+
+No patch is ever copied: each of the K * K terms is a view of the one padded map. Where neighbours in a row lie next to
+each other in memory, every S-th column is gathered first, so that the views are as well.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from antialias_plugins.kernels import eager
+from antialias_plugins.kernels.precision import as_input, empty_as, is_channels_last
+
+
+class FilterPlan(NamedTuple):
+    """What is fixed about an adaptive filter.
+
+    Attributes:
+        filt_size: K.
+        stride: vertical and horizontal S.
+        groups: G.
+        softmax: ``'group'`` normalises the K * K taps of each group, ``'joint'`` the G * K * K taps of all.
+    """
+
+    filt_size: int
+    stride: tuple[int, int]
+    groups: int
+    softmax: str
+
+
+def adaptive_filter(padded: Tensor, logits: Tensor, plan: FilterPlan) -> Tensor:
+    """Filter every position and channel group with its own taps.
+
+    Args:
+        padded: (N, C, H + K - 1, W + K - 1).
+        logits: (N, G * K * K, H', W').
+        plan: K, S, G and the softmax.
+
+    Returns:
+        (N, C, H', W') in the type of `padded`; softmax and sum are in float32 for half types.
+    """
+    weights = eager.normalise(logits, plan.groups, plan.softmax)
+    windows = _windows(_columns(padded, plan, weights.dtype), plan, logits.shape[2:])
+    return as_input(eager.weighted_sum(weights, windows).flatten(1, 2), padded)
+
+
+class AdaptiveFilter(torch.autograd.Function):
+    """``AdaptiveFilter.apply(padded, logits, plan)`` is ``adaptive_filter(padded, logits, plan)``.
+
+    Only the two inputs are kept.
+    """
+
+    @staticmethod
+    def forward(ctx, padded: Tensor, logits: Tensor, plan: FilterPlan) -> Tensor:
+        """Filter."""
+        ctx.save_for_backward(padded, logits)
+        ctx.plan = plan
+        return adaptive_filter(padded, logits, plan)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Compute the taps again."""
+        if torch.is_grad_enabled():
+            _, pullback = torch.func.vjp(lambda *maps: eager.adaptive_blur_pool2d(*maps, *ctx.plan), *ctx.saved_tensors)
+            return *pullback(grad), None
+        return *_gradients(grad, *ctx.saved_tensors, ctx.plan), None
+
+
+def _gradients(grad: Tensor, padded: Tensor, logits: Tensor, plan: FilterPlan) -> tuple[Tensor, Tensor]:
+    """Gradients of the padded map and of the logits."""
+    weights = eager.normalise(logits, plan.groups, plan.softmax)
+    columns = _columns(padded, plan, weights.dtype)
+    grad_columns = [torch.zeros_like(column) for column in columns]
+    windows, grad_windows = (_windows(maps, plan, logits.shape[2:]) for maps in (columns, grad_columns))
+    grad = as_input(grad, padded).to(weights.dtype).unflatten(1, (plan.groups, -1))
+    grad_weights, product = torch.empty_like(weights), torch.empty_like(grad)
+    for tap, (window, grad_window) in enumerate(zip(windows, grad_windows, strict=True)):
+        torch.mul(grad, window, out=product)
+        torch.sum(product, 2, out=grad_weights[:, :, tap])
+        grad_window.addcmul_(grad, weights[:, :, tap, None])
+    return _join_columns(grad_columns, padded), _softmax_gradient(grad_weights, weights, plan).to(logits.dtype)
+
+
+def _columns(padded: Tensor, plan: FilterPlan, dtype: torch.dtype) -> list[Tensor]:
+    """For each horizontal phase of the stride its columns as (N, G, D, H + K - 1, .), or the whole map as it is."""
+    grouped = padded.unflatten(1, (plan.groups, -1))
+    if plan.stride[1] == 1 or is_channels_last(padded):
+        return [grouped.to(dtype)]
+    return [grouped[..., phase :: plan.stride[1]].to(dtype).contiguous() for phase in range(plan.stride[1])]
+
+
+def _windows(columns: list[Tensor], plan: FilterPlan, kept: tuple[int, int]) -> list[Tensor]:
+    """For each of the K * K taps, row by row, the view (N, G, D, H', W') of what it meets."""
+    phases, step = len(columns), plan.stride[1] // len(columns)
+    rows = [slice(u, u + plan.stride[0] * (kept[0] - 1) + 1, plan.stride[0]) for u in range(plan.filt_size)]
+    cuts = [slice(v // phases, v // phases + step * (kept[1] - 1) + 1, step) for v in range(plan.filt_size)]
+    return [columns[v % phases][..., row, cuts[v]] for row in rows for v in range(plan.filt_size)]
+
+
+def _join_columns(columns: list[Tensor], padded: Tensor) -> Tensor:
+    """Put the columns together again, in the type and memory format of `padded`."""
+    joined = empty_as(padded, padded.shape)
+    for phase, column in enumerate(columns):
+        joined[..., phase :: len(columns)] = column.flatten(1, 2)
+    return joined
+
+
+def _softmax_gradient(grad: Tensor, weights: Tensor, plan: FilterPlan) -> Tensor:
+    """Gradient of the (N, G * K * K, H', W') logits."""
+    normalised = (1, 2) if plan.softmax == 'joint' else 2
+    grad = grad * weights
+    return (grad - weights * grad.sum(normalised, keepdim=True)).flatten(1, 2)

@@ -1,0 +1,98 @@
+"""Borders: how a map N C H W grows by K - 1 so that a filter of K taps sees every position, and the way back."""
+
+import functools
+import logging
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from antialias_plugins.kernels.precision import as_input, widen
+from antialias_plugins.kernels.shape import static_shape
+from antialias_plugins.kernels.transforms import is_transformed
+
+_logger = logging.getLogger('antialias_plugins')
+
+
+def pad2d(input: Tensor, filt_size: int, padding_mode: str = 'reflect') -> Tensor:
+    """Pad ``floor((K - 1) / 2)`` at the left and top and ``ceil((K - 1) / 2)`` at the right and bottom.
+
+    With an odd K the window of an output sits centred on its input position; an even K has one tap more after it than
+    before (K = 4 pads 1 and 2), which is what keeps the size of the output at ``ceil(H / S)``.
+
+    Reflection needs more rows than it pads. On a smaller map ``'reflect'`` becomes ``'replicate'``, which is logged
+    once at DEBUG. Circular padding wraps as often as it takes.
+
+    Args:
+        input: (N, C, H, W).
+        filt_size: K, at least 1.
+        padding_mode: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
+
+    Returns:
+        (N, C, H + K - 1, W + K - 1).
+    """
+    before, after = (filt_size - 1) // 2, filt_size // 2
+    if after == 0:
+        return input
+    sides = static_shape(input)[2:]
+    if padding_mode == 'circular' and after > min(sides):
+        return _wrap(_wrap(input, 2, before, after), 3, before, after)
+    mode = _applied_mode(padding_mode, after, sides)
+    if mode != padding_mode and not is_transformed():
+        _log_fallback()
+    mode = 'constant' if mode == 'zeros' else mode
+    return F.pad(widen(input), (before, after, before, after), mode).to(input.dtype)
+
+
+def unpad2d_(padded: Tensor, filt_size: int, padding_mode: str) -> Tensor:
+    """Apply the transpose of `pad2d`: crop a gradient after its border is added to where the border came from.
+
+    Args:
+        padded: (N, C, H + K - 1, W + K - 1), which is overwritten.
+        filt_size: K.
+        padding_mode: as in `pad2d`.
+
+    Returns:
+        (N, C, H, W) in the memory format of `padded`.
+    """
+    before, after = (filt_size - 1) // 2, filt_size // 2
+    if after == 0:
+        return padded
+    height, width = (side - before - after for side in padded.shape[2:])
+    mode = _applied_mode(padding_mode, after, (height, width))
+    if mode != 'zeros':
+        for dim, size in ((2, height), (3, width)):
+            for position in (*range(-before, 0), *range(size, size + after)):
+                source = padded.select(dim, before + position)
+                padded.select(dim, before + _origin(position, size, mode)).add_(source)
+    return as_input(padded[..., before : before + height, before : before + width], padded)
+
+
+def unpad2d(padded: Tensor, filt_size: int, padding_mode: str) -> Tensor:
+    """Compute `unpad2d_` without touching `padded`."""
+    return unpad2d_(padded.clone(), filt_size, padding_mode)
+
+
+def _applied_mode(padding_mode: str, after: int, sides: tuple[int, ...]) -> str:
+    """`padding_mode`, or ``'replicate'`` where there is too little to reflect."""
+    return 'replicate' if padding_mode == 'reflect' and after >= min(sides) else padding_mode
+
+
+def _origin(position: int, size: int, mode: str) -> int:
+    """Where the value at a position beyond the border of an axis comes from."""
+    if mode == 'circular':
+        return position % size
+    inside = min(max(position, 0), size - 1)
+    return inside if mode == 'replicate' else 2 * inside - position
+
+
+def _wrap(input: Tensor, dim: int, before: int, after: int) -> Tensor:
+    """Circular padding of one axis by any amount (torch stops at one turn)."""
+    size = input.shape[dim]
+    return input.index_select(dim, torch.arange(-before, size + after, device=input.device) % size)
+
+
+@functools.cache
+def _log_fallback() -> None:
+    """Say it once in the life of the process."""
+    _logger.debug('A map is too small for reflect padding: replicate is used there.')
