@@ -96,7 +96,7 @@ def convert_antialias(
             config such as ``dict(type='AdaptiveBlurPool2d', filt_size=3, groups=4)``, or a callable that builds a
             layer from ``(channels, (stride_h, stride_w))``.
         example_input: an input that the network runs on, or a tuple of its arguments; default: an image batch
-            (1, C, 128, 128), where C is what its first convolution reads.
+            (1, C, 128, 128), where C is ``model.in_chans`` or what its first convolution reads.
         stem: filter the first downsampling convolution too; it is the most expensive one.
         maxpool: ``'keep'`` the network's own max windows, or take the ``'published'`` 2×2 without padding in place
             of 3×3 with padding 1, which the published antialiased ResNets were trained with.

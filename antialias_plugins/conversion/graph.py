@@ -25,6 +25,7 @@ class Node:
         is_output: whether its result leaves the network.
         grid: for a downsampling module, where its result lies on the one at stride 1; see
             :func:`antialias_plugins.conversion.operators.dense_grid`.
+        strides: whether a function that convolves or pools was called with a stride.
     """
 
     index: int
@@ -38,6 +39,7 @@ class Node:
     shape: tuple[int, ...] = ()
     is_output: bool = False
     grid: str | None = 'aligned'
+    strides: bool = False
 
     @property
     def passes_on(self) -> bool:

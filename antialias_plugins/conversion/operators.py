@@ -1,6 +1,6 @@
 """What an operation does to a map, told from its type or from its behaviour; never from the network it is in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,8 @@ _FUNCTIONS = {
     JOIN: 'add radd iadd cat concat concatenate',
 }
 _FUNCTION_ROLE = {name: role for role, names in _FUNCTIONS.items() for name in names.split(' ')}
-FUNCTIONAL_DOWNSAMPLING = ('conv2d', 'max_pool2d', 'avg_pool2d')
+# position of the argument `stride` of the functions that convolve or pool
+FUNCTIONAL_DOWNSAMPLING = {'conv2d': 3, 'max_pool2d': 2, 'avg_pool2d': 2}
 
 
 def pair(value: int | tuple[int, ...]) -> tuple[int, int]:
@@ -59,6 +60,23 @@ def stride_of(module: nn.Module | None) -> tuple[int, int]:
     """Stride of a convolution or pool; (1, 1) for anything else."""
     stride = getattr(module, 'stride', 1)
     return (1, 1) if stride is None else pair(stride)
+
+
+def call_strides(name: str, args: tuple, kwargs: dict) -> bool:
+    """Whether a call of a function of :data:`FUNCTIONAL_DOWNSAMPLING` strides; a pool of the whole map does not."""
+    position = FUNCTIONAL_DOWNSAMPLING[name]
+    stride = kwargs.get('stride', args[position] if len(args) > position else None)
+    if name != 'conv2d':
+        window = kwargs['kernel_size'] if 'kernel_size' in kwargs else args[1]
+        sides = (kwargs['input'] if 'input' in kwargs else args[0]).shape[-2:]
+        if all(k >= n for k, n in zip(pair(_plain(window)), sides, strict=True)):
+            return False
+        stride = stride or window
+    return stride is not None and pair(_plain(stride)) != (1, 1)
+
+
+def _plain(value: int | Sequence[int]) -> int | tuple[int, ...]:
+    return value if isinstance(value, int) else tuple(value)
 
 
 def role_of_function(name: str) -> str:

@@ -129,9 +129,13 @@ def has_strided_ancestor(graph: Graph) -> set[Node]:
     """The nodes that some downsampling operation comes before."""
     below: set[Node] = set()
     for node in graph:
-        if any(source in below or ops.stride_of(source.module) != (1, 1) for source in node.inputs):
+        if any(source in below or _strides(source) for source in node.inputs):
             below.add(node)
     return below
+
+
+def _strides(node: Node) -> bool:
+    return node.role in (ops.CONV, ops.MAX_POOL, ops.AVG_POOL) and ops.stride_of(node.module) != (1, 1)
 
 
 def has_conv_ancestor(graph: Graph) -> set[Node]:

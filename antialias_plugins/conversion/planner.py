@@ -160,7 +160,7 @@ class _Planner:
         """Whatever else makes the map smaller: nothing is passed over in silence."""
         skip = self.skip_names()
         for node in self.graph:
-            if node.role in _ROOTS or not node.inputs or not _shrinks(node.inputs[0], node):
+            if node.role in _ROOTS or not (node.strides if _is_functional(node) else _shrinks(node)):
                 continue
             if _is_functional(node) and node.name != 'avg_pool2d' and _place(node) not in skip:
                 reason = 'a function, not a module, does the striding; skip=[...] leaves it as it is'
@@ -226,8 +226,9 @@ def _note(run: Run) -> str:
     return f'{names}: statistics of the denser map' if names else ''
 
 
-def _shrinks(source: Node, node: Node) -> bool:
+def _shrinks(node: Node) -> bool:
     """Whether a map of more than one pixel comes out at three quarters of its size or less."""
+    source = node.inputs[0] if node.inputs else node
     if len(source.shape) != 4 or len(node.shape) != 4:
         return False
     return 1 < node.shape[-1] <= 0.75 * source.shape[-1] and 1 < node.shape[-2] <= 0.75 * source.shape[-2]

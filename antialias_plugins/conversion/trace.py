@@ -50,7 +50,7 @@ def trace(model: nn.Module, example_input: Tensor | tuple) -> Graph:
 def default_example(model: nn.Module) -> Tensor:
     """An image batch that most networks accept: noise of shape (1, C, 128, 128) in the network's dtype and device."""
     conv = next((m for m in model.modules() if ops.is_conv(m)), None)
-    channels = 3 if conv is None else conv.in_channels
+    channels = getattr(model, 'in_chans', 3 if conv is None else conv.in_channels)  # timm's, which may fold the image
     weight = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
     noise = torch.rand(1, channels, EXAMPLE_SIZE, EXAMPLE_SIZE, generator=torch.Generator().manual_seed(0))
     return noise.to(device=weight.device, dtype=weight.dtype)
@@ -157,7 +157,8 @@ class _Recorder(TorchFunctionMode):
                 role = ops.IDENTITY  # a number was added: nothing was joined
             if name == 'conv2d' and self.is_fixed_filter(args, kwargs):
                 name = 'fixed filter'
-            self.add('function', name, role, inputs, output)
+            node = self.add('function', name, role, inputs, output)
+            node.strides = name in ops.FUNCTIONAL_DOWNSAMPLING and ops.call_strides(name, args, kwargs)
         return output
 
     def is_fixed_filter(self, args: tuple, kwargs: dict) -> bool:

@@ -278,3 +278,41 @@ def test_an_activation_is_one_on_any_map():
         nn.init.constant_(conv.weight, 0.01)
         nn.init.zeros_(conv.bias)
     assert positions(model) == {'1': 'after 2'}
+
+
+class PoolsByFunction(nn.Module):
+    def __init__(self, **window) -> None:
+        super().__init__()
+        self.stem, self.window = nn.Conv2d(3, 4, 3, 2, 1), window
+
+    def forward(self, x):
+        return nn.functional.max_pool2d(self.stem(x), **self.window)
+
+
+@pytest.mark.parametrize(
+    ('window', 'strides'),
+    [
+        ({'kernel_size': 2}, True),
+        ({'kernel_size': (3, 3), 'stride': [2, 2]}, True),
+        ({'kernel_size': 3, 'stride': 2}, True),
+        ({'kernel_size': 3, 'stride': 1}, False),
+        ({'kernel_size': 4}, False),
+    ],
+    ids=['window', 'list', 'to one pixel', 'dense', 'global'],
+)
+def test_a_function_strides_by_its_arguments(window, strides):
+    plan = plan_antialias(PoolsByFunction(**window), example_input=torch.rand(1, 3, 8, 8))
+    assert [place.name for place in plan.unsupported] == (['max_pool2d'] if strides else [])
+
+
+def test_only_convolutions_and_pools_stride():
+    """A padding module that remembers a stride comes before the stem, which stays the first to downsample."""
+    model = nn.Sequential(nn.ZeroPad2d(1), nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.Conv2d(4, 4, 3, 2, 1))
+    model[0].stride = 2
+    assert list(positions(model)) == ['3']
+
+
+def test_a_network_that_folds_the_image_is_given_an_image():
+    model = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(48, 8, 3, 2, 1), nn.ReLU(), nn.MaxPool2d(2))
+    model.in_chans = 3
+    assert list(positions(model)) == ['3']
