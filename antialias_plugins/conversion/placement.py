@@ -89,18 +89,22 @@ def merge(graph: Graph, runs: Collection[Run]) -> list[Run]:
     """Join activated runs, and poolings beside them, where all of what a sum or concatenation reads is dense.
 
     The filter is linear and works on each channel by itself, so one filter behind the join does what one before each
-    branch would do. It is for branches that have no module to carry a filter of their own, as in Res2Net.
+    branch would do. It is for branches that have no module to carry a filter of their own, as in Res2Net. A join may
+    read another one; the ``parts`` of both are runs of ``runs``.
     """
+    leaves = {run: (run,) for run in runs}
     ends = {run.values[-1]: run for run in runs if run.values[-1].passes_on}
-    merged = []
     for node in graph:
-        parts = [ends[source] for source in node.inputs if source in ends]
-        is_dense = node.role == ops.JOIN and len(parts) == len(node.inputs) > 1
-        if is_dense and all(part.stride == parts[0].stride for part in parts):
+        joined = [ends[source] for source in node.inputs if source in ends]
+        is_dense = node.role == ops.JOIN and len(joined) == len(node.inputs) > 1
+        if is_dense and all(run.stride == joined[0].stride for run in joined):
+            parts = tuple(leaf for run in joined for leaf in leaves[run])
             roots = sorted((root for part in parts for root in part.roots), key=lambda root: root.role != ops.CONV)
             values = tuple(_with_identities(node))
-            merged.append(Run(tuple(roots), parts[0].stride, values, activated=0, parts=tuple(parts)))
-    return merged
+            merged = Run(tuple(roots), joined[0].stride, values, activated=0, parts=parts)
+            leaves[merged] = parts
+            ends[values[-1]] = merged
+    return [run for run in leaves if run not in runs]
 
 
 def _with_identities(node: Node) -> Iterator[Node]:

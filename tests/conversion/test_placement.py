@@ -1,6 +1,7 @@
 """Where the filter goes, against networks that were written antialiased by hand."""
 
 import copy
+from functools import reduce
 
 import pytest
 import timm
@@ -181,10 +182,11 @@ def test_dilated_stages_are_left_alone_by_default():
 
 
 class Split(nn.Module):
-    """Parallel strided branches behind one shared activation, as in Res2Net."""
+    """Parallel strided branches behind one shared activation, as in Res2Net: joined at once, or one by one."""
 
-    def __init__(self, scale: int = 3, pool: nn.Module | None = None) -> None:
+    def __init__(self, scale: int = 3, pool: nn.Module | None = None, at_once: bool = True) -> None:
         super().__init__()
+        self.at_once = at_once
         self.stem, self.relu, self.drop = nn.Conv2d(3, 4 * scale, 3, 2, 1), nn.ReLU(), nn.Identity()
         self.convs = nn.ModuleList(nn.Conv2d(4, 4, 3, 2, 1) for _ in range(scale - 1))
         self.pool = pool or nn.AvgPool2d(3, 2, 1)
@@ -193,11 +195,14 @@ class Split(nn.Module):
     def forward(self, x):
         *parts, last = self.relu(self.stem(x)).split(4, 1)
         branches = [self.relu(conv(part)) for conv, part in zip(self.convs, parts, strict=True)]
-        return self.head(self.drop(torch.cat([*branches, self.pool(last)], 1)))
+        branches.append(self.pool(last))
+        joined = torch.cat(branches, 1) if self.at_once else reduce(lambda a, b: torch.cat([a, b], 1), branches)
+        return self.head(self.drop(joined))
 
 
-def test_branches_without_a_carrier_share_one_filter():
-    model = Split().double()
+@pytest.mark.parametrize('at_once', [True, False], ids=['at once', 'one by one'])
+def test_branches_without_a_carrier_share_one_filter(at_once):
+    model = Split(at_once=at_once).double()
     assert positions(model) == {'convs.0 + convs.1 + pool': 'before head'}
     x = torch.rand(1, 3, 40, 37, dtype=torch.float64)
     stem, relu, convs, head = model.stem, model.relu, model.convs, model.head
