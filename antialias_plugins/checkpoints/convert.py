@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 
 import torch
 from torch import Size, Tensor, nn
@@ -12,6 +11,7 @@ from antialias_plugins.checkpoints.errors import CheckpointError
 from antialias_plugins.checkpoints.layouts import ADAPTIVE, HEAD, LINEAR, canonical_names
 from antialias_plugins.checkpoints.report import CheckpointReport, shorten
 from antialias_plugins.conversion import AntialiasWarning, LeftAlone
+from antialias_plugins.patterns import matching_names
 
 Names = dict[str, str | None]
 
@@ -69,7 +69,7 @@ def match(
         drop_filters: leave out adaptive filters that the network does not have, where it otherwise raises.
     """
     own = model.state_dict()
-    skipped = _matching(skip, own)
+    skipped = matching_names('skip', 'keys', skip, own)
     layout, theirs, ours = _names(state_dict, own)
     pairs, dropped, leftovers = _pair(theirs, ours, skipped, drop_filters)
     kept, zeroed, missing = _unpaired(ours, pairs, skipped, any(map(_is_adaptive, theirs.values())))
@@ -96,18 +96,6 @@ def warn_of_notes(report: CheckpointReport) -> None:
     """Warn of every note of a report; to be called by public functions themselves, at whose caller it points."""
     for note in report.notes:
         warnings.warn(f'{report.model}: {note}', AntialiasWarning, stacklevel=3)
-
-
-def _matching(patterns: Iterable[str], keys: Iterable[str]) -> set[str]:
-    if isinstance(patterns, str):
-        raise ValueError(f'skip must be a list of patterns, got the string {patterns!r}')
-    matches: set[str] = set()
-    for pattern in patterns:
-        found = {key for key in keys if fnmatchcase(key, pattern)}
-        if not found:
-            raise ValueError(f'skip must name keys of the network, {pattern!r} matches none')
-        matches |= found
-    return matches
 
 
 def _names(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[str, Names, Names]:

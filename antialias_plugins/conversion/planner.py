@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
@@ -14,11 +13,13 @@ from antialias_plugins.conversion.graph import Graph, Node
 from antialias_plugins.conversion.placement import Run, follow, has_conv_ancestor, has_strided_ancestor, merge
 from antialias_plugins.conversion.plan import AntialiasPlan, LeftAlone, Site
 from antialias_plugins.layers.pool import PoolFactory
+from antialias_plugins.patterns import matching_names
 
 # A convolution that strides by more embeds patches or reduces attention: made dense, it would cost stride² as much.
 MAX_STRIDE = 2
 
 _ROOTS = (ops.CONV, ops.MAX_POOL, ops.AVG_POOL)
+_PLACES = 'convolutions or pools'
 
 
 @dataclass(frozen=True)
@@ -175,14 +176,14 @@ class _Planner:
     def extra_names(self) -> set[str]:
         known = {n.name for n in self.graph if n.role in _ROOTS}
         names = set(dilated_roots(self.model)) & known if self.options.dilated == 'blur' else set()
-        return names | _matching('extra', self.options.extra, known)
+        return names | matching_names('extra', _PLACES, self.options.extra, known)
 
     def skip_names(self) -> set[str]:
         modules = {n.name: n.module for n in self.graph if n.role in _ROOTS}
         if callable(self.options.skip):
             return {name for name, module in modules.items() if self.options.skip(name, module)}
         functions = {_place(node) for node in self.graph if _is_functional(node)}
-        return _matching('skip', self.options.skip, modules.keys() | functions)
+        return matching_names('skip', _PLACES, self.options.skip, modules.keys() | functions)
 
 
 def _one_of(argument: str, value: object, *allowed: str) -> None:
@@ -193,16 +194,6 @@ def _one_of(argument: str, value: object, *allowed: str) -> None:
 def _listed(values: tuple[object, ...]) -> str:
     *others, last = map(repr, values)
     return f'{", ".join(others)} or {last}'
-
-
-def _matching(argument: str, patterns: Iterable[str], names: set[str]) -> set[str]:
-    matches: set[str] = set()
-    for pattern in patterns:
-        found = {name for name in names if fnmatchcase(name, pattern)}
-        if not found:
-            raise ValueError(f'{argument} must name convolutions or pools of the network, {pattern!r} matches none')
-        matches |= found
-    return matches
 
 
 def _is_functional(node: Node) -> bool:

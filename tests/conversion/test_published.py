@@ -7,6 +7,7 @@ import torchvision
 from torch import nn
 
 from antialias_plugins import convert_antialias
+from tests.checkpoints.networks import randomise
 
 NETWORKS = {
     'resnet18': 'published',
@@ -16,15 +17,6 @@ NETWORKS = {
     'mobilenet_v2': 'keep',
     'densenet121': 'keep',
 }
-
-
-def randomise(model: nn.Module) -> None:
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.uniform_(module.bias, -0.5, 0.5)
-            module.running_mean.uniform_(-0.5, 0.5)
-            module.running_var.uniform_(0.5, 1.5)
 
 
 def copy_in_order(source: nn.Module, target: nn.Module) -> None:
