@@ -62,9 +62,14 @@ stop() {
 }
 
 logged() { # log file, command: shows the progress, keeps the rest
-    local log=$1
+    local log=$1 status=0 logger
     shift
-    if ! run "$@" > >(tee -a "$log" | grep --line-buffered -o 'Iter(.*') 2>&1; then
+    exec 7> >(tee -a "$log" | grep --line-buffered -o 'Iter(.*')
+    logger=$!
+    run "$@" >&7 2>&1 || status=$?
+    exec 7>&-
+    wait "$logger" || true # the last words may still be on their way; grep is not content if it showed nothing
+    if ((status)); then
         tail -n 20 "$log" >&3
         fail "this failed (its last words are above, all of them in $log): $*" \
             'put right what it complains of, then call this again: it goes on from here'
