@@ -1,0 +1,93 @@
+"""Check family after family, and remember what came out."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import antialias_plugins
+from antialias_plugins.coverage.catalogue import Family
+from antialias_plugins.coverage.check import check_network
+from antialias_plugins.coverage.result import Outcome, Result
+from antialias_plugins.coverage.witness import has_only_a_stem
+from antialias_plugins.environment import describe_environment
+
+MAX_PARAMETERS = 150_000_000
+
+_DECISIVE = ('functional', 'kernels', 'layers', 'conversion', 'coverage')
+
+
+def check_families(families: Iterable[Family], cache: Path | None = None) -> Iterator[Result]:
+    """Check the smallest network of each family, one after the other.
+
+    Args:
+        families: what to check.
+        cache: a file of JSON lines, to which every result is appended at once. What it has from the same versions of
+            everything and the same source of this package is not checked again. None: nothing is remembered.
+    """
+    versions, source = library_versions(), source_digest()
+    remembered = _read(cache, versions)
+    for family in families:
+        entry = remembered.get(family.key, {})
+        if entry.get('source') == source:
+            yield Result.from_json(entry['result'])
+            continue
+        parameters = entry.get('parameters') or family.count_parameters()
+        result = check_smallest(family, parameters)
+        entry = {'family': family.key, 'versions': versions, 'source': source, 'parameters': parameters}
+        _append(cache, entry | {'result': result.to_json()})
+        yield result
+
+
+def check_smallest(family: Family, parameters: dict[str, int]) -> Result:
+    """Check the member of a family with the fewest parameters, if there is anything to check and it is not too large.
+
+    Args:
+        family: what to check.
+        parameters: number of parameters of each member, by name.
+    """
+    smallest = min(family.members, key=lambda network: parameters[network.name])
+    count, members = parameters[smallest.name], len(family.members)
+    result = Result(smallest.library, smallest.module, smallest.name, members, Outcome.NOT_RUN)
+    if has_only_a_stem(smallest):
+        return replace(result, outcome=Outcome.NOT_APPLICABLE, left=(('stem', 1),))
+    if count > MAX_PARAMETERS:
+        reason = f'{count / 1e6:.0f} M parameters; the table goes up to {MAX_PARAMETERS / 1e6:.0f} M'
+        return replace(result, reason=reason)
+    return check_network(smallest, members)
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of Python and of the installed libraries."""
+    environment = describe_environment()
+    return {name: text for name, text in environment.items() if name not in ('machine', 'commit', 'antialias-plugins')}
+
+
+def source_digest() -> str:
+    """A digest of all source of this package that decides on a result."""
+    root, digest = Path(antialias_plugins.__file__).parent, hashlib.sha256()
+    for path in sorted(path for room in _DECISIVE for path in (root / room).glob('*.py')):
+        digest.update(path.relative_to(root).as_posix().encode() + b'\0' + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _read(cache: Path | None, versions: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """The latest entry of every family that was made with these versions."""
+    if cache is None or not cache.exists():
+        return {}
+    data = cache.read_bytes()
+    complete = data[: data.rfind(b'\n') + 1]
+    os.truncate(cache, len(complete))  # what an interruption left of a line
+    entries = map(json.loads, complete.splitlines())
+    return {entry['family']: entry for entry in entries if entry['versions'] == versions}
+
+
+def _append(cache: Path | None, entry: dict[str, Any]) -> None:
+    if cache is None:
+        return
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    with cache.open('a', encoding='utf-8') as file:
+        file.write(json.dumps(entry) + '\n')
