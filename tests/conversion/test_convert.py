@@ -2,7 +2,6 @@
 
 import copy
 import logging
-import pickle
 import warnings
 
 import pytest
@@ -324,41 +323,6 @@ def test_the_plan_is_logged(caplog):
     with caplog.at_level(logging.DEBUG, logger='antialias_plugins'):
         convert_antialias(torchvision.models.resnet18(), 'lpf4')
     assert 'ResNet with lpf4: 7 filtered, 1 left as they are, 0 unsupported' in caplog.text
-
-
-class Branches(nn.Module):
-    """Two parallel convolutions that `switch_to_deploy` merges into one, of the block's own stride (as in RepVGG)."""
-
-    def __init__(self, act: nn.Module) -> None:
-        super().__init__()
-        self.stride = 2
-        self.one, self.two, self.act = nn.Conv2d(4, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1), act
-
-    def forward(self, x):
-        return self.act(self.one(x) + (self.two(x) if self.two else 0))
-
-    def switch_to_deploy(self):
-        merged = nn.Conv2d(4, 4, 3, self.stride, 1)
-        merged.weight.data, merged.bias.data = self.one.weight + self.two.weight, self.one.bias + self.two.bias
-        self.one, self.two = merged, None
-
-
-def test_merged_branches_do_not_stride_again():
-    model = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), Branches(nn.ReLU()))
-    x = torch.rand(1, 3, 32, 32)
-    convert_antialias(model)
-    expected = model(x)
-    model[1].switch_to_deploy()
-    torch.testing.assert_close(model(x), expected)
-
-
-def test_branches_that_carry_filters_refuse_to_be_merged():
-    model = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), Branches(nn.Identity()))
-    convert_antialias(model)
-    with pytest.raises(UnsupportedModelError, match=r'1\.switch_to_deploy\(\) would drop a filter .* call it before'):
-        pickle.loads(pickle.dumps(model))[1].switch_to_deploy()
-    revert_antialias(model)[1].switch_to_deploy()
-    assert model[1].one.stride == (2, 2)
 
 
 def test_a_network_without_values_is_converted():
