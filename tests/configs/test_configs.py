@@ -12,7 +12,7 @@ from antialias_plugins import AdaptiveBlurPool2d, BlurPool2d
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 ZOO = Path(mmseg.__file__).parent / '.mim' / 'configs'
-LEAVES = sorted(CONFIGS.glob('[!_]*/*.py'))
+LEAVES = sorted(path for folder in ('deeplabv3', 'deeplabv3plus') for path in (CONFIGS / folder).glob('*.py'))
 
 MODEL_NAMES = ('deeplabv3', 'deeplabv3plus')
 METHODS = {'': None, 'lpf3': BlurPool2d, 'lpf4': BlurPool2d, 'ddac3': AdaptiveBlurPool2d}
