@@ -19,7 +19,7 @@ from antialias_plugins.conversion import (
     plan_antialias,
     revert_antialias,
 )
-from antialias_plugins.layers import AdaptiveBlurPool2d, BlurPool2d, MaxBlurPool2d
+from antialias_plugins.layers import AdaptiveBlurPool2d, BlurPool2d, FrequencyLowCutPool2d, MaxBlurPool2d
 from antialias_plugins.version import __version__
 
 if find_spec('mmengine') is not None:
@@ -30,6 +30,7 @@ __all__ = [
     'AntialiasPlan',
     'AntialiasWarning',
     'BlurPool2d',
+    'FrequencyLowCutPool2d',
     'MaxBlurPool2d',
     'UnsupportedModelError',
     '__version__',

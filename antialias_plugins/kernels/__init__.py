@@ -15,7 +15,7 @@ from antialias_plugins.kernels.linear_map import LinearMap
 from antialias_plugins.kernels.max_window import MaxWindow
 from antialias_plugins.kernels.transforms import is_transformed
 
-__all__ = ['MaxWindow', 'adaptive_blur_pool2d', 'blur_pool2d', 'dense_max_pool2d', 'pad2d']
+__all__ = ['MaxWindow', 'adaptive_blur_pool2d', 'blur_pool2d', 'dense_max_pool2d', 'pad2d', 'separable_map2d']
 
 
 def pad2d(input: Tensor, filt_size: int, padding_mode: str) -> Tensor:
@@ -35,6 +35,14 @@ def blur_pool2d(input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mo
     blur = functools.partial(low_pass.blur_pool2d, **options)
     transpose = functools.partial(low_pass.blur_pool2d_transpose, **options, sides=input.shape[2:])
     return LinearMap.apply(input, blur, transpose)
+
+
+def separable_map2d(input: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Compute `eager.separable_map2d`; nothing of the input is kept for the backward pass."""
+    if is_transformed():
+        return eager.separable_map2d(input, rows, columns)
+    transpose = functools.partial(eager.separable_map2d, rows=rows.T, columns=columns.T)
+    return LinearMap.apply(input, functools.partial(eager.separable_map2d, rows=rows, columns=columns), transpose)
 
 
 def dense_max_pool2d(input: Tensor, window: MaxWindow) -> Tensor:

@@ -81,6 +81,22 @@ def adaptive_blur_pool2d(
     return weighted_sum(weights, windows).flatten(1, 2).to(padded.dtype)
 
 
+def separable_map2d(input: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Map both axes by a matrix each, in at least float32.
+
+    Args:
+        input: (N, C, H, W).
+        rows: (H', H), of a vertical axis.
+        columns: (W', W), of a horizontal one.
+
+    Returns:
+        (N, C, H', W') in the type of `input`, whether or not autocast is on.
+    """
+    dtype = torch.float32 if input.dtype in _HALF_TYPES else input.dtype
+    with torch.autocast(input.device.type, enabled=False):
+        return (rows.to(dtype) @ input.to(dtype) @ columns.to(dtype).transpose(0, 1)).to(input.dtype)
+
+
 def normalise(logits: Tensor, groups: int, softmax: str) -> Tensor:
     """Softmax of (N, G * K * K, H', W') logits in at least float32, as (N, G, K * K, H', W')."""
     dtype = torch.float32 if logits.dtype in _HALF_TYPES else None

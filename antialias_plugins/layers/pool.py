@@ -13,17 +13,19 @@ from torch import nn
 
 from antialias_plugins.layers.adaptive_blur_pool import AdaptiveBlurPool2d
 from antialias_plugins.layers.blur_pool import BlurPool2d
+from antialias_plugins.layers.low_cut_pool import FrequencyLowCutPool2d
 from antialias_plugins.layers.max_blur_pool import MaxBlurPool2d
 
 Stride = tuple[int, int]
 Pool = str | Mapping[str, Any] | Callable[[int, Stride], nn.Module]
 
-_LAYERS = {layer.__name__: layer for layer in (BlurPool2d, AdaptiveBlurPool2d)}
-# family: layer, fixed arguments, the sizes worth suggesting
-_SHORTHANDS: dict[str, tuple[type[nn.Module], dict[str, Any], tuple[int, ...]]] = {
+_LAYERS = {layer.__name__: layer for layer in (BlurPool2d, AdaptiveBlurPool2d, FrequencyLowCutPool2d)}
+# family, in front of a number of taps: layer, fixed arguments, the sizes worth suggesting
+_FAMILIES: dict[str, tuple[type[nn.Module], dict[str, Any], tuple[int, ...]]] = {
     'lpf': (BlurPool2d, {}, (1, 2, 3, 4, 5, 6, 7)),
     'ddac': (AdaptiveBlurPool2d, {'groups': 8}, (3, 5, 7)),
 }
+_WORDS: dict[str, type[nn.Module]] = {'flc': FrequencyLowCutPool2d}
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def resolve_pool(pool: Pool) -> PoolFactory:
         pool: one of
 
             - a shorthand: ``'lpf<k>'`` for `BlurPool2d` of k taps, ``'ddac<k>'`` for `AdaptiveBlurPool2d` of k taps and
-              8 groups;
+              8 groups, ``'flc'`` for `FrequencyLowCutPool2d`;
             - a dict whose ``type`` is the name of one of these layers or a module class, and whose other entries are
               passed to it; the class is called with ``(channels, stride=stride, **others)``;
             - such a class by itself;
@@ -88,12 +90,16 @@ def resolve_pool(pool: Pool) -> PoolFactory:
 
 
 def _from_shorthand(name: str) -> PoolFactory:
+    if name in _WORDS:
+        return _layer_factory(_WORDS[name], {}, name)
     match = re.fullmatch(r'([a-z]+)(\d+)', name)
-    if match is None or match[1] not in _SHORTHANDS:
-        families = ', '.join(f'{family}<k> ({layer.__name__})' for family, (layer, *_) in _SHORTHANDS.items())
-        known = [f'{family}{taps}' for family, (*_, sizes) in _SHORTHANDS.items() for taps in sizes]
-        raise ValueError(f'pool must be one of {families}, got {name!r}{_suggest(name, known)}')
-    layer, options, _ = _SHORTHANDS[match[1]]
+    if match is None or match[1] not in _FAMILIES:
+        families = [f'{family}<k> ({layer.__name__})' for family, (layer, *_) in _FAMILIES.items()]
+        words = [f'{word} ({layer.__name__})' for word, layer in _WORDS.items()]
+        known = [f'{family}{taps}' for family, (*_, sizes) in _FAMILIES.items() for taps in sizes]
+        hint = _suggest(name, [*known, *_WORDS])
+        raise ValueError(f'pool must be one of {", ".join(families + words)}, got {name!r}{hint}')
+    layer, options, _ = _FAMILIES[match[1]]
     return _layer_factory(layer, {'filt_size': int(match[2]), **options}, name)
 
 

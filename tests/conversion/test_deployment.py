@@ -24,7 +24,7 @@ def build(request):
     return NETWORKS[request.param]
 
 
-@pytest.fixture(params=['lpf4', 'ddac3'])
+@pytest.fixture(params=['lpf4', 'ddac3', 'flc'])
 def model(request, build) -> nn.Module:
     return convert_antialias(build(), request.param).eval()
 

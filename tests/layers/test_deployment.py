@@ -8,7 +8,7 @@ import warnings
 import pytest
 import torch
 
-from antialias_plugins.layers import AdaptiveBlurPool2d, BlurPool2d, MaxBlurPool2d
+from antialias_plugins.layers import AdaptiveBlurPool2d, BlurPool2d, FrequencyLowCutPool2d, MaxBlurPool2d
 
 LAYERS = {
     'blur': lambda: BlurPool2d(8),
@@ -18,6 +18,8 @@ LAYERS = {
     'max-blur': lambda: MaxBlurPool2d(3, 2, 1),
     'max-blur-ceil': lambda: MaxBlurPool2d(3, 2, 1, ceil_mode=True),
     'adaptive': lambda: AdaptiveBlurPool2d(8),
+    'low-cut': lambda: FrequencyLowCutPool2d(8),
+    'low-cut-hamming': lambda: FrequencyLowCutPool2d(8, (3, 2), 'hamming'),
     'adaptive-joint': lambda: AdaptiveBlurPool2d(8, 3, 3, groups=2, softmax='joint'),
 }
 SIDES = {'usual': (9, 8), 'smaller-than-the-filter': (2, 1)}
@@ -54,7 +56,7 @@ def test_trace_without_a_warning_about_the_graph(layer, input):
     with warnings.catch_warnings():
         warnings.filterwarnings('error', category=torch.jit.TracerWarning)
         traced = torch.jit.trace(layer, input)
-    assert torch.equal(traced(input), layer(input))
+    torch.testing.assert_close(traced(input), layer(input))
 
 
 @pytest.mark.filterwarnings('ignore:`torch.jit.trace:FutureWarning')

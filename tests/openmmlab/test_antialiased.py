@@ -9,7 +9,14 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope, init_default_scope
 from torch import nn
 
-from antialias_plugins import AdaptiveBlurPool2d, AntialiasWarning, BlurPool2d, MaxBlurPool2d, UnsupportedModelError
+from antialias_plugins import (
+    AdaptiveBlurPool2d,
+    AntialiasWarning,
+    BlurPool2d,
+    FrequencyLowCutPool2d,
+    MaxBlurPool2d,
+    UnsupportedModelError,
+)
 
 R18 = {'base': 'ResNetV1c', 'depth': 18}
 
@@ -27,7 +34,7 @@ def build_plain(base, **config):
     return MODELS.build({'type': base, **config})
 
 
-@pytest.mark.parametrize('layer', [BlurPool2d, MaxBlurPool2d, AdaptiveBlurPool2d])
+@pytest.mark.parametrize('layer', [BlurPool2d, MaxBlurPool2d, AdaptiveBlurPool2d, FrequencyLowCutPool2d])
 def test_layers_are_registered(layer):
     assert MODELS.get(layer.__name__) is layer
 

@@ -1,0 +1,45 @@
+"""Ideal low-pass downsampling as a module."""
+
+from torch import Tensor, nn
+
+from antialias_plugins.functional import low_cut_pool2d
+from antialias_plugins.functional.arguments import check_choice, check_count, check_map, check_pair
+from antialias_plugins.functional.low_cut_pool import WINDOWS
+
+
+class FrequencyLowCutPool2d(nn.Module):
+    """Module of `antialias_plugins.functional.low_cut_pool2d`. It has no parameters and an empty state dict.
+
+    Args:
+        channels: C that every input must have; any if None.
+        stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
+        window: ``'rectangular'`` (FLC) or ``'hamming'`` (ASAP).
+
+    Shape:
+        (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S)).
+
+    Raises:
+        ValueError: if an argument, or the number of channels of an input, breaks a rule above.
+
+    Example:
+        >>> import torch
+        >>> FrequencyLowCutPool2d(64)(torch.rand(2, 64, 57, 14)).shape
+        torch.Size([2, 64, 29, 7])
+    """
+
+    def __init__(
+        self, channels: int | None = None, stride: int | tuple[int, int] = 2, window: str = 'rectangular'
+    ) -> None:
+        super().__init__()
+        self.channels = channels if channels is None else check_count('channels', channels)
+        self.stride = check_pair('stride', stride)
+        self.window = check_choice('window', window, WINDOWS)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S))."""
+        check_map(input, self.channels)
+        return low_cut_pool2d(input, self.stride, self.window)
+
+    def extra_repr(self) -> str:
+        """List the arguments."""
+        return f'{self.channels}, stride={self.stride}, window={self.window!r}'
