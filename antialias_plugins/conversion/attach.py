@@ -36,6 +36,11 @@ def _keeps_padding(module: nn.Module) -> bool:
     return getattr(type(module), '_aa_forward', None) == 'same'
 
 
+def wrap_around(module: nn.Module) -> None:
+    """Let a max pool without a filter take what lies beyond its border from the other side of the map."""
+    module.__class__ = _subclass('circular', type(module))
+
+
 def fill_slot(parent: nn.Module, layer: nn.Module) -> None:
     """Put ``layer`` in the place of the identity ``parent.aa``."""
     layer._aa_fills_slot = True

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from antialias_plugins.conversion import attach
 from antialias_plugins.conversion import operators as ops
+from antialias_plugins.conversion.circular import wrap_around
 from antialias_plugins.conversion.errors import AntialiasWarning, UnsupportedModelError
 from antialias_plugins.conversion.graph import Graph
 from antialias_plugins.conversion.plan import AntialiasPlan, Site
@@ -34,6 +35,7 @@ def plan_antialias(
     maxpool: str = 'keep',
     avgpool: str = 'replace',
     dilated: str = 'skip',
+    padding: str = 'keep',
     skip: Iterable[str] | Callable[[str, nn.Module], bool] = (),
     extra: Iterable[str] = (),
 ) -> AntialiasPlan:
@@ -62,7 +64,7 @@ def plan_antialias(
         left as it is: layer4.0.conv1: skip asks for it
         left as it is: layer4.0.downsample.0: skip asks for it
     """
-    options = Options(stem, maxpool, avgpool, dilated, skip, extra)
+    options = Options(stem, maxpool, avgpool, dilated, padding, skip, extra)
     return _trace_and_plan(model, resolve_pool(pool), _example(model, example_input), options)[1]
 
 
@@ -75,6 +77,7 @@ def convert_antialias(
     maxpool: str = 'keep',
     avgpool: str = 'replace',
     dilated: str = 'skip',
+    padding: str = 'keep',
     skip: Iterable[str] | Callable[[str, nn.Module], bool] = (),
     extra: Iterable[str] = (),
     on_unsupported: str = 'raise',
@@ -104,6 +107,8 @@ def convert_antialias(
             before it, or filter the whole map, which rounds an odd size up, as in the ``'published'`` DenseNets.
         dilated: in stages of a ResNet that dilate in place of a stride, ``'skip'`` the filter (Zhang's package) or
             ``'blur'`` at stride 1 where the strided network would (DDAC's segmentation).
+        padding: ``'keep'`` the network's borders, or make those of every convolution, pool and filter ``'circular'``,
+            which exact equivariance to circular shifts takes.
         skip: places to leave as they are: patterns of names (``'layer1.*'``; a pooling function has the name of the
             module that calls it before its own, ``'Mixed_6a.max_pool2d'``), or a predicate of name and module.
         extra: patterns of names of convolutions and pools to treat as downsampling although they are not: they get
@@ -129,16 +134,18 @@ def convert_antialias(
     """
     if on_unsupported not in ('raise', 'warn'):
         raise ValueError(f"on_unsupported must be 'raise' or 'warn', got {on_unsupported!r}")
-    options = Options(stem, maxpool, avgpool, dilated, skip, extra)
+    options = Options(stem, maxpool, avgpool, dilated, padding, skip, extra)
     factory, example = resolve_pool(pool), _example(model, example_input)
     graph, plan = _trace_and_plan(model, factory, example, options)
     _check(plan, on_unsupported)
-    layers = [_build(model, site, factory) for site in plan.sites]
+    layers = [_build(model, site, factory, padding) for site in plan.sites]
     _warn_of_frozen_filters(model, plan, layers)
     try:
         for site in plan.sites:
             guard_rebuilding(model, site)
             _take_stride(model, site)
+        if padding == 'circular':
+            wrap_around(graph, {site.carrier for site in plan.sites})
         for site, layer in zip(plan.sites, layers, strict=True):
             _put(model, site, layer, options)
         if 'published' not in (maxpool, avgpool):  # which change the size of odd maps
@@ -200,12 +207,14 @@ def _check(plan: AntialiasPlan, on_unsupported: str) -> None:
         warnings.warn(f'{plan.model}: not antialiased: {reason}', AntialiasWarning, stacklevel=3)
 
 
-def _build(model: nn.Module, site: Site, factory: PoolFactory) -> nn.Module:
+def _build(model: nn.Module, site: Site, factory: PoolFactory, padding: str) -> nn.Module:
     """The filter of one site, where its carrier lives and in its mode."""
     carrier = model.get_submodule(site.carrier)
     anchors = (*model.get_submodule(site.roots[0]).parameters(), *model.parameters())
     tensor = next((p for p in anchors if p.is_floating_point()), torch.empty(0))
     layer = factory(site.channels, site.stride).to(device=tensor.device, dtype=tensor.dtype)
+    if padding == 'circular' and hasattr(layer, 'padding_mode'):
+        layer.padding_mode = padding
     return layer.train(carrier.training)
 
 
@@ -230,7 +239,13 @@ def _put(model: nn.Module, site: Site, layer: nn.Module, options: Options) -> No
     else:
         if options.maxpool == 'published' and _is_stem_pool(carrier):
             attach.override(carrier, kernel_size=2, padding=0)
-        attach.attach(carrier, layer, _AVG_POOL_FORWARDS[options.avgpool] if site.kind == ops.AVG_POOL else site.kind)
+        attach.attach(carrier, layer, _pool_forward(site, options))
+
+
+def _pool_forward(site: Site, options: Options) -> str:
+    if site.kind == ops.AVG_POOL:
+        return _AVG_POOL_FORWARDS[options.avgpool]
+    return 'circular max pool' if options.padding == 'circular' else site.kind
 
 
 def _is_stem_pool(pool: nn.Module) -> bool:

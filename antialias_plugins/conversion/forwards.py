@@ -41,6 +41,17 @@ def _max_pool_forward(self, input: Tensor) -> Tensor:
     return self.aa(dense)
 
 
+def _circular_forward(self, input: Tensor) -> Tensor:
+    """A max pool whose map goes on at the other side; at stride 1 it has a result for every pixel."""
+    wrapped = F.pad(input, _wrapped_border(self), mode='circular')
+    return F.max_pool2d(wrapped, self.kernel_size, self.stride, 0, self.dilation, self.ceil_mode)
+
+
+def _circular_max_pool_forward(self, input: Tensor) -> Tensor:
+    wrapped = F.pad(input, _wrapped_border(self), mode='circular')
+    return self.aa(dense_max_pool2d(wrapped, self.kernel_size, 1, 0, self.dilation))
+
+
 def _avg_pool_forward(self, input: Tensor) -> Tensor:
     """The filter alone, on the part of the map that gives the pool's own output size."""
     height, width = (
@@ -70,6 +81,14 @@ def _dense_avg_pool_forward(self, input: Tensor) -> Tensor:
     return self.aa(mean / share)
 
 
+def _wrapped_border(pool: nn.MaxPool2d) -> list[int]:
+    """Left, right, top, bottom: its own padding before the map, and behind it what a whole last window takes."""
+    border = []
+    for k, d, p in zip(*map(ops.pair, (pool.kernel_size, pool.dilation, pool.padding)), strict=True):
+        border = [p, (k - 1) * d - p, *border]
+    return border
+
+
 def _geometry(pool: nn.AvgPool2d) -> tuple[tuple[int, int], ...]:
     return ops.pair(pool.kernel_size), ops.stride_of(pool), ops.pair(pool.padding)
 
@@ -88,6 +107,8 @@ FORWARDS: dict[str, Callable] = {
     'avg pool': _avg_pool_forward,
     'dense avg pool': _dense_avg_pool_forward,
     'whole avg pool': _whole_avg_pool_forward,
+    'circular': _circular_forward,
+    'circular max pool': _circular_max_pool_forward,
     'same': _same_forward,
     'same pre': _same_pre_forward,
     'same post': _same_post_forward,

@@ -110,7 +110,7 @@ def _probe(function: Callable[[Tensor], Tensor], x: Tensor) -> str | None:
     They are tried on values of both signs, whatever the map at hand holds: on a map without negative values a ReLU is
     an identity.
     """
-    x = _scattered(x)
+    x = scattered(x)
     y = function(x.clone())
     if not isinstance(y, Tensor) or y.shape != x.shape:
         return None
@@ -120,7 +120,7 @@ def _probe(function: Callable[[Tensor], Tensor], x: Tensor) -> str | None:
     return ACTIVATION if pointwise else None
 
 
-def _scattered(x: Tensor) -> Tensor:
+def scattered(x: Tensor) -> Tensor:
     """A map like ``x`` whose values spread over [-10, 10): multiples of the golden ratio, modulo 20."""
     device = 'cpu' if x.is_meta else x.device  # which has no values to compare
     values = torch.arange(x.numel(), dtype=torch.float32, device=device) * 12.36068 % 20 - 10
@@ -180,17 +180,18 @@ def _lies_on(grid: str, module: nn.Module, x: Tensor) -> bool:
     stride, size = stride_of(module), tuple(x.shape[-2:])
     expected = module.forward(x)
     top, left = same_origin(module, stride, size) if grid == SAME else (0, 0)
-    if not _is_close(_at_stride_1(module, x)[..., top :: stride[0], left :: stride[1]], expected):
+    if not is_close(at_stride_1(module, x)[..., top :: stride[0], left :: stride[1]], expected):
         return False
     pool = next((base for base in (nn.MaxPool2d, nn.AvgPool2d) if isinstance(module, base)), None)
     if pool and grid == SAME:
         totals = [_same_padding(n, s, r) for n, s, r in zip(size, stride, _reaches(module), strict=True)]
         border = [side for total in reversed(totals) for side in (total // 2, total - total // 2)]
         x = F.pad(x, border, value=-torch.inf if pool is nn.MaxPool2d else 0.0)
-    return pool is None or _is_close(pool.forward(module, x), expected)
+    return pool is None or is_close(pool.forward(module, x), expected)
 
 
-def _at_stride_1(module: nn.Module, x: Tensor) -> Tensor:
+def at_stride_1(module: nn.Module, x: Tensor) -> Tensor:
+    """What the module computes from ``x`` with stride 1; the module is as before when it returns."""
     strides = {m: m.stride for m in strided_parts(module)}
     try:
         for part in strides:
@@ -201,7 +202,7 @@ def _at_stride_1(module: nn.Module, x: Tensor) -> Tensor:
             part.stride = stride
 
 
-def _is_close(actual: Tensor, expected: Tensor) -> bool:
+def is_close(actual: Tensor, expected: Tensor) -> bool:
     """Equal up to the rounding of another order of summation, in any floating type."""
     if actual.shape != expected.shape:
         return False

@@ -8,6 +8,7 @@ from torch import nn
 
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion.carriers import Carrier, carry_itself, find_carrier
+from antialias_plugins.conversion.circular import obstacles
 from antialias_plugins.conversion.dilation import dilated_roots
 from antialias_plugins.conversion.graph import Graph, Node
 from antialias_plugins.conversion.placement import Run, follow, has_conv_ancestor, has_strided_ancestor, merge
@@ -30,6 +31,7 @@ class Options:
     maxpool: str = 'keep'
     avgpool: str = 'replace'
     dilated: str = 'skip'
+    padding: str = 'keep'
     skip: Iterable[str] | Callable[[str, nn.Module], bool] = ()
     extra: Iterable[str] = ()
 
@@ -37,6 +39,7 @@ class Options:
         _one_of('maxpool', self.maxpool, 'keep', 'published')
         _one_of('avgpool', self.avgpool, 'replace', 'keep', 'published')
         _one_of('dilated', self.dilated, 'skip', 'blur')
+        _one_of('padding', self.padding, 'keep', 'circular')
         for name in ('skip', 'extra'):
             if isinstance(getattr(self, name), str):
                 raise ValueError(f'{name} must be a list of name patterns, got the string {getattr(self, name)!r}')
@@ -68,6 +71,7 @@ class _Planner:
         for run, carrier in self.with_carriers(pools, runs):
             self.place(run, carrier)
         self.report_the_rest()
+        self.report_borders()
         ordered = tuple(site for _, site in sorted(self.sites, key=lambda item: item[0]))
         name = type(self.model).__name__
         return AntialiasPlan(name, str(self.pool), ordered, tuple(self.skipped), tuple(self.unsupported))
@@ -172,6 +176,14 @@ class _Planner:
                 self.unsupported.append(LeftAlone(where, reason))
             else:
                 self.skipped.append(LeftAlone(_place(node), _why_left(node)))
+
+    def report_borders(self) -> None:
+        """With circular padding, the borders that cannot be."""
+        if self.options.padding == 'keep':
+            return
+        replaced = () if self.options.avgpool == 'keep' else {name for _, site in self.sites for name in site.roots}
+        for node, reason in obstacles(self.graph, replaced):
+            self.unsupported.append(LeftAlone(_place(node), f'{reason}: padding="circular" cannot change it'))
 
     def extra_names(self) -> set[str]:
         known = {n.name for n in self.graph if n.role in _ROOTS}
