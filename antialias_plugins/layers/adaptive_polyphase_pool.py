@@ -1,0 +1,54 @@
+"""Subsampling where the norm is largest, as a module."""
+
+from torch import Tensor
+
+from antialias_plugins.functional import polyphase_norms
+from antialias_plugins.functional.arguments import check_choice
+from antialias_plugins.functional.polyphase import NORMS
+from antialias_plugins.layers.polyphase_pool import PolyphasePool2d
+
+
+class AdaptivePolyphasePool2d(PolyphasePool2d):
+    """Module of `antialias_plugins.functional.adaptive_polyphase_pool2d`, behind a low-pass filter (APS).
+
+    It has no parameters and an empty state dict. The authors' code takes strides of 2 and square maps only, and its
+    components 1 and 2 are ours 2 and 1.
+
+    Args:
+        channels: C that every input must have; any if None.
+        stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
+        filt_size: K taps of the low-pass filter in front, at least 1. K = 1 is none.
+        norm: ``'l1'``, ``'l2'`` or ``'linf'``.
+        padding_mode: border of the filter: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
+
+    Shape:
+        (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S)).
+
+    Raises:
+        ValueError: if an argument, or the number of channels of an input, breaks a rule above.
+
+    Example:
+        >>> import torch
+        >>> pool, map = AdaptivePolyphasePool2d(filt_size=3), torch.rand(2, 64, 6, 8)
+        >>> torch.equal(pool(map.roll((2, 4), (2, 3))), pool(map).roll((1, 2), (2, 3)))
+        True
+    """
+
+    def __init__(
+        self,
+        channels: int | None = None,
+        stride: int | tuple[int, int] = 2,
+        filt_size: int = 1,
+        norm: str = 'l2',
+        padding_mode: str = 'circular',
+    ) -> None:
+        super().__init__(channels, stride, filt_size, padding_mode)
+        self.norm = check_choice('norm', norm, tuple(NORMS))
+
+    def choose(self, components: Tensor) -> Tensor:
+        """Return the phases (N,) of the largest norms."""
+        return polyphase_norms(components.detach(), self.norm).argmax(1)
+
+    def extra_repr(self) -> str:
+        """List the arguments."""
+        return f'{super().extra_repr()}, norm={self.norm!r}'

@@ -1,0 +1,133 @@
+"""Subsampling where a small network says, as a module."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from antialias_plugins import kernels
+from antialias_plugins.functional.arguments import check_choice, check_count
+from antialias_plugins.layers.phase_link import PhaseLink
+from antialias_plugins.layers.polyphase_pool import PolyphasePool2d
+
+SAMPLINGS = ('gumbel', 'straight-through', 'softmax')
+
+
+class LearnablePolyphasePool2d(PolyphasePool2d):
+    """Subsamples where a small network that judges every polyphase component says (LPS), behind a low-pass filter.
+
+    From `Learnable Polyphase Sampling for Shift Invariant and Equivariant Convolutional Networks
+    <https://arxiv.org/abs/2210.08001>`_ (Rojas-Gomez et al., 2022). The logit of a component is the mean of
+    ``conv2(relu(conv1(component)))``. In eval mode the component of the largest logit is taken unchanged (the first
+    among equals). In train mode the output is a sum of all components, whose random weights are drawn near that choice:
+    the nearer, the lower the temperature. Lower it during training, see `antialias_plugins.layers.set_temperature`.
+
+    Args:
+        channels: C.
+        stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
+        filt_size: K taps of the low-pass filter in front, at least 1. K = 1 is none.
+        hid_channels: channels between and behind the convolutions, C by default.
+        padding_mode: border of the filter and of the convolutions: ``'zeros'``, ``'reflect'``, ``'replicate'`` or
+            ``'circular'``.
+        temperature: divisor of the logits in train mode, greater than 0.
+        sampling: weights in train mode: ``'gumbel'`` (the paper: softmax of the logits with Gumbel noise),
+            ``'straight-through'`` (one component, drawn with the same odds, and the gradients of ``'gumbel'``) or
+            ``'softmax'`` (no noise).
+
+    Attributes:
+        conv1: `torch.nn.Conv2d`, C to `hid_channels`, 3 x 3. None in a layer that follows another.
+        conv2: `torch.nn.Conv2d`, `hid_channels` to `hid_channels`, 3 x 3. None in a layer that follows another.
+        temperature: a number that may be changed at any time. A compiled network is compiled anew when it changes.
+
+    Shape:
+        (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S)).
+
+    Raises:
+        ValueError: if an argument, or the number of channels of an input, breaks a rule above.
+
+    Example:
+        >>> import torch
+        >>> LearnablePolyphasePool2d(8, filt_size=3)(torch.rand(2, 8, 6, 7)).shape
+        torch.Size([2, 8, 3, 4])
+    """
+
+    conv1: nn.Conv2d | None
+    conv2: nn.Conv2d | None
+
+    def __init__(
+        self,
+        channels: int,
+        stride: int | tuple[int, int] = 2,
+        filt_size: int = 1,
+        hid_channels: int | None = None,
+        padding_mode: str = 'circular',
+        temperature: float = 1.0,
+        sampling: str = 'gumbel',
+    ) -> None:
+        super().__init__(check_count('channels', channels), stride, filt_size, padding_mode)
+        self.temperature = check_temperature(temperature)
+        self.sampling = check_choice('sampling', sampling, SAMPLINGS)
+        hidden = channels if hid_channels is None else check_count('hid_channels', hid_channels)
+        self.conv1 = nn.Conv2d(channels, hidden, 3)
+        self.conv2 = nn.Conv2d(hidden, hidden, 3)
+
+    def follow(self, link: PhaseLink) -> None:
+        """Take the choices published through `link` from now on; `conv1` and `conv2` become None."""
+        super().follow(link)
+        self.conv1 = self.conv2 = None
+
+    def choose(self, components: Tensor) -> Tensor:
+        """Return phases (N,) in eval mode, weights (N, P) in train mode."""
+        logits = self.logits(components)
+        if not self.training:
+            return logits.argmax(1)
+        logits = logits.to(torch.promote_types(components.dtype, torch.float32))
+        if self.sampling == 'softmax':
+            return (logits / self.temperature).softmax(1)
+        weights = F.gumbel_softmax(logits, self.temperature, dim=1)
+        if self.sampling == 'gumbel':
+            return weights
+        drawn = torch.zeros_like(weights).scatter(1, weights.argmax(1, keepdim=True), 1.0)
+        return drawn + (weights - weights.detach())  # in this order exactly 0 and 1
+
+    def logits(self, components: Tensor) -> Tensor:
+        """Judge components (N, P, C, M_h, M_w): (N, P), averaged in float64, in which a shift changes no order."""
+        maps = components.flatten(0, 1)
+        for conv, activation in ((self.conv1, F.relu), (self.conv2, nn.Identity())):
+            maps = activation(conv(kernels.pad2d(maps, 3, self.padding_mode)))
+        return maps.mean((1, 2, 3), dtype=torch.float64).unflatten(0, components.shape[:2])
+
+    def extra_repr(self) -> str:
+        """List the arguments."""
+        return f'{super().extra_repr()}, temperature={self.temperature}, sampling={self.sampling!r}'
+
+
+def check_temperature(value: float) -> float:
+    """Return `value` if it is a number greater than 0, else raise."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise ValueError(f'temperature must be a number greater than 0, got {value!r}')
+    return value
+
+
+def set_temperature(model: nn.Module, temperature: float) -> int:
+    """Set the temperature of every `LearnablePolyphasePool2d` of a network.
+
+    Args:
+        model: the network.
+        temperature: greater than 0.
+
+    Returns:
+        The number of such layers.
+
+    Raises:
+        ValueError: if `temperature` is not a number greater than 0.
+
+    Example:
+        >>> model = nn.Sequential(LearnablePolyphasePool2d(4), nn.ReLU())
+        >>> set_temperature(model, 0.5), model[0].temperature
+        (1, 0.5)
+    """
+    check_temperature(temperature)
+    layers = [layer for layer in model.modules() if isinstance(layer, LearnablePolyphasePool2d)]
+    for layer in layers:
+        layer.temperature = temperature
+    return len(layers)
