@@ -11,6 +11,7 @@ from antialias_plugins.functional.polyphase import (
     polyphase_unpool2d,
     select_component,
 )
+from antialias_plugins.functional.polyphase_mixing import mixing_loss, undo_loss
 
 __all__ = [
     'adaptive_blur_pool2d',
@@ -18,8 +19,10 @@ __all__ = [
     'blur_pool2d',
     'low_cut_pool2d',
     'max_blur_pool2d',
+    'mixing_loss',
     'polyphase_components',
     'polyphase_norms',
     'polyphase_unpool2d',
     'select_component',
+    'undo_loss',
 ]

@@ -1,15 +1,16 @@
 """What the places of one network that must take the same polyphase component tell each other."""
 
-import torch
 from torch import Tensor
+
+from antialias_plugins.kernels.shape import static_shape
 
 
 class PhaseLink:
     """Carries a selection from the layer that makes it to the layers that follow, within one forward pass.
 
-    A link is an ordinary attribute of its layers. Copies and pickles of a network share a new link among their layers as
-    the network did, and it is empty: a selection is never copied. Selections are kept per device, so that the replicas
-    of `torch.nn.DataParallel` do not meet.
+    A link is an ordinary attribute of its layers. Copied or pickled together, they share a new link as they shared the
+    old one. It is empty: a selection is never copied. Selections are kept per device, so that the replicas of
+    `torch.nn.DataParallel` do not meet.
 
     A link holds one selection per device, that of the latest forward pass. A pass that reads what another one has
     published cannot be told apart where the batches are of one size; a follower placed before its leader shows in the
@@ -18,14 +19,15 @@ class PhaseLink:
     backward pass.
 
     Example:
+        >>> import torch
         >>> link = PhaseLink()
         >>> link.publish(torch.tensor([3, 0]))
         >>> link.selection()
         tensor([3, 0])
     """
 
-    def __init__(self) -> None:
-        self._selections: dict[torch.device, Tensor] = {}
+    # A selection is an attribute named after its device. A dict would make `torch.compile` compile twice: the second
+    # pass would find a key that the first did not.
 
     def publish(self, selection: Tensor) -> None:
         """Leave a selection for the followers.
@@ -33,7 +35,7 @@ class PhaseLink:
         Args:
             selection: phases (N,) or weights (N, P), as `antialias_plugins.functional.select_component` takes them.
         """
-        self._selections[selection.device] = selection
+        setattr(self, str(selection.device), selection)
 
     def selection(self, input: Tensor | None = None) -> Tensor:
         """Return what was published.
@@ -48,21 +50,24 @@ class PhaseLink:
         Raises:
             RuntimeError: if there is no such selection.
         """
-        found = list(self._selections.values()) if input is None else [self._selections.get(input.device)]
-        if len(found) > 1:
-            raise RuntimeError('A selection was published on several devices: ask with the map that follows it.')
-        if not found or found[0] is None:
+        selection = self._only() if input is None else getattr(self, str(input.device), None)
+        if selection is None:
             raise RuntimeError('No selection was published: the layer that leads has to run before those that follow.')
-        if input is not None and len(found[0]) != len(input):
+        if input is not None and static_shape(selection)[0] != static_shape(input)[0]:
             raise RuntimeError(
-                f'The selection was published for a batch of {len(found[0])}, the map that follows it has {len(input)}: '
-                'the layer that leads did not run in this forward pass.'
+                f'The selection was published for a batch of {len(selection)}, and the map that follows has '
+                f'{len(input)}: the layer that leads did not run in this forward pass.'
             )
-        return found[0]
+        return selection
 
     def clear(self) -> None:
         """Forget what was published."""
-        self._selections.clear()
+        vars(self).clear()
+
+    def _only(self) -> Tensor | None:
+        if len(vars(self)) > 1:
+            raise RuntimeError(f'Selections were published on {", ".join(vars(self))}: ask with the map that follows.')
+        return next(iter(vars(self).values()), None)
 
     def __reduce__(self) -> tuple[type['PhaseLink'], tuple[()]]:
         """Copy and pickle without the selections."""

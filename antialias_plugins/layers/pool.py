@@ -12,20 +12,36 @@ import torch
 from torch import nn
 
 from antialias_plugins.layers.adaptive_blur_pool import AdaptiveBlurPool2d
+from antialias_plugins.layers.adaptive_polyphase_pool import AdaptivePolyphasePool2d
 from antialias_plugins.layers.blur_pool import BlurPool2d
+from antialias_plugins.layers.learnable_polyphase_pool import LearnablePolyphasePool2d
 from antialias_plugins.layers.low_cut_pool import FrequencyLowCutPool2d
 from antialias_plugins.layers.max_blur_pool import MaxBlurPool2d
+from antialias_plugins.layers.translation_invariant_polyphase_pool import TranslationInvariantPolyphasePool2d
 
 Stride = tuple[int, int]
 Pool = str | Mapping[str, Any] | Callable[[int, Stride], nn.Module]
 
-_LAYERS = {layer.__name__: layer for layer in (BlurPool2d, AdaptiveBlurPool2d, FrequencyLowCutPool2d)}
+_LAYERS = {
+    layer.__name__: layer
+    for layer in (
+        BlurPool2d,
+        AdaptiveBlurPool2d,
+        FrequencyLowCutPool2d,
+        AdaptivePolyphasePool2d,
+        LearnablePolyphasePool2d,
+        TranslationInvariantPolyphasePool2d,
+    )
+}
 # family, in front of a number of taps: layer, fixed arguments, the sizes worth suggesting
 _FAMILIES: dict[str, tuple[type[nn.Module], dict[str, Any], tuple[int, ...]]] = {
     'lpf': (BlurPool2d, {}, (1, 2, 3, 4, 5, 6, 7)),
     'ddac': (AdaptiveBlurPool2d, {'groups': 8}, (3, 5, 7)),
+    'aps': (AdaptivePolyphasePool2d, {}, (1, 2, 3, 4, 5, 6, 7)),
+    'lps': (LearnablePolyphasePool2d, {}, (1, 2, 3, 4, 5, 6, 7)),
+    'tips': (TranslationInvariantPolyphasePool2d, {}, (1, 2, 3, 4, 5, 6, 7)),
 }
-_WORDS: dict[str, type[nn.Module]] = {'flc': FrequencyLowCutPool2d}
+_WORDS: dict[str, type[nn.Module]] = {'flc': FrequencyLowCutPool2d, 'tips': TranslationInvariantPolyphasePool2d}
 
 
 @dataclass(frozen=True)
@@ -56,7 +72,9 @@ def resolve_pool(pool: Pool) -> PoolFactory:
         pool: one of
 
             - a shorthand: ``'lpf<k>'`` for `BlurPool2d` of k taps, ``'ddac<k>'`` for `AdaptiveBlurPool2d` of k taps and
-              8 groups, ``'flc'`` for `FrequencyLowCutPool2d`;
+              8 groups, ``'flc'`` for `FrequencyLowCutPool2d`, ``'aps<k>'``, ``'lps<k>'`` and ``'tips<k>'`` for
+              `AdaptivePolyphasePool2d`, `LearnablePolyphasePool2d` and `TranslationInvariantPolyphasePool2d` behind a
+              low-pass filter of k taps (1 is none), ``'tips'`` for ``'tips1'``;
             - a dict whose ``type`` is the name of one of these layers or a module class, and whose other entries are
               passed to it; the class is called with ``(channels, stride=stride, **others)``;
             - such a class by itself;

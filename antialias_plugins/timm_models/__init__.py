@@ -1,4 +1,4 @@
-"""Antialiased networks in timm's registry: ``<arch>_lpf{2,3,4,5}`` and ``<arch>_ddac{3,5}``.
+"""Antialiased networks in timm's registry: ``<arch>_lpf{2,3,4,5}``, ``_ddac{3,5}``, ``_aps{2,3}`` and ``_lps{2,3}``.
 
 Importing the package registers the names; timm does the rest.
 

@@ -9,17 +9,27 @@ from typing import Any
 from timm.models import generate_default_cfgs, is_model, model_entrypoint, register_model
 from torch import nn
 
-from antialias_plugins.timm_models.architectures import ARCHITECTURES, RESNETS
+from antialias_plugins.timm_models.architectures import ARCHITECTURES, POLYPHASE, RESNETS
 from antialias_plugins.timm_models.builder import build_antialiased
 from antialias_plugins.timm_models.weights import pretrained_cfgs
 
 METHODS = {
     'lpf': ('BlurPool2d', (2, 3, 4, 5), tuple(ARCHITECTURES)),
     'ddac': ('AdaptiveBlurPool2d', (3, 5), RESNETS),
+    'aps': ('AdaptivePolyphasePool2d', (2, 3), POLYPHASE),
+    'lps': ('LearnablePolyphasePool2d', (2, 3), POLYPHASE),
 }
 PAPERS = {
     'lpf': '`Making Convolutional Networks Shift-Invariant Again <https://arxiv.org/abs/1904.11486>`_ (Zhang, 2019)',
     'ddac': '`Delving Deeper into Anti-aliasing in ConvNets <https://arxiv.org/abs/2008.09604>`_ (Zou et al., 2020)',
+    'aps': (
+        '`Truly shift-invariant convolutional neural networks <https://arxiv.org/abs/2011.14214>`_ '
+        '(Chaman and Dokmanić, 2021)'
+    ),
+    'lps': (
+        '`Learnable Polyphase Sampling for Shift Invariant and Equivariant Convolutional Networks '
+        '<https://arxiv.org/abs/2210.08001>`_ (Rojas-Gomez et al., 2022)'
+    ),
 }
 
 

@@ -16,6 +16,8 @@ RESNETS = (
     *('resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152'),
     *('resnext50_32x4d', 'resnext101_32x8d', 'wide_resnet50_2', 'wide_resnet101_2'),
 )
+# exactly invariant to circular shifts with the layers that choose a phase
+POLYPHASE = ('resnet18', 'resnet50', 'resnet101')
 DENSENETS = ('densenet121', 'densenet161', 'densenet169', 'densenet201')
 VGGS = tuple(f'vgg{depth}{norm}' for depth in (11, 13, 16, 19) for norm in ('', '_bn'))
 

@@ -24,7 +24,7 @@ def build_antialiased(
     pretrained_cfg: str | dict[str, Any] | PretrainedCfg | None = None,
     pretrained_cfg_overlay: dict[str, Any] | None = None,
     cache_dir: str | Path | None = None,
-    padding_mode: str = 'reflect',
+    padding_mode: str | None = None,
     **kwargs: Any,
 ) -> nn.Module:
     """Build one of the registered networks; what the functions in timm's registry call.
@@ -38,8 +38,11 @@ def build_antialiased(
         pretrained_cfg: tag or config of the weights; the default tag if None.
         pretrained_cfg_overlay: entries that replace those of the config.
         cache_dir: where downloads are kept; torch.hub's folder if None.
-        padding_mode: border of the filters.
-        kwargs: ``stem=True`` filters the first strided convolution too; ``dilated`` ('skip' or 'blur'; ResNets) says
+        padding_mode: border of the filters; ``'reflect'`` if None. The polyphase names have ``'circular'`` borders in
+            all layers instead, which makes them exactly invariant to circular shifts; with any other word all layers
+            but the filters keep the border they have.
+        kwargs: ``stem=True`` filters the first strided convolution too (the polyphase names always do, unless told
+            otherwise); ``dilated`` ('skip' or 'blur'; ResNets) says
             what becomes of the filter where ``output_stride`` replaces a stride by dilation; ``groups`` and
             ``softmax`` belong to the adaptive filter; all others are timm's.
 
@@ -55,7 +58,8 @@ def build_antialiased(
     cfg = resolve_pretrained_cfg(name, pretrained_cfg, pretrained_cfg_overlay)
     is_ours = pretrained and not (cfg.source or cfg.state_dict or cfg.hf_hub_id)
     published = find_published(cfg) if is_ours else None
-    pool = _resolve_filter({**pool, 'padding_mode': padding_mode}, published, kwargs)
+    border = padding_mode or ('circular' if _chooses_phase(pool) else 'reflect')
+    pool = _resolve_filter({**pool, 'padding_mode': border}, published, kwargs)
     build = partial(architecture.build, pool, _pop_options(architecture, pool, kwargs))
     overlay = dict(pretrained_cfg_overlay or {})
     if is_ours and (published or cfg.file):
@@ -101,7 +105,15 @@ def _pop_options(architecture: Architecture, pool: dict[str, Any], kwargs: dict[
     if 'dilated' in architecture.options:
         # an adaptive filter has weights, which a dilated network needs a place for; a fixed one is dropped as published
         options.setdefault('dilated', 'blur' if pool['type'] == 'AdaptiveBlurPool2d' else 'skip')
+    if _chooses_phase(pool):
+        circular = 'circular' if pool['padding_mode'] == 'circular' else 'keep'
+        options = {'stem': True, **options, 'padding': circular}
     return options
+
+
+def _chooses_phase(pool: dict[str, Any]) -> bool:
+    """Whether its layers keep a phase that depends on the map."""
+    return pool['type'] in ('AdaptivePolyphasePool2d', 'LearnablePolyphasePool2d')
 
 
 def _read(

@@ -7,8 +7,35 @@ import warnings
 
 import pytest
 import torch
+from torch import nn
 
-from antialias_plugins.layers import AdaptiveBlurPool2d, BlurPool2d, FrequencyLowCutPool2d, MaxBlurPool2d
+from antialias_plugins.layers import (
+    AdaptiveBlurPool2d,
+    AdaptivePolyphasePool2d,
+    BlurPool2d,
+    FrequencyLowCutPool2d,
+    LearnablePolyphasePool2d,
+    MaxBlurPool2d,
+    PhaseLink,
+    PolyphaseUnpool2d,
+    TranslationInvariantPolyphasePool2d,
+)
+
+
+class Linked(nn.Module):
+    """Two branches that take the same component, and a decoder that puts it back."""
+
+    def __init__(self, leader, follower):
+        super().__init__()
+        link = PhaseLink()
+        self.leader, self.follower = leader, follower
+        self.unpool = PolyphaseUnpool2d(link, leader.stride)
+        leader.lead(link)
+        follower.follow(link)
+
+    def forward(self, input):
+        return self.unpool(self.leader(input) + self.follower(2 * input))
+
 
 LAYERS = {
     'blur': lambda: BlurPool2d(8),
@@ -20,6 +47,12 @@ LAYERS = {
     'adaptive': lambda: AdaptiveBlurPool2d(8),
     'low-cut': lambda: FrequencyLowCutPool2d(8),
     'low-cut-hamming': lambda: FrequencyLowCutPool2d(8, (3, 2), 'hamming'),
+    'aps': lambda: AdaptivePolyphasePool2d(8),
+    'aps-blur': lambda: AdaptivePolyphasePool2d(8, (3, 2), 3, norm='linf', padding_mode='zeros'),
+    'lps': lambda: LearnablePolyphasePool2d(8, filt_size=2, hid_channels=4),
+    'tips': lambda: TranslationInvariantPolyphasePool2d(8),
+    'aps-linked': lambda: Linked(AdaptivePolyphasePool2d(8), AdaptivePolyphasePool2d(8, filt_size=3)),
+    'lps-linked': lambda: Linked(LearnablePolyphasePool2d(8), LearnablePolyphasePool2d(8)),
     'adaptive-joint': lambda: AdaptiveBlurPool2d(8, 3, 3, groups=2, softmax='joint'),
 }
 SIDES = {'usual': (9, 8), 'smaller-than-the-filter': (2, 1)}

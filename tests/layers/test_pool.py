@@ -4,7 +4,16 @@ import pytest
 import torch
 from torch import nn
 
-from antialias_plugins.layers import AdaptiveBlurPool2d, BlurPool2d, FrequencyLowCutPool2d, MaxBlurPool2d, resolve_pool
+from antialias_plugins.layers import (
+    AdaptiveBlurPool2d,
+    AdaptivePolyphasePool2d,
+    BlurPool2d,
+    FrequencyLowCutPool2d,
+    LearnablePolyphasePool2d,
+    MaxBlurPool2d,
+    TranslationInvariantPolyphasePool2d,
+    resolve_pool,
+)
 
 
 class Decimate(nn.Module):
@@ -26,6 +35,10 @@ def build_blur(channels, stride):
         ('lpf1', BlurPool2d(16, 1, (2, 1)), 'lpf1'),
         ('ddac5', AdaptiveBlurPool2d(16, 5, (2, 1), groups=8), 'ddac5'),
         ('flc', FrequencyLowCutPool2d(16, (2, 1)), 'flc'),
+        ('aps3', AdaptivePolyphasePool2d(16, (2, 1), 3), 'aps3'),
+        ('lps1', LearnablePolyphasePool2d(16, (2, 1), 1), 'lps1'),
+        ('tips', TranslationInvariantPolyphasePool2d(16, (2, 1)), 'tips'),
+        ('tips2', TranslationInvariantPolyphasePool2d(16, (2, 1), 2), 'tips2'),
         (
             {'type': 'AdaptiveBlurPool2d', 'filt_size': 3, 'groups': 4},
             AdaptiveBlurPool2d(16, 3, (2, 1), groups=4),
@@ -40,7 +53,10 @@ def build_blur(channels, stride):
         (build_blur, BlurPool2d(16, 5, (2, 1)), 'build_blur'),
         (resolve_pool('lpf3'), BlurPool2d(16, 3, (2, 1)), 'lpf3'),
     ],
-    ids=['lpf4', 'lpf1', 'ddac5', 'flc', 'config', 'config-with-class', 'class', 'callable', 'factory'],
+    ids=[
+        *('lpf4', 'lpf1', 'ddac5', 'flc', 'aps3', 'lps1', 'tips', 'tips2'),
+        *('config', 'config-with-class', 'class', 'callable', 'factory'),
+    ],
 )
 def test_builds_what_is_written(pool, layer, name):
     factory = resolve_pool(pool)
@@ -71,12 +87,15 @@ def test_random_state_is_left_as_it_is():
     [
         (
             'lfp3',
-            r"lpf<k> \(BlurPool2d\), ddac<k> .*, flc \(FrequencyLowCutPool2d\), got 'lfp3'; did you mean lpf3",
+            r"lpf<k> \(BlurPool2d\), ddac<k> .*, flc \(FrequencyLowCutPool2d\), .*, got 'lfp3'; did you mean .*lpf3",
         ),
         ('dac5', r"got 'dac5'; did you mean ddac5"),
         ('gaussian', r"pool must be one of lpf<k> .*, got 'gaussian'$"),
         ('lpf', r"got 'lpf'; did you mean lpf"),
         ('flc3', r"got 'flc3'; did you mean flc"),
+        ('aps0', 'pool aps0 cannot be built: filt_size must be an integer of at least 1, got 0'),
+        ({'type': 'AdaptivePolyphasePool2d', 'norm': 'l3'}, "norm must be one of 'l1', 'l2', 'linf', got 'l3'"),
+        ({'type': 'LearnablePolyphasePool2d', 'temperature': 0}, 'temperature must be a number greater than 0, got 0'),
         ('ddac4', 'pool ddac4 cannot be built: filt_size must be odd, .* got 4'),
         ('lpf0', 'pool lpf0 cannot be built: filt_size must be an integer of at least 1, got 0'),
         ({'filt_size': 3}, r"pool must have a type, one of BlurPool2d.* got \{'filt_size': 3\}"),

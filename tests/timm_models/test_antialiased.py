@@ -22,6 +22,7 @@ RESIDUAL = [name for name in CNNS if 'res' in name]
 def test_names():
     expected = {f'{name}_lpf{size}' for name in CNNS for size in (2, 3, 4, 5)}
     expected |= {f'{name}_ddac{size}' for name in RESIDUAL for size in (3, 5)}
+    expected |= {f'resnet{n}_{method}{size}' for n in (18, 50, 101) for method in ('aps', 'lps') for size in (2, 3)}
     assert set(timm.list_models(module='antialiased')) == expected
     assert set(antialiased.__all__) == expected
 
@@ -31,7 +32,7 @@ import importlib, timm
 before = set(timm.list_models())
 import antialias_plugins.timm_models as ours
 names = timm.list_models(module='antialiased')
-assert len(names) == 110 and not before & set(names), names
+assert len(names) == 122 and not before & set(names), names
 importlib.reload(ours.antialiased)
 importlib.reload(ours)
 assert set(timm.list_models()) == before | set(names)

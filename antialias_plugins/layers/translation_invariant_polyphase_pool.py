@@ -1,0 +1,153 @@
+"""Learned mixtures of polyphase components as a module."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from antialias_plugins import kernels
+from antialias_plugins.functional import blur_pool2d, polyphase_components, select_component
+from antialias_plugins.functional.arguments import (
+    PADDING_MODES,
+    check_choice,
+    check_count,
+    check_map,
+    check_odd,
+    check_pair,
+)
+from antialias_plugins.functional.polyphase_mixing import BORDERS, mixing_loss, undo_loss
+from antialias_plugins.kernels.precision import as_input
+from antialias_plugins.layers.fixed_filter import FixedFilter
+
+
+class TranslationInvariantPolyphasePool2d(FixedFilter):
+    """Subsamples to a mixture of the polyphase components, whose weights each channel predicts (TIPS).
+
+    From `Improving Shift Invariance in Convolutional Neural Networks with Translation Invariant Polyphase Sampling
+    <https://arxiv.org/abs/2404.07410>`_ (Saha and Gokhale, 2025), as far as the authors' code defines it: ``relu(conv(
+    map))`` is averaged over S_w by S_h fields of the map, scaled per channel, and a softmax makes of it the weights of
+    the components.
+
+    The layer learns to be stable, it is not equivariant by construction: a shift moves the components of a mixture by
+    different amounts, and the fields stay where they are. There is no phase to share either, so each branch of a block
+    has a layer of its own, and a decoder nothing to undo.
+
+    Training adds two losses to that of the task, see `antialias_plugins.layers.mixing_losses`.
+
+    Args:
+        channels: C.
+        stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
+        filt_size: K taps of a binomial low-pass filter in front, at least 1. K = 1, the authors' layer, is none.
+        kernel_size: side of the convolution, odd.
+        padding_mode: border of the filter and of the convolution: ``'zeros'`` (the authors' code), ``'reflect'``,
+            ``'replicate'`` or ``'circular'``.
+        max_shift: largest shift that `loss_undo` draws.
+        border: what such a shift brings in, ``'zeros'`` or ``'circular'``.
+
+    Attributes:
+        conv: `torch.nn.Conv2d`, depthwise, no bias.
+        scale: `torch.nn.Conv2d`, depthwise, 1 x 1, no bias.
+        loss_fm: `antialias_plugins.functional.mixing_loss` of the latest forward pass in train mode, else None.
+        loss_undo: `antialias_plugins.functional.undo_loss` of the latest forward pass in train mode, else None.
+
+    Shape:
+        (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S)).
+
+    Raises:
+        ValueError: if an argument, or the number of channels of an input, breaks a rule above.
+
+    Example:
+        >>> layer = TranslationInvariantPolyphasePool2d(8)
+        >>> layer(torch.rand(2, 8, 6, 7)).shape, layer.loss_fm.shape
+        (torch.Size([2, 8, 3, 4]), torch.Size([]))
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        stride: int | tuple[int, int] = 2,
+        filt_size: int = 1,
+        kernel_size: int = 3,
+        padding_mode: str = 'circular',
+        max_shift: int = 2,
+        border: str = 'zeros',
+    ) -> None:
+        super().__init__(filt_size)
+        self.channels = check_count('channels', channels)
+        self.stride = check_pair('stride', stride)
+        self.kernel_size = check_odd('kernel_size', kernel_size)
+        self.padding_mode = check_choice('padding_mode', padding_mode, PADDING_MODES)
+        self.max_shift = check_count('max_shift', max_shift, 0)
+        self.border = check_choice('border', border, BORDERS)
+        self.conv = nn.Conv2d(channels, channels, kernel_size, groups=channels, bias=False)
+        self.scale = nn.Conv2d(channels, channels, 1, groups=channels, bias=False)
+        self.loss_fm: Tensor | None = None
+        self.loss_undo: Tensor | None = None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise both convolutions as the authors' networks do (Kaiming, fan out)."""
+        for conv in (self.conv, self.scale):
+            nn.init.kaiming_normal_(conv.weight, mode='fan_out', nonlinearity='relu')
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S))."""
+        check_map(input, self.channels)
+        filtered = input
+        if self.filt_size > 1:
+            filtered = blur_pool2d(input, self.filt_size, 1, self.padding_mode, filt=self.filt)
+        features = F.relu(self.conv(kernels.pad2d(filtered, self.kernel_size, self.padding_mode)))
+        weights = self._weights(features)
+        self.loss_fm = mixing_loss(weights) if self.training else None
+        self.loss_undo = undo_loss(features, filtered, self.max_shift, self.border) if self.training else None
+        return as_input(select_component(polyphase_components(filtered, self.stride), weights), input)
+
+    def _weights(self, features: Tensor) -> Tensor:
+        """The weights (N, P, C) of the components for features (N, C, H, W)."""
+        rows, columns = self.stride
+        # The authors number the fields by rows and the components by columns, and weights are trained for that.
+        fields = F.adaptive_avg_pool2d(features, (columns, rows)).transpose(2, 3)
+        logits = self.scale(fields).flatten(2)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(2).transpose(1, 2)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle without the losses, whose graphs cannot be copied."""
+        return {**self.__dict__, 'loss_fm': None, 'loss_undo': None}
+
+    def extra_repr(self) -> str:
+        """List the arguments."""
+        return (
+            f'{self.channels}, stride={self.stride}, filt_size={self.filt_size}, kernel_size={self.kernel_size}, '
+            f'padding_mode={self.padding_mode!r}, max_shift={self.max_shift}, border={self.border!r}'
+        )
+
+
+def mixing_losses(model: nn.Module) -> tuple[Tensor, Tensor]:
+    """Collect the two losses of every `TranslationInvariantPolyphasePool2d` that ran in train mode.
+
+    The authors minimise ``0.65 * task + loss_fm + 0.35 * loss_undo``, and leave the last term out of the first 40 % of
+    the epochs. Under `torch.nn.DataParallel` the losses stay in its replicas and are not found; use
+    `torch.nn.parallel.DistributedDataParallel`.
+
+    Args:
+        model: the network, after a forward pass in train mode.
+
+    Returns:
+        ``(loss_fm, loss_undo)``, means over the layers.
+
+    Raises:
+        RuntimeError: if there is no such layer, or none ran in train mode.
+
+    Example:
+        >>> model = nn.Sequential(TranslationInvariantPolyphasePool2d(4), TranslationInvariantPolyphasePool2d(4))
+        >>> output = model(torch.rand(2, 4, 8, 8))
+        >>> loss_fm, loss_undo = mixing_losses(model)
+        >>> 0 <= loss_fm <= 0.5
+        tensor(True)
+    """
+    layers = [layer for layer in model.modules() if isinstance(layer, TranslationInvariantPolyphasePool2d)]
+    ran = [layer for layer in layers if layer.loss_fm is not None]
+    if not ran:
+        raise RuntimeError(f'None of {len(layers)} layers that mix polyphase components has run in train mode.')
+    return torch.stack([layer.loss_fm for layer in ran]).mean(), torch.stack([layer.loss_undo for layer in ran]).mean()

@@ -1,0 +1,102 @@
+"""What the layers that choose a component have in common, by the one without parameters and the one with."""
+
+import pytest
+import torch
+
+from antialias_plugins.functional import adaptive_polyphase_pool2d, blur_pool2d, polyphase_components, select_component
+from antialias_plugins.layers import AdaptivePolyphasePool2d, LearnablePolyphasePool2d, PhaseLink, PolyphasePool2d
+
+LAYERS = pytest.mark.parametrize('layer', [AdaptivePolyphasePool2d, LearnablePolyphasePool2d])
+
+
+@pytest.mark.parametrize('padding_mode', ['zeros', 'reflect', 'replicate', 'circular'])
+@pytest.mark.parametrize('filt_size', [1, 2, 3])
+@pytest.mark.parametrize('norm', ['l1', 'l2', 'linf'])
+def test_filters_then_chooses(padding_mode, filt_size, norm):
+    input = torch.randn(4, 3, 9, 8)
+    filtered = blur_pool2d(input, filt_size, 1, padding_mode)
+    actual = AdaptivePolyphasePool2d(3, (2, 3), filt_size, norm, padding_mode)(input)
+    assert torch.equal(actual, adaptive_polyphase_pool2d(filtered, (2, 3), norm)[0])
+
+
+@LAYERS
+def test_leader_publishes_what_it_takes(layer):
+    leader, link, input = layer(3).eval(), PhaseLink(), torch.randn(4, 3, 6, 8)
+    leader.lead(link)
+    output = leader(input)
+    assert torch.equal(output, select_component(polyphase_components(input), link.selection()))
+
+
+@LAYERS
+def test_follower_takes_what_was_published(layer):
+    follower, link, input = layer(3, 2, 3), PhaseLink(), torch.randn(4, 3, 6, 8)
+    follower.follow(link)
+    filtered = polyphase_components(blur_pool2d(input, 3, 1, 'circular'))
+    for selection in (torch.tensor([3, 0, 2, 2]), torch.rand(4, 4)):
+        link.publish(selection)
+        assert torch.equal(follower(input), select_component(filtered, selection))
+
+
+@LAYERS
+def test_follower_has_nothing_to_learn(layer):
+    follower = layer(3)
+    follower.follow(PhaseLink())
+    assert not list(follower.parameters())
+    assert not follower.state_dict()
+    assert 'follows' in repr(follower)
+    with pytest.raises(RuntimeError, match='A layer that follows cannot lead'):
+        follower.lead(PhaseLink())
+
+
+@LAYERS
+@pytest.mark.parametrize('stride', [(2, 2), (3, 3), (2, 1), (3, 2)], ids='stride{0[0]}x{0[1]}'.format)
+@pytest.mark.parametrize('filt_size', [1, 2, 3])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64], ids=str)
+def test_component_moves_with_the_map(layer, stride, filt_size, dtype):
+    """To the last bit: put back at its phase, it is the old one moved by any circular shift."""
+    torch.manual_seed(0)
+    leader, link, input = layer(2, stride, filt_size).to(dtype).eval(), PhaseLink(), torch.randn(2, 2, 6, 12).to(dtype)
+    leader.lead(link)
+
+    def restore(input):
+        return place(leader(input), link.selection(), stride)
+
+    expected = restore(input)
+    for y in range(6):
+        for x in range(12):
+            assert torch.equal(restore(input.roll((y, x), (2, 3))), expected.roll((y, x), (2, 3)))
+
+
+def place(output, phases, stride):
+    """Put a component back by assigning it to a slice of zeros."""
+    rows, columns = stride
+    restored = output.new_zeros(*output.shape[:2], rows * output.shape[2], columns * output.shape[3])
+    for sample, phase in enumerate(phases.tolist()):
+        top, left = divmod(phase, columns)
+        restored[sample, :, top::rows, left::columns] = output[sample]
+    return restored
+
+
+def test_number_of_channels_is_checked():
+    with pytest.raises(ValueError, match='input must have the 4 channels of the layer, got 3'):
+        AdaptivePolyphasePool2d(4)(torch.rand(1, 3, 8, 8))
+
+
+def test_choice_is_left_to_subclasses():
+    with pytest.raises(NotImplementedError):
+        PolyphasePool2d()(torch.rand(1, 3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ({'channels': 0}, 'channels must be an integer of at least 1, got 0'),
+        ({'stride': 0}, 'stride must be an integer of at least 1 or a pair of them, got 0'),
+        ({'filt_size': 0}, 'filt_size must be an integer of at least 1, got 0'),
+        ({'padding_mode': 'wrap'}, "padding_mode must be one of 'zeros', .*, got 'wrap'"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else '',
+)
+def test_mistakes_are_explained(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        PolyphasePool2d(**arguments)
