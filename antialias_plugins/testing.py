@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from antialias_plugins.functional.arguments import check_map, check_pair
+from antialias_plugins.metrics.equivariance import equivariance_error
 
 
 def shift_equivariance_error(
@@ -61,22 +62,5 @@ def shift_equivariance_error(
         for shift in shifts:
             rows, columns = shift if isinstance(shift, tuple) else (shift, shift)
             moved = module(input.roll((rows, columns), (2, 3)))
-            expected = _shift(_shift(still.double(), 2, rows, stride[0]), 3, columns, stride[1])
-            errors.append(_relative_error(moved.double(), expected, margin))
+            errors.append(equivariance_error(still, moved, (rows / stride[0], columns / stride[1]), margin))
     return torch.tensor(errors, dtype=torch.float64)
-
-
-def _shift(output: Tensor, dim: int, pixels: int, stride: int) -> Tensor:
-    """Shift one axis circularly by ``pixels / stride``, exactly where that is whole."""
-    if pixels % stride == 0:
-        return output.roll(pixels // stride, dim)
-    size = output.shape[dim]
-    frequency = torch.fft.rfftfreq(size, dtype=output.dtype, device=output.device)
-    phase = torch.exp(-2j * torch.pi * frequency * pixels / stride).view([-1 if d == dim else 1 for d in range(4)])
-    return torch.fft.irfft(torch.fft.rfft(output, dim=dim) * phase, n=size, dim=dim)
-
-
-def _relative_error(actual: Tensor, expected: Tensor, margin: int) -> float:
-    inner = (..., *(slice(margin, side - margin) for side in expected.shape[2:]))
-    difference, scale = (actual - expected)[inner].norm(), expected[inner].norm()
-    return 0.0 if difference == 0 else float(difference / scale)

@@ -72,24 +72,24 @@ def segmentation_consistency(
         >>> segmentation_consistency(pred_a, pred_b, (0, 0), (1, 1)).share  # they share row 1, columns 1 and 2
         0.5
     """
-    if pred_a.ndim != 2 or pred_a.shape != pred_b.shape:
-        raise ValueError(
-            'pred_a and pred_b must be class maps of the same shape (h, w), '
-            f'got {tuple(pred_a.shape)} and {tuple(pred_b.shape)}'
-        )
-    spans = _overlap(tuple(pred_a.shape), offset_a, offset_b)
-    same = _part(pred_a, spans, offset_a) == _part(pred_b, spans, offset_b)
+    check_pair(pred_a, pred_b)
+    spans = overlap(tuple(pred_a.shape), offset_a, offset_b)
+    same = part_at(pred_a, spans, offset_a) == part_at(pred_b, spans, offset_b)
     if label is None:
         return PairAgreement(int(same.sum()), same.numel())
     needed = tuple(stop for _, stop in spans)
     if label.ndim != 2 or label.shape[0] < needed[0] or label.shape[1] < needed[1]:
         raise ValueError(f'label must have shape (H, W) of at least {needed}, got {tuple(label.shape)}')
-    labelled = _part(label, spans).to(same.device) != ignore_index
+    labelled = part_at(label, spans).to(same.device) != ignore_index
     return PairAgreement(int(same.sum()), same.numel(), int((same & labelled).sum()), int(labelled.sum()))
 
 
-def _overlap(size: tuple[int, ...], offset_a: Offset, offset_b: Offset) -> Spans:
-    """Start and stop of the rows, then of the columns, that two crops share, in the image's coordinates."""
+def overlap(size: tuple[int, ...], offset_a: Offset, offset_b: Offset) -> Spans:
+    """Return start and stop of the rows, then of the columns, that two crops share, in the image's coordinates.
+
+    Raises:
+        ValueError: If an offset is negative or the crops do not overlap.
+    """
     if min(*offset_a, *offset_b) < 0:
         raise ValueError(f'offset_a and offset_b must not be negative, got {offset_a} and {offset_b}')
     spans = [(max(a, b), min(a, b) + side) for a, b, side in zip(offset_a, offset_b, size, strict=True)]
@@ -98,6 +98,22 @@ def _overlap(size: tuple[int, ...], offset_a: Offset, offset_b: Offset) -> Spans
     return spans
 
 
-def _part(crop: Tensor, spans: Spans, offset: Offset = (0, 0)) -> Tensor:
+def part_at(crop: Tensor, spans: Spans, offset: Offset = (0, 0)) -> Tensor:
+    """Cut what ``spans`` hold, in the image's coordinates, from the crop at ``offset``."""
     rows, columns = (slice(start - shift, stop - shift) for (start, stop), shift in zip(spans, offset, strict=True))
     return crop[rows, columns]
+
+
+def check_pair(pred_a: Tensor, pred_b: Tensor) -> None:
+    """Raise unless both are class maps ``(h, w)`` of the same shape."""
+    if pred_a.ndim != 2 or pred_a.shape != pred_b.shape:
+        raise ValueError(
+            'pred_a and pred_b must be class maps of the same shape (h, w), '
+            f'got {tuple(pred_a.shape)} and {tuple(pred_b.shape)}'
+        )
+
+
+def check_label(label: Tensor, pred: Tensor) -> None:
+    """Raise unless ``label`` has the shape of ``pred``."""
+    if label.shape != pred.shape:
+        raise ValueError(f'label must have the shape {tuple(pred.shape)} of the class maps, got {tuple(label.shape)}')

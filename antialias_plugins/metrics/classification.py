@@ -12,6 +12,7 @@ from torch import Tensor
 
 from antialias_plugins.metrics.interval import format_percent, mean_interval
 from antialias_plugins.metrics.labels import with_labels
+from antialias_plugins.metrics.per_image import PerImageMetric
 from antialias_plugins.metrics.view_agreement import ViewAgreement, classification_agreement
 from antialias_plugins.metrics.view_plan import Protocol, ViewPlan
 
@@ -47,7 +48,7 @@ class ClassificationConsistency:
         return f'{text}, correct-consistency {format_percent(self.correct_mean, self.correct_interval)}'
 
 
-class ShiftConsistency:
+class ShiftConsistency(PerImageMetric[tuple[ViewAgreement, ...], ClassificationConsistency]):
     """Accumulates `shift_consistency` image by image.
 
     It keeps what the views of an image agreed on, by the image's index, so an image that is seen twice counts once, on
@@ -58,8 +59,8 @@ class ShiftConsistency:
     """
 
     def __init__(self, plan: ViewPlan) -> None:
+        super().__init__()
         self.plan = plan
-        self._agreements: dict[int, tuple[ViewAgreement, ...]] = {}
 
     def add(self, index: int, logits: Tensor, label: int | None = None) -> tuple[ViewAgreement, ...]:
         """Keep how the views of one image are classified.
@@ -79,7 +80,7 @@ class ShiftConsistency:
         if logits.ndim != 2 or len(logits) != rows:
             raise ValueError(f'logits must have shape ({rows}, N), one row per view, got {tuple(logits.shape)}')
         kept = tuple(classification_agreement(part, label) for part in logits.split(self.plan.views))
-        self._agreements[index] = kept
+        self._records[index] = kept
         return kept
 
     def update(
@@ -101,31 +102,19 @@ class ShiftConsistency:
         """
         return self.add(index, predict(self.plan.cut(index, image)), label)
 
-    def merge(self, other: 'ShiftConsistency') -> None:
-        """Add the images of ``other`` that are not here yet.
-
-        Raises:
-            ValueError: If ``other`` was measured on other views.
-        """
-        if other.plan != self.plan:
-            raise ValueError(f'other must have the same plan {self.plan!r}, got {other.plan!r}')
-        self._agreements = other._agreements | self._agreements
-
     def compute(self) -> ClassificationConsistency:
         """Return the consistency over all images so far.
 
         Raises:
             ValueError: If there are none.
         """
-        if not self._agreements:
-            raise ValueError('images must hold at least one image, got none')
-        repeats = list(zip(*self._agreements.values(), strict=True))
+        repeats = list(zip(*self._measured(), strict=True))
         mean, interval = self._mean([[a.agree for a in repeat] for repeat in repeats])
         change, change_interval = self._mean([[a.probability_change for a in repeat] for repeat in repeats])
         correct = [[a.all_correct for a in repeat if a.any_correct] for repeat in repeats]
         correct_mean, correct_interval = self._mean(correct)
         return ClassificationConsistency(
-            mean, interval, len(self._agreements), change, change_interval, correct_mean, correct_interval
+            mean, interval, len(self._records), change, change_interval, correct_mean, correct_interval
         )
 
     def _mean(self, repeats: Sequence[Collection[float]]) -> tuple[float | None, float | None]:
@@ -149,6 +138,7 @@ def shift_consistency(
     seed: int = 0,
     protocol: Protocol = 'per_image',
     batch_size: int | None = None,
+    subpixel: int = 1,
 ) -> ClassificationConsistency:
     """Measure how little a classification depends on where the image is cropped.
 
@@ -172,6 +162,11 @@ def shift_consistency(
     centre by the caller. The published offsets were drawn without a seed (`draw_batch_offsets`), so a published number
     can be met only up to its spread over seeds.
 
+    With ``subpixel`` above 1 the views differ by fractions of a pixel, as in Michaeli et al., "Alias-Free Convnets:
+    Fractional Shift Invariance via Polynomial Activations", CVPR 2023. A network that selects one of the possible
+    subsampling grids (Chaman & Dokmanić, "Truly Shift-Invariant Convolutional Neural Networks", CVPR 2021) scores 100 %
+    under whole circular shifts, but not under these.
+
     Args:
         predict: Maps the views of one image, in one batch, to their logits; in evaluation mode, and on the device where
             the images are.
@@ -185,6 +180,8 @@ def shift_consistency(
         seed: Seed of the offsets, at least 0. Image number ``i`` of ``images`` always gets the same ones.
         protocol: ``'per_image'`` or ``'legacy'``.
         batch_size: Number of consecutive images that share their offsets; for the legacy protocol, and only for it.
+        subpixel: Views after the first begin at multiples of ``1 / subpixel`` pixels, interpolated by `fourier_shift`;
+            above 1 for circular shifts of floating-point images and ``'per_image'`` only.
 
     Shape:
         - predict: ``(V, C, h, w)`` → ``(V, N)``
@@ -205,7 +202,9 @@ def shift_consistency(
         >>> print(shift_consistency(lambda x: torch.eye(5)[[0] * len(x)], images, max_shift=8, crop_size=8))
         consistency 100.00 ± 0.00 % (n = 3)
     """
-    consistency = ShiftConsistency(ViewPlan(max_shift, crop_size, views, circular, seed, protocol, batch_size))
+    consistency = ShiftConsistency(
+        ViewPlan(max_shift, crop_size, views, circular, seed, protocol, batch_size, subpixel)
+    )
     for index, (image, label) in enumerate(with_labels(images, labels)):
         consistency.update(index, image, predict, label)
     return consistency.compute()

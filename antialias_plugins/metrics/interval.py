@@ -1,8 +1,37 @@
 """The mean over images and how far it can be trusted."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist, fmean, stdev
+
+
+@dataclass(frozen=True)
+class MeanShare:
+    """A share in [0, 1], averaged over the images that have one.
+
+    Attributes:
+        mean: Mean over these images; ``None`` if there are none.
+        interval: Half-width of its 95 % interval; ``None`` for fewer than two images.
+        images: Number of images that have one.
+    """
+
+    mean: float | None
+    interval: float | None
+    images: int
+
+    @classmethod
+    def of(cls, shares: Collection[float]) -> 'MeanShare':
+        """Average one share per image; there may be none.
+
+        Example:
+            >>> print(MeanShare.of([1.0, 1.0, 1.0]))
+            100.00 ± 0.00 % (n = 3)
+        """
+        return cls(*mean_interval(shares), len(shares)) if shares else cls(None, None, 0)
+
+    def __str__(self) -> str:
+        return 'in no image' if self.mean is None else f'{format_percent(self.mean, self.interval)} (n = {self.images})'
 
 
 def mean_interval(values: Collection[float], confidence: float = 0.95) -> tuple[float, float | None]:

@@ -22,3 +22,12 @@ def with_labels(images: Iterable[Tensor], labels: Iterable[Label] | None) -> Ite
         if image is None or label is None:
             raise ValueError(f'labels must hold one per image, got too {"many" if image is None else "few"}')
         yield image, label
+
+
+def check_some_labelled(labelled: bool, images: int, ignore_index: int) -> None:
+    """Raise if there are labels, but all pixels of all images are ignored."""
+    if labelled and not images:
+        raise ValueError(
+            f'labels must have a pixel other than ignore_index {ignore_index} in an overlap, got none in any image: '
+            'leave labels out to measure all pixels only'
+        )

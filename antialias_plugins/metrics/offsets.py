@@ -3,6 +3,7 @@
 import numpy as np
 
 Offset = tuple[int, int]
+Shift = tuple[float, float]
 
 
 def draw_offsets(seed: int, index: int, max_shift: int, count: int = 2) -> tuple[Offset, ...]:
@@ -32,15 +33,49 @@ def draw_offsets(seed: int, index: int, max_shift: int, count: int = 2) -> tuple
         [(0, 0), (0, 1), (1, 0), (1, 1)]
     """
     _check_least(seed=(seed, 0), index=(index, 0), max_shift=(max_shift, 1))
-    if not 1 <= count <= max_shift**2:
-        raise ValueError(
-            f'count must be between 1 and max_shift² = {max_shift**2}, so that all offsets can differ, got {count}'
-        )
+    _check_count(count, max_shift)
     words = np.random.SeedSequence(seed, spawn_key=(index,)).generate_state(count, np.uint64)
     cells = list(range(max_shift**2))
     # A 64-bit word modulo the number of cells is uniform to within cells / 2⁶⁴.
     drawn = (cells.pop(int(word) % len(cells)) for word in words)
     return tuple(divmod(cell, max_shift) for cell in drawn)
+
+
+def draw_subpixel_offsets(
+    seed: int, index: int, max_shift: int, count: int = 2, subpixel: int = 2
+) -> tuple[Shift, ...]:
+    """Draw ``count`` different offsets for one image, the first of whole pixels, the others of fractions too.
+
+    As `draw_offsets`, and the same for ``subpixel=1``. The first view then holds the image's own pixels, against which
+    the interpolated ones are compared, and the distance between the first and any other is uniform over the fractions.
+
+    Args:
+        seed: Seed of the whole evaluation, at least 0.
+        index: Index of the image in its data set, at least 0.
+        max_shift: Offsets are below this number of pixels, at least 1.
+        count: Number of offsets, from 1 to ``max_shift²``.
+        subpixel: The others are multiples of ``1 / subpixel`` pixels, at least 1.
+
+    Returns:
+        ``count`` pairs ``(down, right)``, in pixels.
+
+    Raises:
+        ValueError: If an argument is outside its range.
+
+    Example:
+        >>> first, second = draw_subpixel_offsets(seed=0, index=7, max_shift=32, subpixel=4)
+        >>> [side.is_integer() for side in first], [(4 * side).is_integer() for side in second]
+        ([True, True], [True, True])
+    """
+    _check_least(seed=(seed, 0), index=(index, 0), max_shift=(max_shift, 1), subpixel=(subpixel, 1))
+    _check_count(count, max_shift)
+    first, *others = (int(w) for w in np.random.SeedSequence(seed, spawn_key=(index,)).generate_state(count, np.uint64))
+    down, right = divmod(first % max_shift**2, max_shift)
+    side = max_shift * subpixel
+    cells = list(range(side**2))
+    drawn = [cells.pop((down * side + right) * subpixel)]
+    drawn += [cells.pop(word % len(cells)) for word in others]
+    return tuple((cell // side / subpixel, cell % side / subpixel) for cell in drawn)
 
 
 def draw_batch_offsets(seed: int, repeat: int, batch: int, max_shift: int, count: int = 2) -> tuple[Offset, ...]:
@@ -75,3 +110,10 @@ def _check_least(**values: tuple[int, int]) -> None:
     for name, (value, least) in values.items():
         if value < least:
             raise ValueError(f'{name} must be at least {least}, got {value}')
+
+
+def _check_count(count: int, max_shift: int) -> None:
+    if not 1 <= count <= max_shift**2:
+        raise ValueError(
+            f'count must be between 1 and max_shift² = {max_shift**2}, so that all offsets can differ, got {count}'
+        )

@@ -4,72 +4,73 @@ Letters: image ``C H W``, view of it ``h w``.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from antialias_plugins.metrics.agreement import PairAgreement, segmentation_consistency
-from antialias_plugins.metrics.interval import format_percent, mean_interval
-from antialias_plugins.metrics.labels import with_labels
-from antialias_plugins.metrics.offsets import draw_offsets
+from antialias_plugins.metrics.agreement import PairAgreement, overlap, part_at, segmentation_consistency
+from antialias_plugins.metrics.boundary import boundary_agreement
+from antialias_plugins.metrics.class_agreement import class_agreement
+from antialias_plugins.metrics.class_maps import check_label_map, place, predict_class_maps
+from antialias_plugins.metrics.interval import MeanShare
+from antialias_plugins.metrics.labels import check_some_labelled, with_labels
+from antialias_plugins.metrics.offsets import draw_subpixel_offsets
+from antialias_plugins.metrics.per_image import PerImageMetric
+from antialias_plugins.metrics.segmentation_result import SegmentationConsistency
 from antialias_plugins.metrics.views import shifted_views
 
-
-@dataclass(frozen=True)
-class SegmentationConsistency:
-    """Mean consistency over images; shares in [0, 1], intervals as half-widths at 95 %.
-
-    Attributes:
-        mean: Mean share of agreeing pixels, over all pixels of each overlap.
-        interval: Half-width of its interval; ``None`` for a single image.
-        images: Number of images.
-        labelled_mean: Mean share over labelled pixels; ``None`` if no image has any.
-        labelled_interval: Half-width of its interval; ``None`` for fewer than two images with labelled pixels.
-        labelled_images: Number of images with labelled pixels.
-    """
-
-    mean: float
-    interval: float | None
-    images: int
-    labelled_mean: float | None = None
-    labelled_interval: float | None = None
-    labelled_images: int = 0
-
-    def __str__(self) -> str:
-        text = f'mASSC {format_percent(self.mean, self.interval)} (n = {self.images})'
-        if self.labelled_mean is None:
-            return text
-        labelled = format_percent(self.labelled_mean, self.labelled_interval)
-        return f'{text}, labelled pixels {labelled} (n = {self.labelled_images})'
+Figure = str | tuple[str, int]
 
 
-class MeanSegmentationConsistency:
+class MeanSegmentationConsistency(PerImageMetric[dict[Figure, float], SegmentationConsistency]):
     """Accumulates `mean_segmentation_consistency` image by image.
 
-    It keeps two numbers per image, by the image's index, so an image that is seen twice counts once, on one process
-    or, after `merge`, on several.
+    It keeps two numbers per image, with ``boundary`` up to four more and with ``num_classes`` up to two for every class
+    that occurs in it, by the image's index. So an image that is seen twice counts once, on one process or, after
+    `merge`, on several. All figures come from the same two predictions.
 
     Args:
         max_shift: Offsets are drawn from ``{0, …, max_shift - 1}²``; at least 2, so that they can differ.
         seed: Seed of the offsets, at least 0.
         circular: Shift circularly and compare the whole map, instead of comparing two crops on their overlap.
-        ignore_index: Label of the pixels that are left out of the labelled share.
+        ignore_index: Label of the pixels that are left out of the labelled shares.
+        num_classes: Number of classes; measure each of them too.
+        boundary: Reach of the band around boundaries, in pixels, at least 1; measure it and its complement too.
+        subpixel: The second offset is a multiple of ``1 / subpixel`` pixels; above 1 for circular shifts only.
 
     Raises:
-        ValueError: If ``max_shift`` or ``seed`` is below its range.
+        ValueError: If an argument is outside its range.
     """
 
-    def __init__(self, max_shift: int = 32, seed: int = 0, circular: bool = False, ignore_index: int = 255) -> None:
+    def __init__(
+        self,
+        max_shift: int = 32,
+        seed: int = 0,
+        circular: bool = False,
+        ignore_index: int = 255,
+        *,
+        num_classes: int | None = None,
+        boundary: int | None = None,
+        subpixel: int = 1,
+    ) -> None:
+        super().__init__()
         if max_shift < 2:
             raise ValueError(f'max_shift must be at least 2, so that two offsets can differ, got {max_shift}')
         if seed < 0:
             raise ValueError(f'seed must be at least 0, got {seed}')
+        if num_classes is not None and num_classes < 1:
+            raise ValueError(f'num_classes must be at least 1, got {num_classes}')
+        if boundary is not None and boundary < 1:
+            raise ValueError(f'boundary must be at least 1, got {boundary}')
+        if subpixel < 1 or (subpixel > 1 and not circular):
+            raise ValueError(f'subpixel must be 1, or above 1 and circular True, got {subpixel} and {circular}')
         self.max_shift = max_shift
         self.seed = seed
         self.circular = circular
         self.ignore_index = ignore_index
-        self._shares: dict[int, tuple[float, float | None]] = {}
+        self.num_classes = num_classes
+        self.boundary = boundary
+        self.subpixel = subpixel
 
     def update(
         self, index: int, image: Tensor, predict: Callable[[Tensor], Tensor], label: Tensor | None = None
@@ -83,38 +84,37 @@ class MeanSegmentationConsistency:
             label: The image's label map, ``(H, W)``.
 
         Returns:
-            The counts behind the shares.
+            The counts behind the shares of the whole overlap.
 
         Raises:
-            ValueError: If the image is too small for ``max_shift``, or a shape is wrong.
+            ValueError: If the image is too small for ``max_shift``, a shape is wrong, or a map holds something that is
+                not one of ``num_classes`` classes.
         """
-        if label is not None and label.shape != image.shape[-2:]:
-            raise ValueError(
-                f"label must have the image's size {tuple(image.shape[-2:])}, got shape {tuple(label.shape)} "
-                f'for image {index}'
-            )
-        offsets = draw_offsets(self.seed, index, self.max_shift)
+        check_label_map(label, image, index)
+        offsets = draw_subpixel_offsets(self.seed, index, self.max_shift, subpixel=self.subpixel)
         views = shifted_views(image, offsets, self.max_shift, circular=self.circular)
-        maps = predict(views)
-        expected = (len(views), *views.shape[-2:])
-        if tuple(maps.shape) != expected:
-            raise ValueError(f'predict must return class maps of shape {expected}, got {tuple(maps.shape)}')
-        if self.circular:
-            maps = torch.stack([view.roll(offset, dims=(0, 1)) for view, offset in zip(maps, offsets, strict=True)])
-            offsets = ((0, 0), (0, 0))
-        agreement = segmentation_consistency(*maps, *offsets, label=label, ignore_index=self.ignore_index)
-        self._shares[index] = agreement.share, agreement.labelled_share
+        maps, corners = place(predict_class_maps(predict, views), offsets, self.circular)
+        agreement = segmentation_consistency(*maps, *corners, label=label, ignore_index=self.ignore_index)
+        spans = overlap(tuple(maps.shape[1:]), *corners)
+        pair = [part_at(view, spans, corner) for view, corner in zip(maps, corners, strict=True)]
+        shares = {'all': agreement.share} | self._regions(*pair)
+        if agreement.labelled_share is not None:
+            shares |= {'labelled': agreement.labelled_share} | self._regions(*pair, part_at(label, spans))
+        self._records[index] = shares
         return agreement
 
-    def merge(self, other: 'MeanSegmentationConsistency') -> None:
-        """Add the images of ``other`` that are not here yet.
-
-        Raises:
-            ValueError: If ``other`` was measured with other settings.
-        """
-        if other._settings != self._settings:
-            raise ValueError(f'other must have the same settings {self._settings}, got {other._settings}')
-        self._shares = other._shares | self._shares
+    def _regions(self, pred_a: Tensor, pred_b: Tensor, label: Tensor | None = None) -> dict[Figure, float]:
+        """Shares of the classes, and of the boundaries and the rest, as far as they occur."""
+        prefix = '' if label is None else 'labelled_'
+        shares = {}
+        if self.num_classes is not None:
+            agreement = class_agreement(pred_a, pred_b, self.num_classes, label, self.ignore_index)
+            shares = {(f'{prefix}classes', index): share for index, share in agreement.shares.items()}
+        if self.boundary is not None:
+            band = boundary_agreement(pred_a, pred_b, self.boundary, label, self.ignore_index)
+            parts = {f'{prefix}boundary': band.boundary_share, f'{prefix}interior': band.interior_share}
+            shares |= {name: share for name, share in parts.items() if share is not None}
+        return shares
 
     def compute(self) -> SegmentationConsistency:
         """Return the means over all images so far.
@@ -122,18 +122,28 @@ class MeanSegmentationConsistency:
         Raises:
             ValueError: If there are none.
         """
-        if not self._shares:
-            raise ValueError('images must hold at least one image, got none')
-        mean, interval = mean_interval([share for share, _ in self._shares.values()])
-        labelled = [share for _, share in self._shares.values() if share is not None]
-        labelled_mean, labelled_interval = mean_interval(labelled) if labelled else (None, None)
-        return SegmentationConsistency(
-            mean, interval, len(self._shares), labelled_mean, labelled_interval, len(labelled)
-        )
+        records = self._measured()
 
-    @property
-    def _settings(self) -> dict[str, int]:
-        return {name: value for name, value in vars(self).items() if name != '_shares'}
+        def mean(figure: Figure) -> MeanShare:
+            return MeanShare.of([shares[figure] for shares in records if figure in shares])
+
+        overall, labelled = mean('all'), mean('labelled')
+        regions = {}
+        for prefix in ('', 'labelled_') if labelled.images else ('',):
+            if self.num_classes is not None:
+                name = f'{prefix}classes'
+                regions[name] = tuple(mean((name, index)) for index in range(self.num_classes))
+            if self.boundary is not None:
+                regions |= {name: mean(name) for name in (f'{prefix}boundary', f'{prefix}interior')}
+        return SegmentationConsistency(
+            overall.mean,
+            overall.interval,
+            overall.images,
+            labelled.mean,
+            labelled.interval,
+            labelled.images,
+            **regions,
+        )
 
 
 @torch.no_grad()
@@ -146,12 +156,23 @@ def mean_segmentation_consistency(
     seed: int = 0,
     circular: bool = False,
     ignore_index: int = 255,
+    num_classes: int | None = None,
+    boundary: int | None = None,
+    subpixel: int = 1,
 ) -> SegmentationConsistency:
     """Measure how little a segmentation depends on where the image is cropped (mASSC).
 
     Of every image two crops of size ``(H - max_shift, W - max_shift)`` are taken at different random offsets. The
     share of pixels in their overlap that get the same class in both is averaged over the images: the mean average
     semantic segmentation consistency of Zou et al., "Delving Deeper into Anti-aliasing in ConvNets", BMVC 2020.
+
+    The same two predictions also give the consistency of every class (`class_agreement`) and that near boundaries and
+    away from them (`boundary_agreement`).
+
+    With ``subpixel`` above 1 the second view is shifted by fractions of a pixel, as in Michaeli et al., "Alias-Free
+    Convnets: Fractional Shift Invariance via Polynomial Activations", CVPR 2023, and its class map is rolled back by
+    the nearest whole number of pixels. Up to half a pixel remains, so a pixel that a boundary crosses may differ even
+    for a network that is perfectly shift-equivariant: judge it by ``interior``, or against another network.
 
     Args:
         predict: Maps the two views of one image, in one batch, to their class maps; in evaluation mode, and on the
@@ -164,7 +185,11 @@ def mean_segmentation_consistency(
         circular: Shift circularly and compare the whole map, rolled back; ``max_shift`` may then be as large as the
             shorter side.
         ignore_index: Label of the pixels that do not count as labelled. An image without any labelled pixel in the
-            overlap is left out of the labelled mean only.
+            overlap is left out of the labelled means only.
+        num_classes: Number of classes; measure each of them too.
+        boundary: Reach of the band around boundaries, in pixels, at least 1; measure it and its complement too.
+        subpixel: The second offset is a multiple of ``1 / subpixel`` pixels, interpolated by `fourier_shift`; above 1
+            for circular shifts of floating-point images only.
 
     Shape:
         - predict: ``(2, C, h, w)`` → ``(2, h, w)``
@@ -175,8 +200,9 @@ def mean_segmentation_consistency(
         The mean shares, their 95 % intervals over images (see `mean_interval`), and the numbers of images.
 
     Raises:
-        ValueError: If there are no images, an image is too small for ``max_shift``, the labels do not fit the images,
-            or ``predict`` returns another shape.
+        ValueError: If there are no images, an image is too small for ``max_shift``, the labels do not fit the images
+            or are ignored everywhere, a map holds something that is not one of ``num_classes`` classes, or ``predict``
+            returns another shape.
 
     Example:
         >>> import torch
@@ -185,7 +211,11 @@ def mean_segmentation_consistency(
         >>> print(result)
         mASSC 100.00 ± 0.00 % (n = 3)
     """
-    consistency = MeanSegmentationConsistency(max_shift, seed, circular, ignore_index)
+    consistency = MeanSegmentationConsistency(
+        max_shift, seed, circular, ignore_index, num_classes=num_classes, boundary=boundary, subpixel=subpixel
+    )
     for index, (image, label) in enumerate(with_labels(images, labels)):
         consistency.update(index, image, predict, label)
-    return consistency.compute()
+    result = consistency.compute()
+    check_some_labelled(labels is not None, result.labelled_images, ignore_index)
+    return result

@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from antialias_plugins.metrics.offsets import Offset, draw_batch_offsets, draw_offsets
+from antialias_plugins.metrics.offsets import Shift, draw_batch_offsets, draw_offsets, draw_subpixel_offsets
 from antialias_plugins.metrics.views import centre_part, shifted_views
 
 LEGACY_REPEATS = 5
@@ -25,6 +25,8 @@ class ViewPlan:
         seed: Seed of the offsets, at least 0.
         protocol: ``'per_image'``, or ``'legacy'`` for the published evaluation.
         batch_size: Number of consecutive images that share their offsets; for the legacy protocol, and only for it.
+        subpixel: Offsets after the first are multiples of ``1 / subpixel`` pixels, see `draw_subpixel_offsets`; above 1
+            for circular views and ``'per_image'`` only.
 
     Raises:
         ValueError: If an argument is outside its range.
@@ -37,6 +39,7 @@ class ViewPlan:
     seed: int = 0
     protocol: Protocol = 'per_image'
     batch_size: int | None = None
+    subpixel: int = 1
 
     def __post_init__(self) -> None:
         if isinstance(self.crop_size, int):
@@ -55,12 +58,20 @@ class ViewPlan:
             raise ValueError(f'batch_size must be None unless the protocol is legacy, got {self.batch_size}')
         if self.protocol == 'legacy' and (self.batch_size is None or self.batch_size < 1):
             raise ValueError(f'batch_size must be at least 1 for the legacy protocol, got {self.batch_size}')
+        if self.subpixel < 1:
+            raise ValueError(f'subpixel must be at least 1, got {self.subpixel}')
+        if self.subpixel > 1 and not (self.circular and self.protocol == 'per_image'):
+            raise ValueError(
+                f"subpixel must be 1 unless circular is True and protocol is 'per_image', got {self.subpixel} with "
+                f'circular {self.circular} and protocol {self.protocol!r}'
+            )
 
     def __str__(self) -> str:
         crop, frame = ('×'.join(map(str, size)) for size in (self.crop_size, self.frame_size))
         source = 'shifted circularly' if self.circular else f'from {frame}'
         shared = f'shared by {self.batch_size} images, {self.repeats} repeats, ' if self.protocol == 'legacy' else ''
-        return f'{self.views} crops of {crop} {source}, {shared}seed {self.seed}'
+        steps = f'in steps of 1/{self.subpixel} pixel, ' if self.subpixel > 1 else ''
+        return f'{self.views} crops of {crop} {source}, {steps}{shared}seed {self.seed}'
 
     @property
     def repeats(self) -> int:
@@ -73,8 +84,10 @@ class ViewPlan:
         margin = 0 if self.circular else self.max_shift
         return self.crop_size[0] + margin, self.crop_size[1] + margin
 
-    def offsets(self, index: int) -> list[Offset]:
+    def offsets(self, index: int) -> list[Shift]:
         """Return the offsets of all views of image number ``index``, those of one repeat after the other."""
+        if self.subpixel > 1:
+            return list(draw_subpixel_offsets(self.seed, index, self.max_shift, self.views, self.subpixel))
         if self.protocol == 'per_image':
             return list(draw_offsets(self.seed, index, self.max_shift, self.views))
         batch = index // self.batch_size

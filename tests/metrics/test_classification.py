@@ -1,15 +1,12 @@
-import pickle
-
 import pytest
 import torch
 from torch import nn
 
 from antialias_plugins.metrics import (
     ClassificationConsistency,
-    ShiftConsistency,
-    ViewPlan,
     draw_batch_offsets,
     draw_offsets,
+    draw_subpixel_offsets,
     shift_consistency,
 )
 
@@ -126,6 +123,29 @@ def test_circular_shifts_need_circular_padding_and_no_subsampling(stride):
     assert (result.mean == 1.0) == (stride == 1)
 
 
+@pytest.mark.parametrize(('stride', 'perfect'), [(1, True), (2, False)])
+def test_fractional_shifts(stride, perfect):
+    """Brightness is all that a linear network keeps; of every other pixel it keeps the frequencies that alias too."""
+
+    def predict(views):
+        brightness = views[:, :, ::stride, ::stride].mean((1, 2, 3))
+        return torch.stack([brightness, torch.full_like(brightness, 0.5)], 1)
+
+    result = shift_consistency(predict, noise(60).double(), circular=True, subpixel=4, views=3, **SMALL)
+    assert (result.mean == 1.0) == perfect
+    assert (result.probability_change < 1e-12) == perfect
+
+
+def test_fractional_views_of_a_wave():
+    columns = torch.arange(8, dtype=torch.float64)
+    image, seen = torch.cos(2 * torch.pi * columns / 8).expand(1, 8, 8), []
+    shift_consistency(lambda x: seen.append(x) or same_class(x), [image] * 9, circular=True, subpixel=8, **SMALL)
+    for index, views in enumerate(seen):
+        for view, (_, right) in zip(views, draw_subpixel_offsets(0, index, 4, subpixel=8), strict=True):
+            expected = torch.cos(2 * torch.pi * (columns + right) / 8).expand(1, 8, 8)
+            torch.testing.assert_close(view, expected, atol=1e-12, rtol=0)
+
+
 def test_seed_changes_the_crops():
     results = {shift_consistency(brightest_corner, noise(9), seed=seed, **SMALL).mean for seed in range(8)}
     assert len(results) > 1
@@ -141,27 +161,6 @@ def test_views_are_predicted_together_without_gradient():
 
     shift_consistency(predict, iter(noise(2)), views=3, **SMALL)
     assert shapes == [(3, 1, 8, 8)] * 2
-
-
-def accumulate(indices, images, **options):
-    consistency = ShiftConsistency(ViewPlan(**SMALL, **options))
-    for index in indices:
-        consistency.update(index, images[index], brightest_corner)
-    return consistency
-
-
-@pytest.mark.parametrize('options', [dict(), dict(protocol='legacy', batch_size=2)], ids=['per_image', 'legacy'])
-def test_merging_ranks_counts_every_image_once(options):
-    images = noise(5)
-    # What a distributed sampler gives two processes: five images, the first one repeated.
-    merged = accumulate([4, 0, 2], images, **options)
-    merged.merge(pickle.loads(pickle.dumps(accumulate([1, 3, 0], images, **options))))
-    assert merged.compute() == shift_consistency(brightest_corner, images, **SMALL, **options)
-
-
-def test_merging_other_settings():
-    with pytest.raises(ValueError, match=r'other must have the same plan .*seed=0.* got .*seed=1'):
-        ShiftConsistency(ViewPlan(seed=0)).merge(ShiftConsistency(ViewPlan(seed=1)))
 
 
 def test_single_image_has_no_interval():

@@ -3,7 +3,7 @@ import random
 import numpy as np
 import pytest
 
-from antialias_plugins.metrics import mean_interval
+from antialias_plugins.metrics import MeanShare, mean_interval
 
 
 def test_by_hand():
@@ -36,3 +36,17 @@ def test_single_value_has_no_interval():
 def test_bad_argument(values, confidence, message):
     with pytest.raises(ValueError, match=message):
         mean_interval(values, confidence)
+
+
+@pytest.mark.parametrize(
+    ('shares', 'expected', 'text'),
+    [
+        ([], MeanShare(None, None, 0), 'in no image'),
+        ([0.25], MeanShare(0.25, None, 1), '25.00 % (n = 1)'),
+        ([0.5, 0.5], MeanShare(0.5, 0.0, 2), '50.00 ± 0.00 % (n = 2)'),
+    ],
+    ids=['none', 'one', 'two'],
+)
+def test_mean_share(shares, expected, text):
+    assert MeanShare.of(shares) == expected
+    assert str(expected) == text

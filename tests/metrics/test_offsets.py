@@ -2,7 +2,7 @@ from itertools import combinations
 
 import pytest
 
-from antialias_plugins.metrics import draw_batch_offsets, draw_offsets
+from antialias_plugins.metrics import draw_batch_offsets, draw_offsets, draw_subpixel_offsets
 
 
 def test_seed_and_index_alone_decide():
@@ -101,3 +101,45 @@ def test_seed_repeat_and_batch_all_matter(other):
 def test_bad_batch_argument(changes, message):
     with pytest.raises(ValueError, match=message):
         draw_batch_offsets(**dict(seed=0, repeat=0, batch=0, max_shift=2) | changes)
+
+
+@pytest.mark.parametrize('count', [1, 2, 9])
+def test_no_fractions_are_the_whole_offsets(count):
+    for index in range(50):
+        assert draw_subpixel_offsets(2, index, 3, count, subpixel=1) == draw_offsets(2, index, 3, count)
+
+
+@pytest.mark.parametrize('subpixel', [2, 3])
+def test_fractional_offsets_differ_and_begin_whole(subpixel):
+    for index in range(200):
+        offsets = draw_subpixel_offsets(0, index, 2, 4, subpixel)
+        assert len(set(offsets)) == 4
+        assert all(side in (0, 1) for side in offsets[0])
+        assert all(side * subpixel in range(2 * subpixel) for offset in offsets for side in offset)
+
+
+def test_every_fractional_offset_is_equally_likely():
+    images, side, subpixel = 6000, 2, 2
+    whole = [(y, x) for y in range(side) for x in range(side)]
+    fine = [(y / subpixel, x / subpixel) for y in range(side * subpixel) for x in range(side * subpixel)]
+    counts = {(first, second): 0 for first in whole for second in fine if first != second}
+    for index in range(images):
+        counts[draw_subpixel_offsets(0, index, side, subpixel=subpixel)] += 1
+    expected = images / (4 * 15)
+    assert sum((count - expected) ** 2 / expected for count in counts.values()) < 98.32  # 59 degrees of freedom, 0.1 %
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(seed=-1), 'seed must be at least 0, got -1'),
+        (dict(index=-1), 'index must be at least 0, got -1'),
+        (dict(max_shift=0), 'max_shift must be at least 1, got 0'),
+        (dict(subpixel=0), 'subpixel must be at least 1, got 0'),
+        (dict(count=5), 'count must be between 1 and .* 4, .* got 5'),
+    ],
+    ids=['seed', 'index', 'max_shift', 'subpixel', 'too-many'],
+)
+def test_bad_subpixel_argument(changes, message):
+    with pytest.raises(ValueError, match=message):
+        draw_subpixel_offsets(**dict(seed=0, index=0, max_shift=2) | changes)

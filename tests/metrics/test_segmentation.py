@@ -6,8 +6,10 @@ from torch import nn
 
 from antialias_plugins.metrics import (
     MeanSegmentationConsistency,
+    MeanShare,
     SegmentationConsistency,
     draw_offsets,
+    draw_subpixel_offsets,
     mean_segmentation_consistency,
 )
 
@@ -37,6 +39,18 @@ def test_pixelwise_network_is_perfectly_consistent(circular):
 
 
 @pytest.mark.parametrize('circular', [False, True], ids=['crops', 'circular'])
+def test_pixelwise_network_is_perfectly_consistent_everywhere(circular):
+    images = noise(4)
+    labels = brightest_channel(images.roll(1, 3))
+    labels[0, :, 0] = 255
+    options = dict(max_shift=8, circular=circular, num_classes=4, boundary=1)
+    result = mean_segmentation_consistency(brightest_channel, images, labels, **options)
+    perfect, absent = MeanShare(1.0, 0.0, 4), MeanShare(None, None, 0)
+    assert result.classes == result.labelled_classes == (perfect, perfect, perfect, absent)
+    assert (result.boundary, result.labelled_boundary) == (perfect, perfect)
+
+
+@pytest.mark.parametrize('circular', [False, True], ids=['crops', 'circular'])
 def test_opposite_predictions_are_never_consistent(circular):
     result = mean_segmentation_consistency(disagreeing, noise(4), max_shift=8, circular=circular)
     assert (result.mean, result.interval) == (0.0, 0.0)
@@ -51,13 +65,35 @@ def test_random_predictions_agree_by_chance(classes, circular):
     assert result.mean == pytest.approx(1 / classes, abs=4 * deviation)
 
 
+@pytest.mark.parametrize('circular', [False, True], ids=['crops', 'circular'])
+def test_random_predictions_agree_by_chance_in_every_region(circular):
+    count, stripes = 40, torch.arange(64).expand(48, 64) // 16  # 4 classes and 3 boundaries, each in all overlaps
+    options = dict(max_shift=8, circular=circular, num_classes=5, boundary=3)
+    result = mean_segmentation_consistency(
+        random_classes(5), [torch.zeros(1, 48, 64)] * count, [stripes] * count, **options
+    )
+    expected = {
+        'classes': (result.classes, 32 * 48 / 5),
+        'labelled classes': (result.labelled_classes[:4], 32 * 8),
+        'everything is near a boundary of noise': ([result.boundary], 32 * 48),
+        'labelled boundary': ([result.labelled_boundary], 32 * 6 * 3),
+        'labelled interior': ([result.labelled_interior], 32 * (48 - 6 * 3)),
+    }
+    for region, (shares, fewest_pixels) in expected.items():
+        bound = 4 * (1 / 5 * 4 / 5 / (count * fewest_pixels)) ** 0.5
+        assert [share.mean for share in shares] == pytest.approx([1 / 5] * len(shares), abs=bound), region
+    assert result.labelled_classes[4].images == 0
+
+
 @pytest.mark.parametrize('padding_mode', ['circular', 'zeros'])
 def test_circular_shifts_need_circular_padding(padding_mode):
     torch.manual_seed(0)
     network = nn.Conv2d(3, 5, 3, padding=1, padding_mode=padding_mode).double()
     images = noise(3).double()
-    result = mean_segmentation_consistency(lambda x: network(x).argmax(1), images, max_shift=24, circular=True)
-    assert (result.mean == 1.0) == (padding_mode == 'circular')
+    options = dict(max_shift=24, circular=True, num_classes=5, boundary=1)
+    result = mean_segmentation_consistency(lambda x: network(x).argmax(1), images, **options)
+    for mean in (result.mean, result.boundary.mean, min(share.mean for share in result.classes if share.images)):
+        assert (mean == 1.0) == (padding_mode == 'circular')
 
 
 def position_dependent(views):
@@ -97,6 +133,113 @@ def test_matches_brute_force(circular):
     assert result.labelled_mean == pytest.approx(labelled_mean, abs=1e-12)
 
 
+def blobs(classes, size, seed):
+    """Regions of 5x5 pixels, so that some of them are far from any boundary."""
+    coarse = torch.randint(classes, (6, 6), generator=torch.Generator().manual_seed(seed))
+    return coarse.repeat_interleave(5, 0).repeat_interleave(5, 1)[: size[0], : size[1]]
+
+
+def subsampled(views):
+    """The class of every third pixel, for all nine around it: what an image says depends on where its view begins."""
+    coarse = (views[:, 0, ::3, ::3] * 4).long()
+    fine = coarse.repeat_interleave(3, 1).repeat_interleave(3, 2)
+    return fine[:, : views.shape[-2], : views.shape[-1]]
+
+
+def regions_by_brute_force(images, labels, max_shift, seed, ignore_index, circular, num_classes, boundary):
+    """Mean share and number of images of each region, by loops over the pixels of each image."""
+    found = {}
+    for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+        _, height, width = image.shape
+        h, w = (height, width) if circular else (height - max_shift, width - max_shift)
+        seen = []
+        for y, x in draw_offsets(seed, index, max_shift):
+            rows, columns = [(y + i) % height for i in range(h)], [(x + j) % width for j in range(w)]
+            classes = subsampled(image[None][:, :, rows][:, :, :, columns])[0]
+            seen.append({(r, c): classes[i, j].item() for i, r in enumerate(rows) for j, c in enumerate(columns)})
+        shared = seen[0].keys() & seen[1].keys()
+        a, b = ({place: classes[place] for place in shared} for classes in seen)
+        true = {place: label[place].item() for place in shared}
+
+        def near(classes, place):
+            reach = range(-boundary, boundary + 1)
+            around = ((place[0] + i, place[1] + j) for i in reach for j in reach)
+            return any(classes.get(neighbour, classes[place]) != classes[place] for neighbour in around)
+
+        counted = [place for place in shared if true[place] != ignore_index]
+        regions = {
+            'boundary': [place for place in shared if near(a, place) or near(b, place)],
+            'interior': [place for place in shared if not (near(a, place) or near(b, place))],
+            'labelled_boundary': [place for place in counted if near(true, place)],
+            'labelled_interior': [place for place in counted if not near(true, place)],
+        }
+        for number in range(num_classes):
+            regions['classes', number] = [place for seen in (a, b) for place in shared if seen[place] == number]
+            regions['labelled_classes', number] = [place for place in counted if true[place] == number]
+        for region, places in regions.items():
+            if places:
+                found.setdefault(region, []).append(sum(a[place] == b[place] for place in places) / len(places))
+    return {region: (sum(shares) / len(shares), len(shares)) for region, shares in found.items()}
+
+
+@pytest.mark.parametrize('circular', [False, True], ids=['crops', 'circular'])
+def test_regions_match_brute_force(circular):
+    sizes = [(16, 16), (17, 25), (30, 18)]
+    images = [blobs(4, size, seed)[None] / 4 for seed, size in enumerate(sizes)]
+    labels = [blobs(seed + 2, size, seed + 5) for seed, size in enumerate(sizes)]
+    options = dict(max_shift=8, seed=4, circular=circular, ignore_index=2, num_classes=5, boundary=1)
+    result = mean_segmentation_consistency(subsampled, images, labels, **options)
+    expected = regions_by_brute_force(images, labels, **options)
+    for name in ('boundary', 'interior', 'labelled_boundary', 'labelled_interior'):
+        share = getattr(result, name)
+        assert (share.mean, share.images) == (pytest.approx(expected[name][0], abs=1e-12), expected[name][1])
+    for name in ('classes', 'labelled_classes'):
+        for number, share in enumerate(getattr(result, name)):
+            mean, count = expected.get((name, number), (None, 0))
+            assert (share.mean, share.images) == (mean if mean is None else pytest.approx(mean, abs=1e-12), count)
+    assert [share.images for share in result.labelled_classes] == [3, 3, 0, 1, 0]  # 2 is ignored
+
+
+def test_one_class_has_no_boundary():
+    result = mean_segmentation_consistency(
+        lambda views: torch.zeros(2, 16, 24), noise(2), [torch.zeros(24, 32)] * 2, max_shift=8, boundary=2
+    )
+    for boundary, interior in (
+        (result.boundary, result.interior),
+        (result.labelled_boundary, result.labelled_interior),
+    ):
+        assert (boundary, interior) == (MeanShare(None, None, 0), MeanShare(1.0, 0.0, 2))
+
+
+def test_kept_numbers_do_not_grow_with_the_image():
+    def size(side):
+        consistency = MeanSegmentationConsistency(max_shift=4, num_classes=3, boundary=1)
+        label = torch.arange(side).expand(side, side) % 3
+        consistency.update(0, torch.rand(3, side, side), brightest_channel, label)
+        return len(pickle.dumps(consistency))
+
+    assert max(size(16), size(256)) < 600  # bytes, three classes included
+
+
+@pytest.mark.parametrize('subpixel', [2, 4])
+def test_fractions_are_compared_at_the_nearest_pixel(subpixel):
+    """A wave whose classes are its signs: what a perfect network says between the pixels is known."""
+    phase = torch.arange(24, dtype=torch.float64) + 0.6
+    image = torch.sin(2 * torch.pi * phase / 24).expand(1, 24, 24)
+    shares = []
+    for index in range(20):
+        (_, first), (_, second) = draw_subpixel_offsets(3, index, 8, subpixel=subpixel)
+        rest = second - round(second)
+        same = [((x + 0.6) % 24 < 12) == ((x + rest + 0.6) % 24 < 12) for x in range(24)]
+        shares.append(sum(same) / 24)
+        assert first == int(first)
+    options = dict(max_shift=8, seed=3, circular=True, subpixel=subpixel, boundary=1)
+    result = mean_segmentation_consistency(lambda x: x[:, 0] > 0, [image] * 20, **options)
+    assert len(set(shares)) > 1
+    assert result.mean == pytest.approx(sum(shares) / 20, abs=1e-12)
+    assert result.interior.mean == 1.0
+
+
 def test_ignored_image_leaves_the_labelled_mean_only():
     labels = torch.zeros(3, 24, 32, dtype=torch.long)
     labels[1] = 255
@@ -105,9 +248,11 @@ def test_ignored_image_leaves_the_labelled_mean_only():
 
 
 def test_no_labelled_pixel_anywhere():
-    labels = torch.full((3, 24, 32), 255)
-    result = mean_segmentation_consistency(brightest_channel, noise(3), labels, max_shift=8)
+    consistency = MeanSegmentationConsistency(max_shift=8, num_classes=3, boundary=1)
+    consistency.update(0, noise(1)[0], brightest_channel, torch.full((24, 32), 255))
+    result = consistency.compute()
     assert (result.mean, result.labelled_mean, result.labelled_interval, result.labelled_images) == (1.0, None, None, 0)
+    assert (result.labelled_classes, result.labelled_boundary, result.labelled_interior) == ((), None, None)
 
 
 def test_single_image_has_no_interval():
@@ -119,7 +264,8 @@ def test_seed_changes_the_crops():
     assert len(results) > 1
 
 
-def test_images_are_predicted_in_pairs_without_gradient():
+@pytest.mark.parametrize('options', [dict(), dict(num_classes=3, boundary=2)], ids=['all', 'regions'])
+def test_images_are_predicted_in_pairs_without_gradient(options):
     shapes = []
 
     def predict(views):
@@ -127,28 +273,8 @@ def test_images_are_predicted_in_pairs_without_gradient():
         assert not torch.is_grad_enabled()
         return brightest_channel(views)
 
-    mean_segmentation_consistency(predict, iter(noise(2)), max_shift=8)
+    mean_segmentation_consistency(predict, iter(noise(2)), max_shift=8, **options)
     assert shapes == [(2, 3, 16, 24)] * 2
-
-
-def accumulate(indices, images):
-    consistency = MeanSegmentationConsistency(max_shift=8)
-    for index in indices:
-        consistency.update(index, images[index], position_dependent)
-    return consistency
-
-
-def test_merging_ranks_counts_every_image_once():
-    images = noise(5)
-    # What a distributed sampler gives two processes: five images, the first one repeated.
-    merged = accumulate([0, 2, 4], images)
-    merged.merge(pickle.loads(pickle.dumps(accumulate([1, 3, 0], images))))
-    assert merged.compute() == mean_segmentation_consistency(position_dependent, images, max_shift=8)
-
-
-def test_merging_other_settings():
-    with pytest.raises(ValueError, match=r"other must have the same settings .*'seed': 0.* got .*'seed': 1"):
-        MeanSegmentationConsistency(seed=0).merge(MeanSegmentationConsistency(seed=1))
 
 
 @pytest.mark.parametrize(
@@ -176,13 +302,37 @@ def test_str(result, text):
         (dict(seed=-1), 'seed must be at least 0, got -1'),
         (dict(labels=torch.zeros(2, 24, 31)), r"label must have the image's size \(24, 32\), got shape \(24, 31\)"),
         (dict(labels=torch.zeros(1, 24, 32)), 'labels must hold one per image, got too few'),
+        (dict(labels=torch.full((2, 24, 32), 255)), 'labels must have a pixel other than ignore_index 255 .* got none'),
+        (dict(num_classes=0), 'num_classes must be at least 1, got 0'),
+        (dict(num_classes=2), 'pred_. must hold classes from 0 to 1, got 0 to 2'),
+        (dict(num_classes=3, labels=torch.full((2, 24, 32), 3)), 'label must hold classes from 0 to 2, got 3 to 3'),
+        (dict(boundary=0), 'boundary must be at least 1, got 0'),
+        (dict(subpixel=0), 'subpixel must be 1, .* got 0'),
+        (dict(subpixel=2), 'subpixel must be 1, or above 1 and circular True, got 2 and False'),
         (dict(labels=torch.zeros(3, 24, 32)), 'labels must hold one per image, got too many'),
         (
             dict(predict=lambda views: views),
             r'predict must return .* shape \(2, 16, 24\), got \(2, 3, 16, 24\)',
         ),
     ],
-    ids=['no-images', 'small-image', 'small-circular', 'max_shift', 'seed', 'label-size', 'few', 'many', 'logits'],
+    ids=[
+        'no-images',
+        'small-image',
+        'small-circular',
+        'max_shift',
+        'seed',
+        'label-size',
+        'few',
+        'all-ignored',
+        'no-class',
+        'too-few-classes',
+        'unknown-label',
+        'no-band',
+        'subpixel',
+        'subpixel-crops',
+        'many',
+        'logits',
+    ],
 )
 def test_bad_argument(changes, message):
     arguments = dict(predict=brightest_channel, images=noise(2), max_shift=8) | changes

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 
 from antialias_plugins.metrics import diagonal_sweep
 
@@ -33,6 +34,15 @@ def test_published_number_of_crops():
     shapes = []
     diagonal_sweep(lambda x: shapes.append(tuple(x.shape)) or torch.zeros(len(x), 2), torch.zeros(3, 256, 256))
     assert shapes == [(33, 3, 224, 224)]
+
+
+@pytest.mark.parametrize(('stride', 'flat'), [(1, True), (2, False)])
+def test_circular_sweep_is_flat_without_subsampling(stride, flat):
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(1, 8, 3, stride, padding=1, padding_mode='circular')
+    network = nn.Sequential(convolution, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).double()
+    sweep = diagonal_sweep(network, torch.randn(1, 8, 8, dtype=torch.float64), max_shift=8, crop_size=8, circular=True)
+    assert (float(sweep.probability.max() - sweep.probability.min()) < 1e-12) == flat
 
 
 @pytest.mark.parametrize(

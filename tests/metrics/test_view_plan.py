@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from antialias_plugins.metrics import ViewPlan, draw_batch_offsets, draw_offsets
+from antialias_plugins.metrics import ViewPlan, draw_batch_offsets, draw_offsets, draw_subpixel_offsets, fourier_shift
 
 
 def coordinates(height, width):
@@ -30,6 +30,13 @@ def test_circular_views_wrap_the_central_crop():
         assert torch.equal(view, centre[:, [(y + i) % 6 for i in range(6)]][:, :, [(x + j) % 8 for j in range(8)]])
 
 
+def test_fractional_views_shift_the_central_crop():
+    plan = ViewPlan(max_shift=4, crop_size=(6, 8), views=3, circular=True, subpixel=4)
+    image = coordinates(13, 12).double()
+    expected = [fourier_shift(image[:, 3:9, 2:10], (-y, -x)) for y, x in draw_subpixel_offsets(0, 7, 4, 3, subpixel=4)]
+    torch.testing.assert_close(plan.cut(7, image), torch.stack(expected), atol=0, rtol=0)
+
+
 def test_published_sizes():
     plan = ViewPlan()
     assert plan.frame_size == (256, 256)
@@ -52,8 +59,12 @@ def test_legacy_batches_share_their_offsets():
             ViewPlan(protocol='legacy', batch_size=8),
             '2 crops of 224×224 from 256×256, shared by 8 images, 5 repeats, seed 0',
         ),
+        (
+            ViewPlan(circular=True, subpixel=4),
+            '2 crops of 224×224 shifted circularly, in steps of 1/4 pixel, seed 0',
+        ),
     ],
-    ids=['crops', 'circular', 'legacy'],
+    ids=['crops', 'circular', 'legacy', 'subpixel'],
 )
 def test_str(plan, text):
     assert str(plan) == text
@@ -71,8 +82,27 @@ def test_str(plan, text):
         (dict(batch_size=8), 'batch_size must be None unless the protocol is legacy, got 8'),
         (dict(protocol='legacy'), 'batch_size must be at least 1 for the legacy protocol, got None'),
         (dict(protocol='legacy', batch_size=0), 'batch_size must be at least 1 for the legacy protocol, got 0'),
+        (dict(subpixel=0), 'subpixel must be at least 1, got 0'),
+        (dict(subpixel=2), "subpixel must be 1 unless .* got 2 with circular False and protocol 'per_image'"),
+        (
+            dict(subpixel=2, circular=True, protocol='legacy', batch_size=8),
+            "subpixel must be 1 unless .* got 2 with circular True and protocol 'legacy'",
+        ),
     ],
-    ids=['no-shift', 'shift', 'one-view', 'views', 'seed', 'protocol', 'batch_size', 'no-batch_size', 'batch_size-0'],
+    ids=[
+        'no-shift',
+        'shift',
+        'one-view',
+        'views',
+        'seed',
+        'protocol',
+        'batch_size',
+        'no-batch_size',
+        'batch_size-0',
+        'subpixel',
+        'subpixel-crops',
+        'subpixel-legacy',
+    ],
 )
 def test_bad_argument(arguments, message):
     with pytest.raises(ValueError, match=message):

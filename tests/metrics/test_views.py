@@ -24,6 +24,19 @@ def test_published_protocol():
     assert views.dtype == torch.uint8
 
 
+def test_circular_view_between_two_pixels():
+    # The interpolation of 4 pixels: half a pixel on, each neighbour weighs cot(π/8)/4, or sin(3π/8)/sin(π/8)/4.
+    image = torch.tensor([[[1.0, 0.0, 0.0, 0.0]]], dtype=torch.float64)
+    [view] = shifted_views(image, [(0, 0.5)], max_shift=1, circular=True)
+    near, far = (1 + 2**0.5) / 4, (1 - 2**0.5) / 4
+    assert view[0, 0].tolist() == pytest.approx([near, far, far, near], abs=1e-12)
+
+
+def test_crop_between_two_pixels():
+    with pytest.raises(ValueError, match=r'offsets must be whole pixels unless .* got \[\(0, 1\), \(0, 0.5\)\]'):
+        shifted_views(torch.zeros(1, 8, 8), [(0, 1), (0, 0.5)], max_shift=2)
+
+
 @pytest.mark.parametrize(
     ('shape', 'circular', 'message'),
     [

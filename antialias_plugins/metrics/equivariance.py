@@ -1,0 +1,241 @@
+"""How far a network's maps are from moving with its image, layer by layer.
+
+Letters: images ``B``, shifts ``D``, channels ``C``, image ``H W``, map ``h w``.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from antialias_plugins.conversion.trace import evaluating
+from antialias_plugins.metrics.fourier import fourier_shift
+from antialias_plugins.metrics.frames import network_inputs
+from antialias_plugins.metrics.interval import mean_interval
+from antialias_plugins.metrics.layer_maps import layer_maps, map_shapes, outermost_layers
+from antialias_plugins.metrics.side_by_side import format_pair, side_by_side
+from antialias_plugins.patterns import matching_names
+
+
+def equivariance_error(
+    still: Tensor, moved: Tensor, shift: tuple[float, float], margin: int | tuple[int, int] = 0
+) -> float:
+    """Return how far a map is from another one that is shifted, relative to the latter.
+
+    The error is ``|moved - shift(still)| / |shift(still)|`` with the Euclidean norm over all elements, and the circular
+    shift of `fourier_shift`: exact for whole pixels, band-limited between them.
+
+    Args:
+        still: A map.
+        moved: What the shifted map is compared with.
+        shift: Pixels of the map by which it moves, down and right.
+        margin: Pixels at each border of the map that do not count, for both axes or as ``(vertical, horizontal)``.
+
+    Shape:
+        - still, moved: ``(..., h, w)``
+
+    Raises:
+        ValueError: If the shapes differ, or the margin leaves nothing.
+
+    Example:
+        >>> stripes = torch.tensor([[1.0, -1.0, 1.0, -1.0]])
+        >>> equivariance_error(stripes, stripes, (0, 1))  # the opposite of what it should be
+        2.0
+    """
+    if still.shape != moved.shape:
+        raise ValueError(f'moved must have the shape {tuple(still.shape)} of still, got {tuple(moved.shape)}')
+    sides = still.shape[-2:]
+    margins = (margin, margin) if isinstance(margin, int) else margin
+    if any(not 0 <= 2 * cut < side for side, cut in zip(sides, margins, strict=True)):
+        raise ValueError(f'margin must leave a part of a map of {sides[0]}x{sides[1]}, got {margin}')
+    inner = (..., *(slice(cut, side - cut) for side, cut in zip(sides, margins, strict=True)))
+    expected = fourier_shift(still.double(), shift)[inner]
+    difference = (moved.double()[inner] - expected).norm()
+    return 0.0 if difference == 0 else float(difference / expected.norm())
+
+
+@dataclass(frozen=True)
+class LayerEquivariance:
+    """One layer.
+
+    Attributes:
+        name: Name of the module.
+        kind: Its class.
+        stride: Pixels of the image per pixel of its map, down and right.
+        shape: Channels, height and width of its map.
+        error: Error of each image and shift, see `equivariance_error`. Shape: B D, float64.
+    """
+
+    name: str
+    kind: str
+    stride: tuple[Fraction, Fraction]
+    shape: tuple[int, int, int]
+    error: Tensor
+
+    @property
+    def mean(self) -> float:
+        """Mean error over shifts and images."""
+        return mean_interval(self.error.mean(1).tolist())[0]
+
+    @property
+    def interval(self) -> float | None:
+        """Half-width of its 95 % interval over images; ``None`` for a single image."""
+        return mean_interval(self.error.mean(1).tolist())[1]
+
+    def describe(self) -> dict[str, str]:
+        """What stands in front of its error in a table."""
+        return {'kind': self.kind, 'stride': format_pair(self.stride), 'map': '×'.join(map(str, self.shape))}
+
+    def as_dict(self) -> dict[str, Any]:
+        """All numbers, ready for JSON."""
+        stride = [float(step) for step in self.stride]
+        return {
+            **vars(self),
+            'stride': stride,
+            'error': self.error.tolist(),
+            'mean': self.mean,
+            'interval': self.interval,
+        }
+
+
+@dataclass(frozen=True)
+class EquivarianceReport:
+    """All layers that were measured. Prints as a table.
+
+    Attributes:
+        layers: The layers, in the order of execution.
+        shifts: The shifts, in pixels of the image, down and right.
+        unseen: Modules that were asked for and have no such error, with reasons.
+    """
+
+    layers: tuple[LayerEquivariance, ...]
+    shifts: tuple[tuple[int, int], ...]
+    unseen: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [side_by_side({'equivariance error': self.layers}), *(f'not measured: {it}' for it in self.unseen)]
+        return '\n'.join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All numbers, ready for JSON."""
+        layers = [layer.as_dict() for layer in self.layers]
+        return {'layers': layers, 'shifts': [list(shift) for shift in self.shifts], 'unseen': list(self.unseen)}
+
+
+@torch.no_grad()
+def equivariance_report(
+    network: nn.Module,
+    images: Iterable[Tensor],
+    layers: Iterable[str] | None = None,
+    *,
+    shifts: Iterable[int | tuple[int, int]] = (1,),
+    margin: int = 0,
+) -> EquivarianceReport:
+    """Measure how far every layer's map is from moving with the image.
+
+    The image is shifted circularly by whole pixels. A map whose pixel stands for S pixels of the image should move by
+    ``shift / S``, band-limited where that is a fraction: a map without aliasing does. Its error is that of
+    `equivariance_error`. Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019, looks at the layers
+    of VGG this way, by cosine distance and without fractions.
+
+    A network that pads with zeros tells the border from the inside, so it is not equivariant even without subsampling:
+    what ``margin`` leaves out is how far that should not count.
+
+    Args:
+        network: Any network; it runs in evaluation mode and stays as it is.
+        images: Images of one size, as the network reads them (normalised).
+        layers: Patterns of module names, such as ``'layer*.0'``. By default the outermost modules that return a map,
+            with sequences of modules taken apart: the blocks of a residual network.
+        shifts: Pixels of the image, each for both axes or as ``(down, right)``.
+        margin: Pixels at each border of the image that do not count.
+
+    Shape:
+        - images: ``(C, H, W)`` each
+
+    Returns:
+        The layers with the errors of every image and shift.
+
+    Raises:
+        ValueError: If there are no images or shifts, the images are not floating-point images of one size, or a pattern
+            matches nothing.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.MaxPool2d(2), nn.Flatten())
+        >>> report = equivariance_report(net, [torch.rand(1, 8, 8)])
+        >>> [(layer.name, layer.mean == 0) for layer in report.layers]
+        [('0', True), ('1', False)]
+    """
+    inputs = network_inputs(network, images)
+    moves = tuple(shift if isinstance(shift, tuple) else (shift, shift) for shift in shifts)
+    if not moves:
+        raise ValueError('shifts must hold at least one shift, got none')
+    with evaluating(network):
+        shapes = map_shapes(network, inputs[0])
+        names, unseen = _choose(network, shapes, inputs[0].shape[2:], layers, margin)
+        errors = [_errors(network, image, names, moves, margin) for image in inputs]
+    kinds = {name: type(module).__name__ for name, module in network.named_modules()}
+    measured = []
+    for name in errors[0]:
+        _, *shape = shapes[name][0]
+        stride = _stride(inputs[0].shape[2:], shape[1:])
+        error = torch.tensor([one[name] for one in errors], dtype=torch.float64)
+        measured.append(LayerEquivariance(name, kinds[name], stride, tuple(shape), error))
+    return EquivarianceReport(tuple(measured), moves, unseen)
+
+
+def _choose(
+    network: nn.Module,
+    shapes: dict[str, list[tuple[int, ...] | None]],
+    size: Sequence[int],
+    patterns: Iterable[str] | None,
+    margin: int,
+) -> tuple[list[str], tuple[str, ...]]:
+    """The layers to measure, and those that cannot be with the reason."""
+    if patterns is None:
+        names = list(outermost_layers(network, shapes))
+    else:
+        known = [name for name, _ in network.named_modules() if name]
+        names = sorted(matching_names('layers', 'modules', patterns, known), key=known.index)
+    reasons = {name: _why_not(shapes.get(name, []), size, margin) for name in names}
+    return [name for name in names if not reasons[name]], tuple(f'{n}: {why}' for n, why in reasons.items() if why)
+
+
+def _why_not(calls: list[tuple[int, ...] | None], size: Sequence[int], margin: int) -> str:
+    """Why a module has no error, or an empty string."""
+    if len(calls) != 1:
+        return f'runs {len(calls)} times'
+    if calls[0] is None:
+        return 'does not return a map (N, C, H, W)'
+    sides = calls[0][2:]
+    if any(n % m and m % n for n, m in zip(size, sides, strict=True)):
+        return f'its map of {sides[0]}x{sides[1]} has no regular grid on an image of {size[0]}x{size[1]}'
+    if any(2 * cut >= side for cut, side in zip(_margins(_stride(size, sides), margin), sides, strict=True)):
+        return f'a margin of {margin} leaves nothing of its map of {sides[0]}x{sides[1]}'
+    return ''
+
+
+def _errors(
+    network: nn.Module, image: Tensor, names: list[str], shifts: tuple[tuple[int, int], ...], margin: int
+) -> dict[str, list[float]]:
+    """Errors of one image: for every layer, one per shift."""
+    still = layer_maps(network, image, names)
+    errors: dict[str, list[float]] = {name: [] for name in still}
+    for shift in shifts:
+        moved = layer_maps(network, image.roll(shift, (2, 3)), names)
+        for name, map in still.items():
+            stride = _stride(image.shape[2:], map.shape[2:])
+            pixels = tuple(float(pixels / step) for pixels, step in zip(shift, stride, strict=True))
+            errors[name].append(equivariance_error(map, moved[name], pixels, _margins(stride, margin)))
+    return errors
+
+
+def _stride(size: Sequence[int], sides: Sequence[int]) -> tuple[Fraction, Fraction]:
+    return Fraction(size[0], sides[0]), Fraction(size[1], sides[1])
+
+
+def _margins(stride: tuple[Fraction, Fraction], margin: int) -> tuple[int, int]:
+    return ceil(margin / stride[0]), ceil(margin / stride[1])
