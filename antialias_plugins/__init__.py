@@ -19,7 +19,16 @@ from antialias_plugins.conversion import (
     plan_antialias,
     revert_antialias,
 )
-from antialias_plugins.layers import AdaptiveBlurPool2d, BlurPool2d, FrequencyLowCutPool2d, MaxBlurPool2d
+from antialias_plugins.layers import (
+    AdaptiveBlurPool2d,
+    AdaptivePolyphasePool2d,
+    BlurPool2d,
+    FrequencyLowCutPool2d,
+    LearnablePolyphasePool2d,
+    MaxBlurPool2d,
+    PolyphaseUnpool2d,
+    TranslationInvariantPolyphasePool2d,
+)
 from antialias_plugins.version import __version__
 
 if find_spec('mmengine') is not None:
@@ -27,11 +36,15 @@ if find_spec('mmengine') is not None:
 
 __all__ = [
     'AdaptiveBlurPool2d',
+    'AdaptivePolyphasePool2d',
     'AntialiasPlan',
     'AntialiasWarning',
     'BlurPool2d',
     'FrequencyLowCutPool2d',
+    'LearnablePolyphasePool2d',
     'MaxBlurPool2d',
+    'PolyphaseUnpool2d',
+    'TranslationInvariantPolyphasePool2d',
     'UnsupportedModelError',
     '__version__',
     'checkpoints',

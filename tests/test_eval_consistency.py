@@ -11,8 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.evaluation.conftest import photographs as photographs
+from tests.openmmlab.tiny import build, segmentation_config, write_noise
 
 TOOL = Path(__file__).parents[1] / 'tools/eval_consistency.py'
 SMALL = ['--model', 'resnet18', '--img-size', '48', '--max-shift', '16', '--workers', '0']
@@ -57,6 +59,34 @@ def test_twice_the_same(run, photographs, tmp_path):
         reports.append(json.loads(path.read_text())['consistency'])
     assert reports[0]['mean'] == reports[1]['mean']
     assert reports[0]['interval'] == reports[1]['interval']
+
+
+def test_config(run, tmp_path, capsys):
+    config = segmentation_config(write_noise(tmp_path / 'data'), tmp_path)
+    torch.save(build(config.copy()).model.state_dict(), tmp_path / 'a.pth')
+    config.dump(tmp_path / 'a.py')
+    options = ['--max-shift', '16', '--boundary', '2', '--cfg-options', 'test_evaluator.iou_metrics=["mIoU","mDice"]']
+    run('--config', tmp_path / 'a.py', '--checkpoint', tmp_path / 'a.pth', '--json', tmp_path / 'a.json', *options)
+    report, out = json.loads((tmp_path / 'a.json').read_text()), capsys.readouterr().out
+    assert re.search(rf'\nmASSC +{100 * report["consistency"]["mean"]:.2f} ', out)
+    assert re.search(r'a\.py: 5 images, .* the network alone: .* which cost \d+\.\d+ plain passes\n', out)
+    assert {'mIoU', 'mDice'} <= report['accuracy'].keys()
+    assert report.keys() >= {'settings', 'accuracy', 'consistency', 'images_per_second', 'environment'}
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ([], 'checkpoint must be given with a config, got none'),
+        (['--checkpoint', 'a.pth', '--pretrained'], 'pretrained must not be given with a config'),
+        (['--checkpoint', 'a.pth', '--img-size', '48'], 'img_size must not be given for configs, .* got 48'),
+        (['--checkpoint', 'a.pth'], 'checkpoint must be a file, got a.pth'),
+    ],
+    ids=['no-checkpoint', 'pretrained', 'img-size', 'missing'],
+)
+def test_one_message_about_a_config(options, message, run):
+    with pytest.raises(SystemExit, match=f'^eval_consistency.py: .*{message}'):
+        run('--config', 'a.py', *options)
 
 
 def unreadable(folder):

@@ -4,7 +4,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 
@@ -15,25 +14,11 @@ from tqdm import tqdm
 from antialias_plugins.evaluation.classifier import Classifier
 from antialias_plugins.evaluation.folder import Sample, UnreadableImage, ViewFolder, collate
 from antialias_plugins.evaluation.margin import label_margins, top_margin
-from antialias_plugins.metrics import ClassificationConsistency, ShiftConsistency, mean_interval
+from antialias_plugins.evaluation.result import Evaluation
+from antialias_plugins.metrics import ShiftConsistency, mean_interval
+from antialias_plugins.stopwatch import Stopwatch
 
 RANKS = (1, 5)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Accuracy and consistency of a classifier.
-
-    Attributes:
-        accuracy: By rank (1, 5), the share of images whose label is among as many top classes, and the half-width of
-            its 95 % interval. Empty without labels; a rank that is not below the number of classes is left out.
-        consistency: Consistency of the views.
-        images_per_second: Images, with all their views, from files to figures.
-    """
-
-    accuracy: dict[int, tuple[float, float | None]]
-    consistency: ClassificationConsistency
-    images_per_second: float
 
 
 def evaluate(
@@ -73,19 +58,24 @@ def evaluate(
         )
     correct: list[tuple[bool, ...]] = []
     consistency = ShiftConsistency(folder.plan)
+    plain_time, views_time = Stopwatch(), Stopwatch()
     start = time.perf_counter()
     with tqdm(total=len(folder), unit='image', disable=not progress) as bar:
         for sample in _load(folder, batch_size, workers, classifier.device.type == 'cuda'):
             labels = sample.label.tolist() if labelled else [None] * len(sample.index)
             if labelled:
-                correct += _correct(classifier, sample, folder.classes)
-            views = torch.stack([classifier(view, top_margin) for view in sample.views.unbind(1)], 1)
+                with plain_time.lap(len(labels)):
+                    correct += _correct(classifier, sample, folder.classes)
+            with views_time.lap(len(labels)):
+                views = torch.stack([classifier(view, top_margin) for view in sample.views.unbind(1)], 1)
             for index, logits, label in zip(sample.index.tolist(), views, labels, strict=True):
                 consistency.add(index, logits, label)
             bar.update(len(labels))
     speed = len(folder) / (time.perf_counter() - start)
-    accuracy = {rank: mean_interval(values) for rank, values in zip(RANKS, zip(*correct, strict=True), strict=False)}
-    return Evaluation(accuracy, consistency.compute(), speed)
+    ranks = zip(RANKS, zip(*correct, strict=True), strict=False)
+    accuracy = {f'top{rank}': mean_interval(values) for rank, values in ranks}
+    parameters = sum(parameter.numel() for parameter in classifier.network.parameters())
+    return Evaluation(accuracy, consistency.compute(), parameters, speed, plain_time.rate, views_time.rate)
 
 
 def _correct(classifier: Classifier, sample: Sample, classes: int) -> list[tuple[bool, ...]]:

@@ -27,6 +27,13 @@ def check_count(name: str, value: int, minimum: int = 1) -> int:
     return value
 
 
+def check_positive(name: str, value: float) -> float:
+    """Return `value` if it is a number greater than 0, else raise."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise ValueError(f'{name} must be a number greater than 0, got {value!r}')
+    return value
+
+
 def check_pair(name: str, value: int | Sequence[int], minimum: int = 1) -> tuple[int, int]:
     """Return ``(vertical, horizontal)`` for an integer or a pair of integers of at least `minimum`, else raise."""
     pair = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value, value)

@@ -55,7 +55,8 @@ def undo_loss(features: Tensor, input: Tensor, max_shift: int = 2, border: str =
     check_count('max_shift', max_shift, 0)
     check_choice('border', border, BORDERS)
     shift = torch.randint(-max_shift, max_shift + 1, (2,), device=input.device)
-    return F.mse_loss(features, shift_map(input.detach(), shift, border))
+    wide = torch.promote_types(features.dtype, torch.float32)
+    return F.mse_loss(features.to(wide), shift_map(input.detach(), shift, border).to(wide))
 
 
 def shift_map(input: Tensor, shift: Tensor, border: str = 'zeros') -> Tensor:

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from antialias_plugins import kernels
-from antialias_plugins.functional.arguments import check_choice, check_count
+from antialias_plugins.functional.arguments import check_choice, check_count, check_positive
 from antialias_plugins.layers.phase_link import PhaseLink
 from antialias_plugins.layers.polyphase_pool import PolyphasePool2d
 
@@ -18,8 +18,8 @@ class LearnablePolyphasePool2d(PolyphasePool2d):
     From `Learnable Polyphase Sampling for Shift Invariant and Equivariant Convolutional Networks
     <https://arxiv.org/abs/2210.08001>`_ (Rojas-Gomez et al., 2022). The logit of a component is the mean of
     ``conv2(relu(conv1(component)))``. In eval mode the component of the largest logit is taken unchanged (the first
-    among equals). In train mode the output is a sum of all components, whose random weights are drawn near that choice:
-    the nearer, the lower the temperature. Lower it during training, see `antialias_plugins.layers.set_temperature`.
+    among equals). In train mode the output is a sum of all components, whose random weights single one out: the more,
+    the lower the temperature. Lower it during training, see `antialias_plugins.layers.scheduled_temperature`.
 
     Args:
         channels: C.
@@ -64,7 +64,7 @@ class LearnablePolyphasePool2d(PolyphasePool2d):
         sampling: str = 'gumbel',
     ) -> None:
         super().__init__(check_count('channels', channels), stride, filt_size, padding_mode)
-        self.temperature = check_temperature(temperature)
+        self.temperature = check_positive('temperature', temperature)
         self.sampling = check_choice('sampling', sampling, SAMPLINGS)
         hidden = channels if hid_channels is None else check_count('hid_channels', hid_channels)
         self.conv1 = nn.Conv2d(channels, hidden, 3)
@@ -99,35 +99,3 @@ class LearnablePolyphasePool2d(PolyphasePool2d):
     def extra_repr(self) -> str:
         """List the arguments."""
         return f'{super().extra_repr()}, temperature={self.temperature}, sampling={self.sampling!r}'
-
-
-def check_temperature(value: float) -> float:
-    """Return `value` if it is a number greater than 0, else raise."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise ValueError(f'temperature must be a number greater than 0, got {value!r}')
-    return value
-
-
-def set_temperature(model: nn.Module, temperature: float) -> int:
-    """Set the temperature of every `LearnablePolyphasePool2d` of a network.
-
-    Args:
-        model: the network.
-        temperature: greater than 0.
-
-    Returns:
-        The number of such layers.
-
-    Raises:
-        ValueError: if `temperature` is not a number greater than 0.
-
-    Example:
-        >>> model = nn.Sequential(LearnablePolyphasePool2d(4), nn.ReLU())
-        >>> set_temperature(model, 0.5), model[0].temperature
-        (1, 0.5)
-    """
-    check_temperature(temperature)
-    layers = [layer for layer in model.modules() if isinstance(layer, LearnablePolyphasePool2d)]
-    for layer in layers:
-        layer.temperature = temperature
-    return len(layers)

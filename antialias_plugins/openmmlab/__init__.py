@@ -5,9 +5,31 @@ Importing this package needs mmengine only; mmseg, mmdet and mmpretrain are impo
 
 from mmengine.config.utils import MODULE2PACKAGE
 
-from antialias_plugins.openmmlab import antialiased, layers, loops, runner, segmentation, train_loop
+from antialias_plugins.openmmlab import (
+    antialiased,
+    dataset_check_hook,
+    hooks,
+    layers,
+    loops,
+    psnr,
+    runner,
+    segmentation,
+    temperature,
+    train_loop,
+)
 
-__all__ = ['antialiased', 'layers', 'loops', 'runner', 'segmentation', 'train_loop']
+__all__ = [
+    'antialiased',
+    'dataset_check_hook',
+    'hooks',
+    'layers',
+    'loops',
+    'psnr',
+    'runner',
+    'segmentation',
+    'temperature',
+    'train_loop',
+]
 
 # mmengine.hub.get_config('antialias_plugins::deeplabv3plus/….py') finds the configs that the package carries
 MODULE2PACKAGE.setdefault('antialias_plugins', 'antialias_plugins')

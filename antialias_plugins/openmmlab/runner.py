@@ -1,4 +1,7 @@
-"""mmengine's runner on machines without an accelerator, where mmseg's ``--amp`` and ``--launcher`` work too."""
+"""mmengine's runner on machines without an accelerator, where mmseg's ``--amp`` and ``--launcher`` work too.
+
+It also tells hooks of the data before the data sets are built.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +12,7 @@ from mmengine.device import get_device
 from mmengine.dist import is_distributed
 from mmengine.optim import OptimWrapper
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
 
@@ -23,6 +26,9 @@ class PortableRunner(Runner):
       for the CPU: ``--cfg-options env_cfg.dist_cfg.backend=gloo``;
     - ``AmpOptimWrapper`` (``--amp``) becomes `BFloat16OptimWrapper`.
 
+    Hooks that have a method ``before_build(runner, name, dataloader)`` are called before a loop builds its data loader,
+    with the name of its config and the config: earlier than ``before_run``, which finds the data sets built.
+
     The tools of the OpenMMLab packages take it from the config: ``runner_type = 'PortableRunner'``.
     """
 
@@ -31,6 +37,21 @@ class PortableRunner(Runner):
         if self.distributed and get_device() == 'cpu' and not is_distributed():
             torch.distributed.init_process_group(**env_cfg['dist_cfg'])
         super().setup_env(env_cfg)
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the training loop, after the hooks have seen its data."""
+        self.call_hook('before_build', name='train_dataloader', dataloader=self._train_dataloader)
+        return super().build_train_loop(loop)
+
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the validation loop, after the hooks have seen its data."""
+        self.call_hook('before_build', name='val_dataloader', dataloader=self._val_dataloader)
+        return super().build_val_loop(loop)
+
+    def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the test loop, after the hooks have seen its data."""
+        self.call_hook('before_build', name='test_dataloader', dataloader=self._test_dataloader)
+        return super().build_test_loop(loop)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap the model for several processes, without the number of a GPU."""

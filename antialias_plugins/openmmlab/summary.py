@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import hypot
 from typing import Any
 
+from antialias_plugins.markdown import markdown_table
 from antialias_plugins.openmmlab.experiment import Experiment
 
 Numbers = Mapping[str, Any]
@@ -27,11 +28,7 @@ def numbers(experiment: Experiment, parameters: int) -> dict[str, Any]:
 
 def format_table(methods: Mapping[str, Numbers]) -> str:
     """Return the numbers as a Markdown table with aligned columns, one row per method."""
-    rows = [_HEADER, *(_row(name, method) for name, method in methods.items())]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rule = ['-' * widths[0], *('-' * (width - 1) + ':' for width in widths[1:])]
-    lines = [_line(row, widths) for row in (rows[0], rule, *rows[1:])]
-    return '\n'.join(lines)
+    return markdown_table(_HEADER, [_row(name, method) for name, method in methods.items()])
 
 
 def compare_consistency(methods: Mapping[str, Numbers]) -> list[str]:
@@ -61,11 +58,6 @@ def _row(name: str, method: Numbers) -> Sequence[str]:
         f'{method["seconds_per_iteration"]:.3f}',
         f'{method["parameters"]:,}',
     )
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = zip(cells, widths, strict=True)
-    return '| ' + ' | '.join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]) + ' |'
 
 
 def _compare(name: str, method: Numbers, base: str, reference: Numbers) -> str:

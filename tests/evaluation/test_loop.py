@@ -61,7 +61,7 @@ def test_matches_a_loop_over_the_files(network, photographs):
     both = [a and s for a, s in zip(agree, some, strict=True)]
     result = run(network, photographs)
     assert 0 < sum(agree) < 7
-    assert result.accuracy[1][0] == sum(a == b for a, b in zip(centres, labels, strict=True)) / 7
+    assert result.accuracy['top1'][0] == sum(a == b for a, b in zip(centres, labels, strict=True)) / 7
     assert result.consistency.mean == sum(agree) / 7
     assert result.consistency.correct_mean == sum(both) / sum(some)
     assert result.consistency.images == 7
@@ -95,7 +95,7 @@ def test_top_five(network, photographs, tmp_path):
     network.fc.bias.data = torch.arange(6.0)
     result = run(network, tmp_path)
     # The same answer to six images of six classes: right once, and among the top five but once.
-    assert (result.accuracy[1][0], result.accuracy[5][0]) == (1 / 6, 5 / 6)
+    assert (result.accuracy['top1'][0], result.accuracy['top5'][0]) == (1 / 6, 5 / 6)
     assert result.consistency.mean == 1.0
 
 

@@ -6,7 +6,10 @@ from antialias_plugins.evaluation import Evaluation, format_report, write_report
 from antialias_plugins.metrics import ClassificationConsistency
 
 EVALUATION = Evaluation(
-    {1: (0.75, 0.0125), 5: (1.0, 0.0)}, ClassificationConsistency(0.9, 0.02, 50, 0.015, 0.001, 0.95, 0.03), 12.5
+    {'top1': (0.75, 0.0125), 'top5': (1.0, 0.0)},
+    ClassificationConsistency(0.9, 0.02, 50, 0.015, 0.001, 0.95, 0.03),
+    parameters=1000,
+    images_per_second=12.5,
 )
 TABLE = """
                                 %
@@ -27,7 +30,7 @@ change of top probability    1.50
     ('evaluation', 'table'),
     [
         (EVALUATION, TABLE),
-        (Evaluation({}, ClassificationConsistency(0.9, None, 50, 0.015, None), 12.5), BARE_TABLE),
+        (Evaluation({}, ClassificationConsistency(0.9, None, 50, 0.015, None), 1000, 12.5), BARE_TABLE),
     ],
     ids=['all', 'bare'],
 )

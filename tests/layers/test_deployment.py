@@ -47,12 +47,10 @@ LAYERS = {
     'adaptive': lambda: AdaptiveBlurPool2d(8),
     'low-cut': lambda: FrequencyLowCutPool2d(8),
     'low-cut-hamming': lambda: FrequencyLowCutPool2d(8, (3, 2), 'hamming'),
-    'aps': lambda: AdaptivePolyphasePool2d(8),
     'aps-blur': lambda: AdaptivePolyphasePool2d(8, (3, 2), 3, norm='linf', padding_mode='zeros'),
-    'lps': lambda: LearnablePolyphasePool2d(8, filt_size=2, hid_channels=4),
     'tips': lambda: TranslationInvariantPolyphasePool2d(8),
     'aps-linked': lambda: Linked(AdaptivePolyphasePool2d(8), AdaptivePolyphasePool2d(8, filt_size=3)),
-    'lps-linked': lambda: Linked(LearnablePolyphasePool2d(8), LearnablePolyphasePool2d(8)),
+    'lps-linked': lambda: Linked(LearnablePolyphasePool2d(8, hid_channels=4), LearnablePolyphasePool2d(8, filt_size=2)),
     'adaptive-joint': lambda: AdaptiveBlurPool2d(8, 3, 3, groups=2, softmax='joint'),
 }
 SIDES = {'usual': (9, 8), 'smaller-than-the-filter': (2, 1)}

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from antialias_plugins.functional import polyphase_components, select_component
-from antialias_plugins.layers import LearnablePolyphasePool2d, PhaseLink, set_temperature
+from antialias_plugins.layers import LearnablePolyphasePool2d, PhaseLink
 
 SAMPLINGS = ['gumbel', 'straight-through', 'softmax']
 NUMPY_MODES = {'zeros': 'constant', 'reflect': 'reflect', 'replicate': 'edge', 'circular': 'wrap'}
@@ -136,12 +136,6 @@ def test_trains_in_a_distributed_network(tmp_path):
         torch.testing.assert_close(actual.grad, expected.grad)
 
 
-def test_temperature_of_a_network_is_set():
-    layers = [LearnablePolyphasePool2d(3), nn.ReLU(), nn.Sequential(LearnablePolyphasePool2d(3))]
-    assert set_temperature(nn.Sequential(*layers), 0.25) == 2
-    assert layers[0].temperature == layers[2][0].temperature == 0.25
-
-
 def test_repr():
     assert repr(LearnablePolyphasePool2d(4, hid_channels=2)).startswith(
         "LearnablePolyphasePool2d(\n  4, stride=(2, 2), filt_size=1, padding_mode='circular', temperature=1.0, "
@@ -165,8 +159,3 @@ def test_repr():
 def test_mistakes_are_explained(arguments, message):
     with pytest.raises(ValueError, match=message):
         LearnablePolyphasePool2d(**{'channels': 3, **arguments})
-
-
-def test_temperature_must_be_positive():
-    with pytest.raises(ValueError, match='temperature must be a number greater than 0, got -1'):
-        set_temperature(nn.ReLU(), -1)

@@ -1,114 +1,61 @@
-import json
 import os
-import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import mmseg
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
 from mmengine.evaluator import Evaluator
-from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement, PixelData
-from PIL import Image
 from torch.nn.functional import pad
 from torch.utils.data import DataLoader, RandomSampler
 
 from antialias_plugins.metrics import mean_segmentation_consistency
 from antialias_plugins.openmmlab.loops import ShiftConsistencyTestLoop
-
-IMAGES, HEIGHT, WIDTH, MAX_SHIFT = 5, 64, 96, 16
-LOAD, LABEL, PACK = (dict(type=name) for name in ('LoadImageFromFile', 'LoadAnnotations', 'PackSegInputs'))
-
-
-def write_cityscapes(root, images, labels):
-    """Write pictures and maps of train ids where `CityscapesDataset` looks for them."""
-    for folder, suffix, arrays in (('leftImg8bit', 'leftImg8bit', images), ('gtFine', 'gtFine_labelTrainIds', labels)):
-        (root / folder / 'val' / 'toy').mkdir(parents=True)
-        for index, array in enumerate(arrays):
-            path = root / folder / 'val' / 'toy' / f'toy_{index}_{suffix}.png'
-            Image.fromarray(array.astype(np.uint8)).save(path)
-    return root
+from tests.openmmlab.tiny import (
+    HEIGHT,
+    IMAGES,
+    LABEL,
+    LOAD,
+    MAX_SHIFT,
+    PACK,
+    WIDTH,
+    build,
+    run_on_two_processes,
+    scale_up,
+    segmentation_config,
+    write_cityscapes,
+    write_noise,
+)
 
 
 @pytest.fixture(scope='module')
 def cityscapes(tmp_path_factory):
     """A few pictures of blocky noise, half of whose pixels have a label to be ignored."""
-    generator = np.random.default_rng(0)
-    images = generator.integers(256, size=(IMAGES, HEIGHT // 4, WIDTH // 4, 3)).repeat(4, 1).repeat(4, 2)
-    labels = generator.integers(19, size=(IMAGES, HEIGHT, WIDTH))
-    labels[:, :, : WIDTH // 2] = 255
-    return write_cityscapes(tmp_path_factory.mktemp('cityscapes'), images, labels)
+    return write_noise(tmp_path_factory.mktemp('cityscapes'))
 
 
 @pytest.fixture(scope='module')
 def checkpoint(tmp_path_factory):
     """Weights of the network of `config`: scaled up, so that it predicts more than one class."""
     path = tmp_path_factory.mktemp('checkpoint') / 'tiny.pth'
-    network = Runner.from_cfg(config(path.parent, path.parent)).model
-    torch.nn.init.normal_(network.decode_head.conv_seg.weight)
+    network = build(segmentation_config(path.parent, path.parent)).model
+    scale_up(network.decode_head.conv_seg)
     torch.save(network.state_dict(), path)
     return path
-
-
-def config(data_root, work_dir, **loop):
-    """A tiny FCN on `data_root`, tested by our loop."""
-    norm = dict(type='BN')
-    return Config(
-        dict(
-            default_scope='mmseg',
-            custom_imports=dict(imports=['antialias_plugins.openmmlab.loops'], allow_failed_imports=False),
-            model=dict(
-                type='EncoderDecoder',
-                data_preprocessor=dict(
-                    type='SegDataPreProcessor', mean=[127.5] * 3, std=[60.0] * 3, bgr_to_rgb=True, size=(HEIGHT, WIDTH)
-                ),
-                backbone=dict(type='ResNetV1c', depth=18, base_channels=8, stem_channels=8, norm_cfg=norm),
-                decode_head=dict(
-                    type='FCNHead', in_channels=64, channels=8, num_convs=1, num_classes=19, norm_cfg=norm
-                ),
-                test_cfg=dict(mode='whole'),
-            ),
-            test_dataloader=dict(
-                batch_size=1,
-                num_workers=0,
-                sampler=dict(type='DefaultSampler', shuffle=False),
-                dataset=dict(
-                    type='CityscapesDataset',
-                    data_root=str(data_root),
-                    data_prefix=dict(img_path='leftImg8bit/val', seg_map_path='gtFine/val'),
-                    pipeline=[LOAD, LABEL, PACK],
-                ),
-            ),
-            test_evaluator=dict(type='IoUMetric', iou_metrics=['mIoU']),
-            test_cfg=dict(type='ShiftConsistencyTestLoop', max_shift=MAX_SHIFT) | loop,
-            default_hooks=dict(visualization=dict(type='SegVisualizationHook')),
-            env_cfg=dict(dist_cfg=dict(backend='gloo'), mp_cfg=dict(opencv_num_threads=1)),
-            model_wrapper_cfg=dict(type='MMDistributedDataParallel', device_ids=None),
-            visualizer=dict(type='SegLocalVisualizer', name=f'visualizer_{Path(work_dir).name}'),
-            experiment_name=Path(work_dir).name,
-            work_dir=str(work_dir),
-            log_level='WARNING',
-            randomness=dict(seed=0),
-        )
-    )
 
 
 @pytest.fixture
 def runner(cityscapes, checkpoint, tmp_path):
     """Build a runner after merging dotted keys into the config."""
 
-    def build(options=(), **loop):
-        cfg = config(cityscapes, tmp_path, **loop)
-        cfg.load_from = str(checkpoint)
-        cfg.merge_from_dict(dict(options))
-        return Runner.from_cfg(cfg)
+    def build_runner(options=(), **loop):
+        cfg = segmentation_config(cityscapes, tmp_path, **loop)
+        return build(cfg, {'load_from': str(checkpoint)} | dict(options))
 
-    return build
+    return build_runner
 
 
 def measure(runner, divisor=1):
@@ -137,9 +84,9 @@ def measure(runner, divisor=1):
 @pytest.fixture(scope='module')
 def expected(cityscapes, checkpoint, tmp_path_factory):
     """The metrics of mmengine's test loop, and the consistency."""
-    cfg = config(cityscapes, tmp_path_factory.mktemp('expected'))
-    cfg.load_from, cfg.test_cfg = str(checkpoint), dict(type='TestLoop')
-    runner = Runner.from_cfg(cfg)
+    cfg = segmentation_config(cityscapes, tmp_path_factory.mktemp('expected'))
+    cfg.test_cfg = dict(type='TestLoop')
+    runner = build(cfg, {'load_from': str(checkpoint)})
     return runner.test() | measure(runner)
 
 
@@ -158,30 +105,9 @@ def test_can_be_run_again(runner, expected):
     assert runner.test() == runner.test() == expected
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(('localhost', 0))
-        return listener.getsockname()[1]
-
-
 def test_two_processes_of_mmsegs_own_tool(cityscapes, checkpoint, expected, tmp_path):
     """Five images on two processes: the sampler repeats the first one, which must not count twice."""
-    config(cityscapes, tmp_path).dump(tmp_path / 'config.py')
-    tool = Path(mmseg.__file__).parent / '.mim' / 'tools' / 'test.py'
-    command = [sys.executable, tool, tmp_path / 'config.py', checkpoint, '--launcher', 'pytorch']
-    # mmengine selects the GPU of number LOCAL_RANK, none for a negative one.
-    shared = dict(MASTER_ADDR='localhost', MASTER_PORT=str(free_port()), WORLD_SIZE='2', LOCAL_RANK='-1')
-    environment = os.environ | shared | dict(CUDA_VISIBLE_DEVICES='', PYTHONPATH=os.pathsep.join(sys.path))
-    # Every rank dumps its metrics into its work directory, and two ranks writing one file garble it.
-    folders = [tmp_path / f'rank{rank}' for rank in range(2)]
-    processes = [
-        subprocess.Popen([*command, '--work-dir', folder], env=environment | dict(RANK=str(rank)))
-        for rank, folder in enumerate(folders)
-    ]
-    assert [process.wait(timeout=100) for process in processes] == [0, 0]
-    for folder in folders:
-        (log,) = folder.glob('*/*.json')
-        logged = json.loads(log.read_text())
+    for logged in run_on_two_processes(mmseg, segmentation_config(cityscapes, tmp_path), checkpoint, tmp_path):
         assert {name: logged[name] for name in expected} == expected
 
 
@@ -209,7 +135,7 @@ def test_fp16_holds_for_the_views_too(runner, fp16):
 def stub_runner(runner):
     """Build a runner around a stand-in for the network, without usual metrics."""
 
-    def build(model, root=None, pipeline=None, **loop):
+    def build_runner(model, root=None, pipeline=None, **loop):
         options = {'load_from': None, 'test_evaluator': []}
         if root is not None:
             options['test_dataloader.dataset.data_root'] = str(root)
@@ -219,7 +145,7 @@ def stub_runner(runner):
         built.model = model
         return built
 
-    return build
+    return build_runner
 
 
 class DarkIsRandom(torch.nn.Module):
@@ -269,9 +195,9 @@ def test_views_are_padded_as_images_are(runner, test_cfg):
     assert metrics.items() >= measure(runner, divisor=28).items()
 
 
-class Classifier(torch.nn.Module):
+class Detector(torch.nn.Module):
     def test_step(self, data):
-        return [BaseDataElement(pred_score=torch.ones(2)) for _ in data['inputs']]
+        return [BaseDataElement(pred_instances=torch.ones(2)) for _ in data['inputs']]
 
 
 TWO_SCALES = dict(
@@ -282,13 +208,17 @@ TWO_SCALES = dict(
 @pytest.mark.parametrize(
     ('model', 'options', 'message'),
     [
-        (Classifier(), {}, r"model must predict pred_sem_seg, .* got BaseDataElement with \['pred_score'\]"),
+        (Detector(), {}, r'model must predict pred_sem_seg .* or pred_score .*, got .*pred_instances'),
         (DarkIsRandom(), dict(pipeline=[LOAD, TWO_SCALES]), 'test-time augmentation, got a (list|tuple) per image'),
         (DarkIsRandom(), dict(max_shift=HEIGHT), 'max_shift must not exceed half .* got 64 for an image of 64x96'),
         (DarkIsRandom(), dict(max_shift=0), 'max_shift must be at least 2, .* got 0'),
         (DarkIsRandom(), dict(seed=-1), 'seed must be at least 0, got -1'),
+        (DarkIsRandom(), dict(crop_size=32), 'options must be for semantic segmentation, .* got crop_size'),
+        (DarkIsRandom(), dict(crop_size=32, ignore_index=0), 'options must all be of one kind .* got .*ignore_index'),
+        (DarkIsRandom(), dict(max_shfit=3), 'options must all be of one kind .* got .*max_shfit'),
+        (DarkIsRandom(), dict(images=0), 'images must be at least 1, or None for all, got 0'),
     ],
-    ids=['classifier', 'test-time-augmentation', 'small-image', 'max_shift', 'seed'],
+    ids=['detector', 'test-time-augmentation', 'small-image', 'max_shift', 'seed', 'task', 'tasks', 'typo', 'images'],
 )
 def test_bad_setting(stub_runner, model, options, message):
     with pytest.raises(ValueError, match=message):

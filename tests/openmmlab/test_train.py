@@ -1,5 +1,6 @@
 """mmseg's own tools, byte for byte as installed, on our configs."""
 
+import json
 import re
 import signal
 import sys
@@ -21,18 +22,31 @@ def losses(output):
     return [float(value) for value in re.findall(r'Iter\(train\).* loss: (\S+)', output)]
 
 
+def validated(folder):
+    """The metrics of the last validation."""
+    log = max(folder.glob('*/vis_data/scalars.json'))
+    return json.loads(log.read_text().splitlines()[-1])
+
+
 @pytest.fixture(scope='module')
-def trained(run_mmseg_tool, tiny, tmp_path_factory):
+def measured(tiny):
+    """The options of `tiny`, with a hook that measures the consistency of all images at the validation."""
+    hook = {'type': 'ShiftConsistencyHook', 'images': None, 'max_shift': 8}
+    return tiny | {f'default_hooks.consistency.{key}': value for key, value in hook.items()}
+
+
+@pytest.fixture(scope='module')
+def trained(run_mmseg_tool, measured, tmp_path_factory):
     """The folder of a training that nobody interrupted."""
     folder = tmp_path_factory.mktemp('trained')
-    output = run_mmseg_tool('train.py', DDAC, '--work-dir', folder, options=tiny)
+    output = run_mmseg_tool('train.py', DDAC, '--work-dir', folder, options=measured)
     assert len(losses(output)) == 6
     return folder
 
 
-def test_killed_training_ends_with_the_same_weights(trained, start_mmseg_tool, run_mmseg_tool, tiny, tmp_path):
+def test_killed_training_ends_with_the_same_weights(trained, start_mmseg_tool, run_mmseg_tool, measured, tmp_path):
     with (tmp_path / 'killed.log').open('w') as log:
-        process = start_mmseg_tool('train.py', DDAC, '--work-dir', tmp_path, options=tiny, log=log)
+        process = start_mmseg_tool('train.py', DDAC, '--work-dir', tmp_path, options=measured, log=log)
         while process.poll() is None and not (tmp_path / 'last_checkpoint').exists():
             time.sleep(0.01)
         process.kill()
@@ -41,12 +55,14 @@ def test_killed_training_ends_with_the_same_weights(trained, start_mmseg_tool, r
 
     # Data loader workers are another thing that must not matter.
     output = run_mmseg_tool(
-        'train.py', DDAC, '--work-dir', tmp_path, '--resume', options=tiny | {'train_dataloader.num_workers': 2}
+        'train.py', DDAC, '--work-dir', tmp_path, '--resume', options=measured | {'train_dataloader.num_workers': 2}
     )
 
     assert len(losses(output)) < 6
     expected, resumed = weights(trained / 'iter_6.pth'), weights(tmp_path / 'iter_6.pth')
     torch.testing.assert_close(resumed, expected, rtol=0, atol=0)
+    for name in ('mIoU', 'mASSC', 'mASSC_interval'):
+        assert validated(tmp_path)[name] == validated(trained)[name]
 
 
 def test_test_reports_accuracy_and_consistency(trained, run_mmseg_tool, tiny, tmp_path):
@@ -55,6 +71,8 @@ def test_test_reports_accuracy_and_consistency(trained, run_mmseg_tool, tiny, tm
     found = {name: float(value) for name, value in re.findall(r'(mIoU|mASSC): (\d+\.\d+)', output)}
     assert found.keys() == {'mIoU', 'mASSC'}
     assert all(0 <= value <= 100 for value in found.values())
+    # What the hook measured on the same images at the end of the training.
+    assert found['mASSC'] == pytest.approx(validated(trained)['mASSC'], abs=1e-4)
 
 
 def test_accumulated_gradients_change_the_weights_once(run_mmseg_tool, tiny, tmp_path):

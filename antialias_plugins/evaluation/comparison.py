@@ -1,0 +1,146 @@
+"""Several models, evaluated alike, next to each other."""
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from antialias_plugins.environment import describe_environment
+from antialias_plugins.evaluation.model import Model
+from antialias_plugins.evaluation.report import as_record
+from antialias_plugins.evaluation.settings import Settings
+from antialias_plugins.files import replacing
+from antialias_plugins.markdown import markdown_table
+
+Record = dict[str, Any]
+
+HEADLINES = {'top1': 'top-1 (%)', 'mIoU': 'mIoU (%)'}
+"""The accuracy by which models are compared, and the title of its column."""
+
+
+class Comparison:
+    """Records of models in a file, so that an interrupted comparison goes on where it was.
+
+    A record counts as long as the settings and the contents of the model's files are those with which it was made; of
+    the images only the folder's name is known. Records of other models or settings stay in the file.
+
+    Args:
+        settings: How all models are evaluated.
+        path: JSON file of the records; ``None`` to keep none. It need not exist.
+
+    Raises:
+        ValueError: If the file holds something else.
+    """
+
+    def __init__(self, settings: Settings, path: Path | None = None) -> None:
+        self.settings = settings
+        self.path = path
+        self._records: list[Record] = _read(path) if path is not None and path.exists() else []
+
+    def measure(self, text: str, model: Model, progress: bool = True) -> Record:
+        """Return the record of a model, after evaluating it if need be, and write the file.
+
+        Args:
+            text: How the command line names it.
+            model: The model.
+            progress: Whether to show a progress bar.
+
+        Raises:
+            ValueError: If it cannot be evaluated.
+        """
+        key = self._key(text, model)  # before the evaluation, during which a file may change
+        found = next((record for record in self._records if key.items() <= record.items()), None)
+        if found is not None:
+            return found
+        evaluation = model.evaluate(self.settings, progress)
+        results = as_record(evaluation) | {'prepared': dict(evaluation.prepared), 'environment': describe_environment()}
+        self._records.append(json.loads(json.dumps(key | results)))  # as it will be read again, with lists for tuples
+        if self.path is not None:
+            with replacing(self.path) as partial:
+                partial.write_text(json.dumps({'models': self._records}, indent=2) + '\n')
+        return self._records[-1]
+
+    def _key(self, text: str, model: Model) -> Record:
+        settings = asdict(self.settings)
+        settings['data_dir'] = None if self.settings.data_dir is None else str(self.settings.data_dir)
+        return {'model': text, 'settings': settings, 'files': model.fingerprint()}
+
+
+def short_names(models: Mapping[str, Model]) -> list[str]:
+    """Return what to call models, by their texts: as short as tells them apart."""
+    names = [model.short_name for model in models.values()]
+    return names if len(set(names)) == len(names) else list(models)
+
+
+def headline(records: Mapping[str, Record]) -> str | None:
+    """Return the name of the accuracy by which models are compared; ``None`` if none has any.
+
+    Raises:
+        ValueError: If the models do not do the same: their accuracies have different names.
+    """
+    found = {model: next((name for name in HEADLINES if name in records[model]['accuracy']), None) for model in records}
+    if len(set(found.values())) > 1:
+        told = ', '.join(f'{name or "no accuracy"} of {model}' for model, name in found.items())
+        raise ValueError(f'models must do the same, got {told}')
+    return next(iter(found.values()))
+
+
+def rows(records: Mapping[str, Record]) -> list[dict[str, Any]]:
+    """Return one row per model, of plain numbers: shares in percent, parameters, and images per second."""
+    accuracy = headline(records)
+    return [{'model': name, **_numbers(record, accuracy)} for name, record in records.items()]
+
+
+def format_comparison(records: Mapping[str, Record]) -> str:
+    """Return the rows as a table in Markdown; images per second are those of plain inference, where it was measured."""
+    accuracy = headline(records)
+    kind = 'mASSC' if accuracy == 'mIoU' else 'consistency'
+    titles = [HEADLINES[accuracy]] if accuracy else []
+    header = ['model', *titles, f'{kind} (%), 95 % interval', 'parameters (M)', 'images / s']
+    return markdown_table(header, [_cells(row, accuracy) for row in rows(records)])
+
+
+def write_csv(path: Path, records: Mapping[str, Record]) -> None:
+    """Write the rows, with a header."""
+    table = rows(records)
+    with replacing(path) as partial, partial.open('w', newline='') as file:
+        writer = csv.DictWriter(file, table[0])
+        writer.writeheader()
+        writer.writerows(table)
+
+
+def _numbers(record: Record, accuracy: str | None) -> dict[str, Any]:
+    consistency = record['consistency']
+    interval = consistency['interval']
+    numbers = {} if accuracy is None else {accuracy: 100 * record['accuracy'][accuracy]['mean']}
+    return numbers | {
+        'consistency': 100 * consistency['mean'],
+        'consistency_interval': None if interval is None else 100 * interval,
+        'images': consistency['images'],
+        'parameters': record['parameters'],
+        'images_per_second': record['plain_per_second'] or record['images_per_second'],
+    }
+
+
+def _cells(row: Mapping[str, Any], accuracy: str | None) -> list[str]:
+    interval = row['consistency_interval']
+    spread = '' if interval is None else f' ± {interval:.2f}'
+    return [
+        row['model'],
+        *([f'{row[accuracy]:.2f}'] if accuracy else []),
+        f'{row["consistency"]:.2f}{spread}',
+        f'{row["parameters"] / 1e6:.2f}',
+        f'{row["images_per_second"]:.1f}',
+    ]
+
+
+def _read(path: Path) -> list[Record]:
+    try:
+        records = json.loads(path.read_text())['models']
+        if all({'model', 'settings', 'files', 'accuracy'} <= record.keys() for record in records):
+            return records
+    except (ValueError, TypeError, LookupError, AttributeError):  # no JSON, or that of something else
+        pass
+    raise ValueError(f'json must be a file that compare.py wrote, got {path}, which is none')

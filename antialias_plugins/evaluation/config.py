@@ -1,0 +1,148 @@
+"""A config and its checkpoint, tested by mmengine's runner with our loop. Needs mmengine and the config's package."""
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Mapping
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner, load_checkpoint
+from tqdm import tqdm
+
+from antialias_plugins import openmmlab as openmmlab  # registers our loop
+from antialias_plugins.evaluation.result import Evaluation
+
+
+def evaluate_config(
+    config: Path,
+    checkpoint: Path,
+    options: Mapping[str, Any],
+    *,
+    changes: Mapping[str, Any] | None = None,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    fp16: bool = False,
+    progress: bool = True,
+) -> Evaluation:
+    """Test a config of mmseg or mmpretrain on its own test set, with its own metrics and our consistency.
+
+    The test is that of the package's ``test.py``. Where the test pipeline ends with a central crop, as that of a
+    classifier does, the crop becomes ``max_shift`` larger: the usual metrics still see its centre, and the views have
+    room to move.
+
+    Args:
+        config: File of the config.
+        checkpoint: File with the weights, every one of them.
+        options: Options of `ShiftConsistencyTestLoop`, instead of those in the config.
+        changes: Further changes of the config, by dotted keys.
+        batch_size: Images per forward pass, by default the config's.
+        workers: Processes that read images, by default the config's.
+        fp16: Whether to test under autocast.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The figures.
+
+    Raises:
+        ValueError: If a file is missing, the checkpoint does not fit, or an option is out of range.
+    """
+    if not checkpoint.is_file():
+        raise ValueError(f'checkpoint must be a file, got {checkpoint}, which is none')
+    cfg = _read(config, changes)
+    for name, value in (('batch_size', batch_size), ('num_workers', workers)):
+        if value is not None:
+            cfg.test_dataloader[name] = value
+    if not cfg.test_dataloader.get('num_workers'):
+        cfg.test_dataloader.persistent_workers = False
+    size = _make_room(cfg, options)
+    cfg.test_cfg = dict(type='ShiftConsistencyTestLoop', fp16=fp16, **options, **({'crop_size': size} if size else {}))
+    with tempfile.TemporaryDirectory() as folder:
+        return _test(_quiet(cfg, Path(folder)), checkpoint, progress)
+
+
+def digest_config(config: Path, changes: Mapping[str, Any] | None = None) -> str:
+    """Return a digest of a config with all that it is based on, and with changes.
+
+    Raises:
+        ValueError: If the file is missing.
+    """
+    return hashlib.sha256(_read(config, changes).pretty_text.encode()).hexdigest()
+
+
+def _read(config: Path, changes: Mapping[str, Any] | None) -> Config:
+    if not config.is_file():
+        raise ValueError(f'config must be a file, got {config}, which is none')
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(dict(changes or {}))
+    return cfg
+
+
+def _make_room(cfg: Config, options: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Enlarge the central crop at the end of the test pipeline; return its size before, height first, if it has one."""
+    pipeline = cfg.test_dataloader.dataset.get('pipeline', [])
+    crop = next((step for step in pipeline if _name(step['type']) == 'CenterCrop'), None)
+    if crop is None:
+        return None
+    known = cfg.get('test_cfg', {}).get('crop_size')  # the config has made room already
+    width, height = _pair(crop['crop_size']) if known is None else _pair(known)[::-1]
+    margin = 0 if options.get('circular') else options.get('max_shift', 32)
+    crop['crop_size'] = (width + margin, height + margin)
+    return height, width
+
+
+def _name(kind: str | type) -> str:
+    """Name of a type as a config gives it: with or without its scope, or the class itself."""
+    return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else tuple(size)
+
+
+def _quiet(cfg: Config, folder: Path) -> Config:
+    """Let a test print and keep nothing, and share nothing with another one in this process."""
+    cfg.merge_from_dict({'work_dir': str(folder), 'experiment_name': folder.name, 'log_level': 'ERROR'})
+    cfg.merge_from_dict({'launcher': 'none', 'load_from': None, 'resume': False})
+    cfg.visualizer = dict(type='mmengine.Visualizer', name=folder.name)
+    cfg.get('default_hooks', {}).pop('visualization', None)
+    return cfg
+
+
+def _test(cfg: Config, checkpoint: Path, progress: bool) -> Evaluation:
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    try:
+        # The runner itself would go on without the weights that a file does not have.
+        load_checkpoint(runner.model, str(checkpoint), map_location='cpu', strict=True, logger='silent')
+    except RuntimeError as error:
+        raise ValueError(f'checkpoint must fit the config, got {checkpoint}: {" ".join(str(error).split())}') from error
+    images = len(runner.test_dataloader.dataset)
+    start = time.perf_counter()
+    with tqdm(total=images, unit='image', disable=not progress) as bar:
+        runner.register_hook(_Progress(bar))
+        metrics = runner.test()
+    measured = runner.test_loop.consistency
+    usual = {name: value for name, value in metrics.items() if name not in measured.metrics and isinstance(value, Real)}
+    return Evaluation(
+        {name.rpartition('/')[2]: (float(value) / 100, None) for name, value in usual.items()},
+        measured.result,
+        sum(parameter.numel() for parameter in runner.model.parameters()),
+        images / (time.perf_counter() - start),
+        measured.plain.rate,
+        measured.views.rate,
+        tuple(measured.classes) if getattr(measured.result, 'classes', ()) else (),
+    )
+
+
+class _Progress(Hook):
+    """Moves a progress bar on, by the images of every batch."""
+
+    def __init__(self, bar: tqdm) -> None:
+        self._bar = bar
+
+    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        self._bar.update(len(outputs))

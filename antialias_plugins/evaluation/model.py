@@ -1,0 +1,194 @@
+"""What is evaluated: a timm network or a config, with its weights."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from antialias_plugins.evaluation.classifier import Classifier
+from antialias_plugins.evaluation.folder import ViewFolder
+from antialias_plugins.evaluation.loop import evaluate
+from antialias_plugins.evaluation.network import create_network
+from antialias_plugins.evaluation.preparation import Preparation
+from antialias_plugins.evaluation.result import Evaluation
+from antialias_plugins.evaluation.settings import DTYPES, Settings
+from antialias_plugins.metrics import ViewPlan
+
+
+@dataclass(frozen=True)
+class TimmModel:
+    """A network of timm's registry, evaluated over a folder of images.
+
+    Attributes:
+        name: Its name, with or without a tag.
+        pretrained: Whether it has the published weights of its name.
+        checkpoint: File with its weights.
+        options: Further arguments of the network.
+    """
+
+    name: str
+    pretrained: bool = False
+    checkpoint: Path | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f'{self.name}, {self.checkpoint or ("published weights" if self.pretrained else "RANDOM weights")}'
+
+    @property
+    def short_name(self) -> str:
+        """The network's name, with that of the checkpoint."""
+        return self.name if self.checkpoint is None else f'{self.name} ({self.checkpoint.stem})'
+
+    def fingerprint(self) -> dict[str, str]:
+        """Return what the files that it is read from hold, as digests."""
+        return {} if self.checkpoint is None else {str(self.checkpoint): _digest(self.checkpoint)}
+
+    def evaluate(self, settings: Settings, progress: bool = True) -> Evaluation:
+        """Measure it.
+
+        Raises:
+            ValueError: If the network, its weights, the images or a setting is wrong.
+        """
+        if settings.data_dir is None:
+            raise ValueError(f'data_dir must be given for a timm network, got none for {self.name}')
+        for name in ('per_class', 'boundary'):
+            if getattr(settings, name):
+                raise ValueError(f'{name} must not be given for a classifier, got {getattr(settings, name)}')
+        torch.manual_seed(settings.seed)
+        network = create_network(
+            self.name, pretrained=self.pretrained, checkpoint=self.checkpoint, options=self.options
+        )
+        preparation = Preparation.of(
+            network, img_size=settings.img_size, crop_pct=settings.crop_pct, interpolation=settings.interpolation
+        )
+        batch_size = 64 if settings.batch_size is None else settings.batch_size
+        plan = ViewPlan(
+            settings.max_shift,
+            preparation.size,
+            2 if settings.views is None else settings.views,
+            settings.circular,
+            settings.seed,
+            settings.protocol or 'per_image',
+            batch_size if settings.protocol == 'legacy' else None,
+        )
+        folder = ViewFolder(settings.data_dir, preparation, plan, settings.split or 'validation')
+        classifier = Classifier(
+            network,
+            preparation.mean,
+            preparation.std,
+            settings.device or ('cuda' if torch.cuda.is_available() else 'cpu'),
+            DTYPES[settings.amp_dtype or 'float16'] if settings.amp else torch.float32,
+            settings.channels_last,
+        )
+        evaluation = evaluate(
+            classifier,
+            folder,
+            labelled=not settings.unlabelled,
+            batch_size=batch_size,
+            workers=4 if settings.workers is None else settings.workers,
+            progress=progress,
+        )
+        resize = preparation.resize_for(plan.frame_size[0])
+        prepared = {'plan': str(plan), 'preparation': asdict(preparation), 'resize_for_views': resize}
+        return replace(evaluation, prepared=prepared)
+
+
+@dataclass(frozen=True)
+class ConfigModel:
+    """A config of mmseg or mmpretrain with its checkpoint, evaluated on its own test set.
+
+    Attributes:
+        config: File of the config.
+        checkpoint: File with its weights.
+        changes: Further changes of the config, by dotted keys.
+    """
+
+    config: Path
+    checkpoint: Path
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f'{self.config}, {self.checkpoint}'
+
+    @property
+    def short_name(self) -> str:
+        """The config's name."""
+        return self.config.stem
+
+    def fingerprint(self) -> dict[str, str]:
+        """Return what the files that it is read from hold, as digests; of the config, with what it is based on."""
+        module = _host()
+        return {
+            str(self.config): module.digest_config(self.config, self.changes),
+            str(self.checkpoint): _digest(self.checkpoint),
+        }
+
+    def evaluate(self, settings: Settings, progress: bool = True) -> Evaluation:
+        """Measure it.
+
+        Raises:
+            ValueError: If the package of the config is missing, or a file or a setting is wrong.
+        """
+        return _host().evaluate_config(
+            self.config,
+            self.checkpoint,
+            settings.loop_options(),
+            changes=self.changes,
+            batch_size=settings.batch_size,
+            workers=settings.workers,
+            fp16=settings.amp,
+            progress=progress,
+        )
+
+
+Model = TimmModel | ConfigModel
+
+
+def parse_model(text: str) -> Model:
+    """Read what a command line calls a model.
+
+    Args:
+        text: ``NAME[.TAG]`` for a timm network with its published weights, ``NAME=CHECKPOINT`` for one with weights
+            from a file, ``CONFIG.py:CHECKPOINT`` for a config.
+
+    Raises:
+        ValueError: If it is a config without a checkpoint, or empty.
+
+    Example:
+        >>> parse_model('resnet18_lpf4=best.pth').checkpoint.name
+        'best.pth'
+        >>> parse_model('configs/fcn.py:best.pth').config.name
+        'fcn.py'
+    """
+    config, suffix, checkpoint = text.partition('.py:')
+    if suffix and config and checkpoint:
+        return ConfigModel(Path(config + '.py'), Path(checkpoint))
+    if suffix or text.endswith('.py'):
+        raise ValueError(f'a config must come with its checkpoint, as CONFIG.py:CHECKPOINT, got {text!r}')
+    name, equals, checkpoint = text.partition('=')
+    if not name or (equals and not checkpoint):
+        raise ValueError(f'a model must be NAME, NAME=CHECKPOINT or CONFIG.py:CHECKPOINT, got {text!r}')
+    return TimmModel(name, pretrained=not equals, checkpoint=Path(checkpoint) if equals else None)
+
+
+def _digest(path: Path) -> str:
+    if not path.is_file():
+        raise ValueError(f'checkpoint must be a file, got {path}, which is none')
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _host() -> ModuleType:
+    """The module that knows mmengine, which has to be installed only where there are configs."""
+    try:
+        from antialias_plugins.evaluation import config
+    except ImportError as error:
+        raise ValueError(f'a config needs mmengine and the package that it is of: {error}') from error
+    return config

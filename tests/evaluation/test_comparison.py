@@ -1,0 +1,150 @@
+import csv
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from antialias_plugins.evaluation import (
+    Comparison,
+    Evaluation,
+    Settings,
+    format_comparison,
+    headline,
+    parse_model,
+    rows,
+    short_names,
+    write_csv,
+)
+from antialias_plugins.metrics import ClassificationConsistency, SegmentationConsistency
+
+CLASSIFICATION = Evaluation(
+    {'top1': (0.6974, 0.004), 'top5': (0.9, 0.001)},
+    ClassificationConsistency(0.8511, 0.003, 50000, 0.05, 0.001),
+    parameters=11689512,
+    images_per_second=100.0,
+    plain_per_second=300.0,
+    views_per_second=150.0,
+)
+UNLABELLED = Evaluation({}, ClassificationConsistency(0.9, None, 1, 0.0, None), 500, images_per_second=10.0)
+SEGMENTATION = Evaluation(
+    {'aAcc': (0.9, None), 'mIoU': (0.2, None)}, SegmentationConsistency(0.95, 0.01, 40), 1000, 2.0, 6.0, 3.0
+)
+
+
+@dataclass
+class Model:
+    """Counts how often it is evaluated."""
+
+    evaluation: Evaluation = CLASSIFICATION
+    content: str = 'a'
+    count: int = 0
+
+    def fingerprint(self):
+        return {'weights.pth': self.content}
+
+    def evaluate(self, settings, progress=True):
+        self.count += 1
+        return self.evaluation
+
+
+def records(*evaluations):
+    comparison = Comparison(Settings())
+    return {f'model{index}': comparison.measure(str(index), Model(value)) for index, value in enumerate(evaluations)}
+
+
+def test_table():
+    table = format_comparison(records(CLASSIFICATION, CLASSIFICATION))
+    assert table.splitlines() == [
+        '| model  | top-1 (%) | consistency (%), 95 % interval | parameters (M) | images / s |',
+        '| ------ | --------: | -----------------------------: | -------------: | ---------: |',
+        '| model0 |     69.74 |                   85.11 ± 0.30 |          11.69 |      300.0 |',
+        '| model1 |     69.74 |                   85.11 ± 0.30 |          11.69 |      300.0 |',
+    ]
+
+
+@pytest.mark.parametrize(
+    ('evaluation', 'name', 'titles', 'cells'),
+    [
+        (SEGMENTATION, 'mIoU', 'mIoU (%) | mASSC (%)', ['20.00', '95.00 ± 1.00', '0.00', '6.0']),
+        (UNLABELLED, None, 'consistency (%)', ['90.00', '0.00', '10.0']),
+    ],
+    ids=['segmentation', 'unlabelled'],
+)
+def test_what_is_compared(evaluation, name, titles, cells):
+    measured = records(evaluation)
+    assert headline(measured) == name
+    head, _, row = format_comparison(measured).splitlines()
+    assert titles in head
+    assert [cell.strip() for cell in row.split('|')[2:-1]] == cells
+
+
+@pytest.mark.parametrize(
+    ('texts', 'names'),
+    [
+        (['resnet18', 'resnet18=a/b.pth', 'c/d.py:e.pth'], ['resnet18', 'resnet18 (b)', 'd']),
+        (['c/d.py:e.pth', 'c/d.py:f.pth'], ['c/d.py:e.pth', 'c/d.py:f.pth']),
+    ],
+    ids=['short', 'told-apart'],
+)
+def test_names(texts, names):
+    assert short_names({text: parse_model(text) for text in texts}) == names
+
+
+def test_csv(tmp_path):
+    path = tmp_path / 'new' / 'a.csv'
+    write_csv(path, records(CLASSIFICATION))
+    (row,) = csv.DictReader(path.open())
+    assert {name: value if name == 'model' else float(value) for name, value in row.items()} == rows(
+        records(CLASSIFICATION)
+    )[0]
+    assert float(row['top1']) == pytest.approx(69.74)
+
+
+def test_models_that_do_not_do_the_same():
+    with pytest.raises(ValueError, match='models must do the same, got top1 of model0, mIoU of model1'):
+        headline(records(CLASSIFICATION, SEGMENTATION))
+
+
+def test_interrupted_comparison_goes_on(tmp_path):
+    """The second model is interrupted, and the file has the first one."""
+    path = tmp_path / 'a.json'
+    first, second = Model(), Model()
+    second.evaluate = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    comparison = Comparison(Settings(), path)
+    comparison.measure('first', first)
+    with pytest.raises(KeyboardInterrupt):
+        comparison.measure('second', second)
+    del second.evaluate
+    again = Comparison(Settings(), path)
+    found = [again.measure('first', first), again.measure('second', second)]
+    assert (first.count, second.count) == (1, 1)
+    assert [record['model'] for record in json.loads(path.read_text())['models']] == ['first', 'second']
+    assert found[0]['accuracy']['top1']['mean'] == 0.6974
+
+
+@pytest.mark.parametrize(
+    ('text', 'content', 'settings', 'count'),
+    [
+        ('a', 'a', Settings(), 1),
+        ('b', 'a', Settings(), 2),
+        ('a', 'b', Settings(), 2),
+        ('a', 'a', Settings(max_shift=16), 2),
+    ],
+    ids=['same', 'text', 'weights', 'settings'],
+)
+def test_what_makes_it_another_measurement(tmp_path, text, content, settings, count):
+    path, model = tmp_path / 'a.json', Model()
+    Comparison(Settings(), path).measure('a', model)
+    model.content = content
+    Comparison(settings, path).measure(text, model)
+    assert model.count == count
+    assert len(json.loads(path.read_text())['models']) == count
+
+
+@pytest.mark.parametrize('text', ['', 'no JSON', '[]', '{}', '{"models": [1]}', '{"models": [{"name": 1}]}'])
+def test_file_of_something_else(text, tmp_path):
+    path = tmp_path / 'a.json'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r'json must be a file that compare.py wrote, got .*a.json'):
+        Comparison(Settings(), path)
+    assert path.read_text() == text

@@ -1,0 +1,93 @@
+"""Configs and their checkpoints, as mmseg and mmpretrain are evaluated."""
+
+import pytest
+import torch
+
+from antialias_plugins.evaluation import Settings, parse_model
+from antialias_plugins.evaluation.config import evaluate_config
+from antialias_plugins.openmmlab.consistency import ConsistencyMetric
+from tests.openmmlab.tiny import (
+    CROP,
+    MAX_SHIFT,
+    build,
+    classification_config,
+    pipeline,
+    scale_up,
+    segmentation_config,
+    write_imagenet,
+    write_noise,
+)
+
+
+@pytest.fixture
+def classifier(tmp_path):
+    """Config with the usual pipeline, checkpoint, and what our loop measures in a runner of the larger one."""
+    config = classification_config(write_imagenet(tmp_path / 'data'), tmp_path)
+    runner = build(config.copy())
+    scale_up(runner.model.head.fc)
+    config.test_dataloader.dataset.pipeline, config.test_cfg = pipeline(CROP), {}
+    return save(config, runner, tmp_path)
+
+
+@pytest.fixture
+def segmentor(tmp_path):
+    config = segmentation_config(write_noise(tmp_path / 'data'), tmp_path)
+    runner = build(config.copy())
+    scale_up(runner.model.decode_head.conv_seg)
+    return save(config, runner, tmp_path)
+
+
+def save(config, runner, folder):
+    config.dump(folder / 'config.py')
+    torch.save(runner.model.state_dict(), folder / 'weights.pth')
+    return folder / 'config.py', folder / 'weights.pth', runner
+
+
+def test_classifier_with_room_for_the_shift(classifier):
+    config, checkpoint, runner = classifier
+    expected = runner.test()
+    found = evaluate_config(config, checkpoint, {'max_shift': MAX_SHIFT}, batch_size=4, workers=1, progress=False)
+    assert {name: 100 * mean for name, (mean, _) in found.accuracy.items()} == {'top1': expected['accuracy/top1']}
+    assert found.consistency == runner.test_loop.consistency.result
+    assert found.parameters == sum(parameter.numel() for parameter in runner.model.parameters())
+    assert found.passes > 0
+
+
+def test_segmentor(segmentor):
+    """The same numbers as in a runner that nobody has quietened, and a figure for every class."""
+    config, checkpoint, runner = segmentor
+    expected = runner.test()
+    model = parse_model(f'{config}:{checkpoint}')
+    found = model.evaluate(Settings(max_shift=MAX_SHIFT, per_class=True), progress=False)
+    assert {name: 100 * mean for name, (mean, _) in found.accuracy.items()} == {
+        name: pytest.approx(expected[name]) for name in ('aAcc', 'mIoU', 'mAcc')
+    }
+    assert 100 * found.consistency.mean == expected['mASSC']
+    assert len(found.classes) == len(found.consistency.classes) == 19
+
+
+@pytest.mark.parametrize('options', [{'circular': True}, {'views': 3}, {'protocol': 'legacy', 'batch_size': 4}])
+def test_options_reach_the_loop(classifier, options):
+    config, checkpoint, runner = classifier
+    runner.test_loop.consistency = ConsistencyMetric(max_shift=MAX_SHIFT, crop_size=CROP, **options)
+    runner.test()
+    found = evaluate_config(config, checkpoint, {'max_shift': MAX_SHIFT} | options, progress=False)
+    assert found.consistency == runner.test_loop.consistency.result
+
+
+@pytest.mark.parametrize(
+    ('edit', 'options', 'message'),
+    [
+        (lambda config, checkpoint: config.unlink(), {}, 'config must be a file, got .*config.py'),
+        (lambda config, checkpoint: checkpoint.unlink(), {}, 'checkpoint must be a file, got .*weights.pth'),
+        (lambda config, checkpoint: torch.save({'a': torch.ones(1)}, checkpoint), {}, 'checkpoint must fit the config'),
+        (lambda config, checkpoint: None, {'max_shift': 1}, 'max_shift must be at least 2'),
+        (lambda config, checkpoint: None, {'views': 3}, 'options must be for semantic segmentation, .* got views'),
+    ],
+    ids=['config', 'checkpoint', 'weights', 'max_shift', 'views'],
+)
+def test_bad_argument(segmentor, edit, options, message):
+    config, checkpoint, _ = segmentor
+    edit(config, checkpoint)
+    with pytest.raises(ValueError, match=message):
+        evaluate_config(config, checkpoint, {'max_shift': MAX_SHIFT} | options, progress=False)
