@@ -1,5 +1,6 @@
 """Does a network compute what its weights were trained for? Keys and shapes alone do not tell."""
 
+import re
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -19,25 +20,36 @@ def differences(state_dict: Mapping[str, Tensor], layout: str, model: nn.Module)
     adaptive = [module for module in model.modules() if isinstance(module, AdaptiveBlurPool2d)]
     trained = _widths(state_dict)
     present = _widths(dict(model.named_buffers()))
-    if trained and present != trained and not adaptive:
+    if trained and set(present) != set(trained) and not adaptive:
         has = f'filters with {_list(present)}' if present else "has no filters (convert_antialias(model, 'lpf4'))"
         notes.append(f'the weights were trained with filters of {_list(trained)} taps; the network {has}')
+    elif trained and len(present) != len(trained) and not adaptive:
+        notes.append(
+            f'the weights were trained with {len(trained)} filters; the network has {len(present)} '
+            "(convert_antialias(..., dilated='blur') keeps those of dilated stages)"
+        )
     softmaxes = {module.softmax for module in adaptive}
-    if layout == 'DDAC' and softmaxes == {'group'}:
+    if layout.endswith('DDAC') and softmaxes == {'group'}:
         notes.append("the weights were trained with softmax='joint'; the filters of the network have softmax='group'")
-    window = getattr(getattr(model, 'maxpool', None), 'kernel_size', None)
-    if any(key.startswith('maxpool.1.') for key in state_dict) and window not in (None, 2, (2, 2)):
+    backbone = getattr(model, 'backbone', model)
+    window = getattr(getattr(backbone, 'maxpool', None), 'kernel_size', None)
+    if any(re.match(r'(backbone\.)?maxpool\.1\.', key) for key in state_dict) and window not in (None, 2, (2, 2)):
         notes.append(
             'the weights were trained with a max pool of 2x2 pixels without padding; that of the network is larger '
             "(convert_antialias(..., maxpool='published'))"
         )
+    if layout == 'pytorch-deeplab-xception, flat MobileNetV2' and getattr(backbone, 'padding', None) != 'block':
+        notes.append(
+            'the weights were trained with padding in front of every block; that of the network is inside '
+            "(DilatedMobileNetV2(padding='block'))"
+        )
     return notes
 
 
-def _widths(tensors: Mapping[str, Tensor]) -> set[int]:
+def _widths(tensors: Mapping[str, Tensor]) -> list[int]:
     """Widths K of the fixed filters among some tensors."""
-    return {tensor.shape[-1] for name, tensor in tensors.items() if name.rpartition('.')[2] == 'filt'}
+    return [tensor.shape[-1] for name, tensor in tensors.items() if name.rpartition('.')[2] == 'filt']
 
 
-def _list(widths: set[int]) -> str:
-    return ' and '.join(map(str, sorted(widths)))
+def _list(widths: list[int]) -> str:
+    return ' and '.join(map(str, sorted(set(widths))))

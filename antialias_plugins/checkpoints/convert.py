@@ -7,8 +7,9 @@ import torch
 from torch import Size, Tensor, nn
 
 from antialias_plugins.checkpoints.computation import differences
+from antialias_plugins.checkpoints.copies import without_copies
 from antialias_plugins.checkpoints.errors import CheckpointError
-from antialias_plugins.checkpoints.layouts import ADAPTIVE, HEAD, LINEAR, canonical_names
+from antialias_plugins.checkpoints.layouts import ADAPTIVE, BRANCH, HEAD, LINEAR, canonical_names
 from antialias_plugins.checkpoints.report import CheckpointReport, shorten
 from antialias_plugins.conversion import AntialiasWarning, LeftAlone
 from antialias_plugins.patterns import matching_names
@@ -23,7 +24,8 @@ def convert_state_dict(
 
     Known are the layouts of antialiased-cnns, DDAC, torchvision, timm and OpenMMLab. ResNets, ResNeXts, DenseNets,
     VGGs, MobileNetV2 and AlexNet are translated between them, antialiased or not; any other network takes its own keys
-    only.
+    only. So are the whole segmentation networks of DeepLabV3Plus-Pytorch (and DDAC's fork of it), DeepLabv3.pytorch and
+    others in `segmentors`, for networks of mmseg.
 
     Every key of the file is used, or its loss reported: fixed filters are not stored, and a network without a head has
     no use for one. Every key of the network gets a value, but for adaptive filters where the weights were trained
@@ -68,6 +70,7 @@ def match(
         skip: patterns of the network's keys to leave as they are.
         drop_filters: leave out adaptive filters that the network does not have, where it otherwise raises.
     """
+    state_dict, copies = without_copies(state_dict)
     own = model.state_dict()
     skipped = matching_names('skip', 'keys', skip, own)
     layout, theirs, ours = _names(state_dict, own)
@@ -84,7 +87,7 @@ def match(
         layout=layout,
         loaded=tuple(pairs),
         renamed=tuple((old, key) for key, old in pairs.items() if old != key),
-        dropped=tuple(dropped),
+        dropped=(*dropped, *copies),
         kept=tuple(kept),
         zeroed=tuple(zeroed),
         notes=tuple(differences(state_dict, layout, model)),
@@ -124,6 +127,8 @@ def _pair(
             pairs[key] = old
         elif key is None and HEAD.match(name):
             dropped.append(LeftAlone(old, 'the network has no such head'))
+        elif key is None and BRANCH.match(name):
+            dropped.append(LeftAlone(old, 'the network has no such branch, which only its training needed'))
         elif key is None and drop_filters and _is_adaptive(name):
             dropped.append(LeftAlone(old, 'the network has no adaptive filter here'))
         else:

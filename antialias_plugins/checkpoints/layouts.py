@@ -2,12 +2,14 @@
 
 The keys of a file and those of a network are both translated into canonical names: those of torchvision's networks,
 with an adaptive filter called ``aa`` below the module that it belongs to. Tensors with the same canonical name are the
-same. All that is particular to a project stands in this file.
+same. All that is particular to a project stands in this file, and for whole segmentation networks in `segmentors`.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+
+from antialias_plugins.checkpoints.segmentors import SEGMENTORS, Segmentor
 
 # The keys of torchvision's networks, which timm and OpenMMLab often share.
 PLAIN = 'plain keys'
@@ -74,11 +76,12 @@ SEQUENTIALS = (
 def _mobilenet_v2(block: str, first: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
     """The modules of the inverted residuals, which torchvision numbers throughout and others by stage and block."""
     places = [(stage, index) for stage, depth in enumerate((1, 2, 3, 4, 3, 3, 1)) for index in range(depth)]
-    return {
-        f'{block.format(stage=stage, level=stage + 1, index=index)}.{theirs}': f'features.{number}.conv.{canonical}'
-        for number, (stage, index) in enumerate(places, 1)
-        for theirs, canonical in (others if stage else first).items()
-    }
+    names = {}
+    for number, (stage, index) in enumerate(places, 1):
+        name = block.format(stage=stage, level=stage + 1, index=index, number=number)
+        for theirs, canonical in (others if stage else first).items():
+            names[f'{name}.{theirs}'] = f'features.{number}.conv.{canonical}'
+    return names
 
 
 LAYOUTS = (
@@ -102,6 +105,15 @@ LAYOUTS = (
             ),
             **{'conv_head': 'features.18.0', 'bn2': 'features.18.1', 'classifier': 'classifier.1'},
         },
+    ),
+    Layout(  # as in torchvision at first: a convolution, its norm and its activation are not grouped
+        'flat MobileNetV2',
+        frozenset({'features.1.conv.3.weight', 'features.2.conv.6.weight'}),
+        _mobilenet_v2(
+            'features.{number}.conv',
+            {'0': '0.0', '1': '0.1', '3': '1', '4': '2'},
+            {'0': '0.0', '1': '0.1', '3': '1.0', '4': '1.1', '6': '2', '7': '3'},
+        ),
     ),
     Layout(
         'OpenMMLab MobileNetV2',
@@ -127,10 +139,17 @@ LINEAR = frozenset({'classifier.0.weight', 'classifier.3.weight'})
 # What a network without a classifier lacks.
 HEAD = re.compile(r'fc\.|classifier\.|features\.18\.[01]\.')
 
+# What a segmentor of dual super-resolution lacks once it is trained.
+BRANCH = re.compile(r'sisr_head\.|feature_transform\.')
+
 # The parameters of an adaptive filter.
 ADAPTIVE = re.compile(r'(?:.+\.)?aa\.(?:conv|bn)\.\w+')
 
 _OLD_DENSENET = ((r'(.+\.denselayer\d+\.(?:norm|conv))\.(\d)\.(\w+)', r'\1\2.\3'),)
+
+# mmseg and mmcv call a group norm after its type, all others after what it takes the place of.
+_GROUP_NORM = ((r'(.+\.)?gn(\d?)\.(\w+)', r'\1bn\2.\3'),)
+
 _READER = re.compile(r'(layer\d+\.\d+)\.conv([23])\.aa\.(.+)')
 
 
@@ -144,9 +163,31 @@ def canonical_names(keys: Iterable[str]) -> tuple[str, dict[str, str | None]]:
         What the layout is called, and the canonical name of every key; None for a fixed filter.
     """
     keys = dict.fromkeys(keys)
+    for segmentor in SEGMENTORS:
+        if segmentor.signature <= keys.keys():
+            return _names_of_segmentor(segmentor, keys)
+    return _names_of_network(keys)
+
+
+def _names_of_segmentor(segmentor: Segmentor, keys: Mapping[str, None]) -> tuple[str, dict[str, str | None]]:
+    heads = {key: _with_modules(key, segmentor.modules) for key in keys}
+    within = {
+        key.removeprefix(segmentor.backbone): key
+        for key, name in heads.items()
+        if name == key and key.startswith(segmentor.backbone)
+    }
+    layout, names = _names_of_network(dict.fromkeys(within))
+    backbone = {within[key]: name and f'backbone.{name}' for key, name in names.items()}
+    return f'{segmentor.name}, {layout}', {
+        key: backbone[key] if key in backbone else _rename(name, _GROUP_NORM) for key, name in heads.items()
+    }
+
+
+def _names_of_network(keys: Mapping[str, None]) -> tuple[str, dict[str, str | None]]:
     name, names = _translate(keys)
     blocks = {key.removesuffix('.conv3.weight') for key in keys if key.endswith('.conv3.weight')}
-    return name, {key: None if new is None else _in_slot(_rename(new, _OLD_DENSENET), blocks) for key, new in names}
+    renamed = {key: new and _rename(_rename(new, _OLD_DENSENET), _GROUP_NORM) for key, new in names}
+    return name, {key: new and _in_slot(new, blocks) for key, new in renamed.items()}
 
 
 def _translate(keys: Mapping[str, None]) -> tuple[str, Iterator[tuple[str, str | None]]]:

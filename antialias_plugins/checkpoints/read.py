@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -21,7 +22,7 @@ from antialias_plugins.checkpoints.errors import CheckpointError
 
 logger = logging.getLogger(__name__)
 
-_WRAPPERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model_state_dict', 'model')
+_WRAPPERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model_state_dict', 'model_state', 'model')
 
 # What torch.load raises on bytes that are no checkpoint, or only the beginning of one.
 _UNREADABLE = (
@@ -34,8 +35,8 @@ def read_checkpoint(path: str | os.PathLike[str], sha256: str | None = None) -> 
     """Read the weights in a file, on the CPU, without running any code that the file may contain.
 
     A training checkpoint is unwrapped: the first of the entries ``state_dict_ema``, ``model_ema``, ``state_dict``,
-    ``model_state_dict`` and ``model`` that holds a dict is taken, as `timm` does, and said in the log at INFO. A prefix
-    ``module.`` (DDP, EMA) is removed where every key has it.
+    ``model_state_dict``, ``model_state`` and ``model`` that holds a dict is taken, as `timm` does, and said in the log
+    at INFO. A prefix ``module.`` (DDP, EMA) is removed where every key has it.
 
     Args:
         path: a file written by `torch.save`, in its present or its old format, whatever its suffix; or one that ends in
@@ -97,9 +98,22 @@ def _reason(error: Exception, start: bytes) -> str:
 
 
 def _harmless_globals() -> contextlib.AbstractContextManager:
-    """Lets the command line through that timm's training script saves with its weights, where torch can be told to."""
+    """Lets what training scripts save with their weights through, where torch can be told to.
+
+    That is the command line of timm's, and the best score of DeepLabV3Plus-Pytorch's and others', a number of NumPy.
+    """
     allow = getattr(torch.serialization, 'safe_globals', None)
-    return allow([argparse.Namespace]) if allow else contextlib.nullcontext()
+    own_scalar, (float64, _) = np.float64(0).__reduce__()
+    known = [argparse.Namespace, np.dtype, type(float64), own_scalar, scalar]
+    return allow(known) if allow else contextlib.nullcontext()
+
+
+def scalar(dtype: np.dtype, data: bytes) -> np.generic:
+    """Stands in for the function that NumPy < 2 restores a number with, which NumPy 2 keeps elsewhere."""
+    return np.frombuffer(data, dtype)[0]
+
+
+scalar.__module__ = 'numpy.core.multiarray'
 
 
 def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:

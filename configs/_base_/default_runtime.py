@@ -9,6 +9,8 @@ env_cfg = dict(
 # `ResumableTrainLoop` needs the seed before it sees a checkpoint.
 randomness = dict(seed=0)
 
+# A config with hooks of its own lists this one again.
+custom_hooks = [dict(type='DatasetCheckHook')]
 visualizer = dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')
 log_processor = dict(by_epoch=False)
 log_level = 'INFO'

@@ -1,9 +1,11 @@
 import argparse
 import hashlib
+import io
 import os
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -12,7 +14,7 @@ from antialias_plugins.checkpoints import CheckpointError, read_checkpoint
 
 WEIGHTS = {'conv.weight': torch.arange(24.0).view(2, 3, 2, 2), 'bn.num_batches_tracked': torch.tensor(3)}
 
-WRAPPERS = ('state_dict', 'model', 'model_state_dict', 'state_dict_ema', 'model_ema')
+WRAPPERS = ('state_dict', 'model', 'model_state_dict', 'model_state', 'state_dict_ema', 'model_ema')
 
 
 def assert_weights(state_dict):
@@ -29,10 +31,7 @@ def prefixed(prefix):
     [
         WEIGHTS,
         prefixed('module.'),
-        *(
-            {key: WEIGHTS, 'epoch': 3}
-            for key in ('state_dict', 'model', 'model_state_dict', 'state_dict_ema', 'model_ema')
-        ),
+        *({key: WEIGHTS, 'epoch': 3} for key in WRAPPERS),
         {'model': {'state_dict': prefixed('module.')}},
     ],
     ids=['plain', 'module', *WRAPPERS, 'nested'],
@@ -41,6 +40,20 @@ def prefixed(prefix):
 def test_weights_are_unwrapped(content, zipped, tmp_path):
     torch.save(content, tmp_path / 'net.pth.tar', _use_new_zipfile_serialization=zipped)
     assert_weights(read_checkpoint(tmp_path / 'net.pth.tar'))
+
+
+@pytest.mark.parametrize('home', [b'numpy.core.multiarray', b'numpy._core.multiarray'], ids=['numpy 1', 'numpy 2'])
+def test_a_score_of_numpy_may_lie_beside_the_weights(home, tmp_path):
+    """Other training scripts save their best score; the bytes say in which module NumPy had its function then."""
+    if home == b'numpy._core.multiarray' and np.lib.NumpyVersion(np.__version__) < '2.0.0':
+        pytest.skip('that module is of NumPy 2')
+    file = io.BytesIO()
+    torch.save({'model_state': WEIGHTS, 'best_score': np.float64(0.5)}, file, _use_new_zipfile_serialization=False)
+    written = file.getvalue()
+    own = np.float64(0).__reduce__()[0].__module__.encode()
+    assert written.count(own) == 1
+    (tmp_path / 'net.pth').write_bytes(written.replace(own, home))
+    assert_weights(read_checkpoint(tmp_path / 'net.pth'))
 
 
 def test_safetensors(tmp_path):

@@ -1,0 +1,12 @@
+_base_ = './deeplabv3plus_r101-d16_2xb7-80k_cityscapes-768x768.py'
+model = dict(
+    backbone=dict(
+        type='Antialiased',
+        base='ResNet',
+        pool='lpf3',
+        # Published: a 2x2 max pool, and a filter at stride 1 where the last stage does not stride.
+        convert=dict(dilated='blur', maxpool='published'),
+        # made by tools/model_converters/published2mm.py
+        init_cfg=dict(checkpoint='data/weights/resnet101_lpf3.pth'),
+    ),
+)

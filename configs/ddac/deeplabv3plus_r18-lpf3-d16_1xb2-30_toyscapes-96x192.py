@@ -1,0 +1,10 @@
+_base_ = './deeplabv3plus_r18-d16_1xb2-30_toyscapes-96x192.py'
+model = dict(
+    backbone=dict(
+        type='Antialiased',
+        base='ResNet',
+        pool='lpf3',
+        # Published: a 2x2 max pool, and a filter at stride 1 where the last stage does not stride.
+        convert=dict(dilated='blur', maxpool='published'),
+    ),
+)

@@ -1,0 +1,11 @@
+_base_ = [
+    '../_base_/models/deeplab_xception_drn54.py',
+    '../_base_/datasets/cityscapes-513x513.py',
+    '../_base_/schedules/37k-xception.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    data_preprocessor=dict(size=(513, 513)),
+    decode_head=dict(num_classes=19),
+)
+randomness = dict(seed=1)

@@ -1,0 +1,11 @@
+_base_ = [
+    '../_base_/models/dsrl_baseline.py',
+    '../_base_/datasets/cityscapes-dsrl-1024x1024.py',
+    '../_base_/schedules/744k.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    data_preprocessor=dict(size=(1024, 1024)),
+    backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet101')),
+)
+randomness = dict(seed=1)

@@ -1,0 +1,13 @@
+_base_ = './deeplabv3plus_r101-d16_1xb4-744k_cityscapes-1024x1024.py'
+model = dict(
+    backbone=dict(
+        type='Antialiased',
+        base='ResNet',
+        # The published weights need one softmax over all groups; the paper describes one for each, the default.
+        pool=dict(type='AdaptiveBlurPool2d', filt_size=3, groups=8, softmax='joint'),
+        # Published: a 2x2 max pool, and a filter at stride 1 where the last stage does not stride.
+        convert=dict(dilated='blur', maxpool='published'),
+        # made by tools/model_converters/published2mm.py
+        init_cfg=dict(checkpoint='data/weights/resnet101_ddac3.pth'),
+    ),
+)

@@ -1,0 +1,11 @@
+_base_ = './dsrl-paper_r18-d16_1xb2-30_toyscapes-96x192.py'
+model = dict(
+    backbone=dict(
+        type='Antialiased',
+        base='ResNet',
+        # The published weights need one softmax over all groups; the paper describes one for each, the default.
+        pool=dict(type='AdaptiveBlurPool2d', filt_size=3, groups=8, softmax='joint'),
+        # Published: a 2x2 max pool, and a filter at stride 1 where the last stage does not stride.
+        convert=dict(dilated='blur', maxpool='published'),
+    ),
+)

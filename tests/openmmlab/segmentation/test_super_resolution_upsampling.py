@@ -1,0 +1,38 @@
+import pytest
+import torch
+
+from antialias_plugins.openmmlab.segmentation.super_resolution_upsampling import (
+    SubPixelUpsampling,
+    TransposedUpsampling,
+)
+
+
+@pytest.mark.parametrize(
+    ('upsampling', 'factor', 'parameters'),
+    [
+        (SubPixelUpsampling(10, 4), 4, (25 * 10 + 1) * 64 + (9 * 64 + 1) * 32 + (9 * 32 + 1) * 48),
+        (
+            TransposedUpsampling(10, 4, (6, 5)),
+            4,
+            (4 * 10 * 6 + 6) + 2 * (9 * 6 + 1) * 6 + 36 + (4 * 6 * 5 + 5) + 2 * (9 * 5 + 1) * 5 + 25 + (5 + 1) * 3,
+        ),
+    ],
+    ids=['sub-pixel', 'transposed'],
+)
+def test_size_and_parameters(upsampling, factor, parameters):
+    assert upsampling(torch.randn(2, 10, 3, 5)).shape == (2, 3, 3 * factor, 5 * factor)
+    assert sum(parameter.numel() for parameter in upsampling.parameters()) == parameters
+
+
+def test_pixels_of_a_square_come_from_one_place():
+    upsampling = SubPixelUpsampling(1, 2, (1, 1)).double()
+    for parameter in upsampling.parameters():
+        torch.nn.init.zeros_(parameter)
+    upsampling[4].bias.data = torch.arange(12, dtype=torch.float64)
+    image = upsampling(torch.zeros(1, 1, 2, 2, dtype=torch.float64))
+    assert image[0].tolist() == [[[4 * c, 4 * c + 1] * 2, [4 * c + 2, 4 * c + 3] * 2] * 2 for c in range(3)]
+
+
+def test_factor_must_fit_the_stages():
+    with pytest.raises(ValueError, match='factor must be 2 to the power of the 3 stages, got 4'):
+        TransposedUpsampling(10, 4)
