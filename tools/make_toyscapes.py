@@ -1,17 +1,19 @@
 #!/usr/bin/env python
-"""Make ToyScapes, a data set of generated street scenes in Cityscapes' layout."""
+"""Make ToyScapes, a data set of generated street scenes in the layout of Cityscapes or of PASCAL VOC."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from antialias_plugins.toyscapes import contact_sheet, make_dataset, parse_size
+from antialias_plugins.toyscapes.layouts import LAYOUTS
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument('--out', type=Path, required=True, help='folder to make', default=argparse.SUPPRESS)
+    parser.add_argument('--layout', choices=sorted(LAYOUTS), default='cityscapes', help='folders, classes and labels')
     parser.add_argument('--size', default='512x256', help='width and height in pixels, WxH')
     parser.add_argument('--train', type=int, default=200, help='number of pictures to train on')
     parser.add_argument('--val', type=int, default=50, help='number of pictures to validate on')
@@ -27,9 +29,9 @@ def main() -> None:
     parser, args = parse_args()
     try:
         size = parse_size(args.size)
-        made = make_dataset(
-            args.out, size, args.train, args.val, args.seed, workers=args.workers, overwrite=args.overwrite
-        )
+        counts = (args.train, args.val, args.seed)
+        options = dict(layout=args.layout, workers=args.workers, overwrite=args.overwrite)
+        made = make_dataset(args.out, size, *counts, **options)
         if args.preview is not None:
             args.preview.parent.mkdir(parents=True, exist_ok=True)
             contact_sheet(args.out).save(args.preview)

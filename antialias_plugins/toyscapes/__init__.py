@@ -1,4 +1,4 @@
-"""ToyScapes: street scenes from a seed, in Cityscapes' layout and with its 19 classes."""
+"""ToyScapes: street scenes from a seed, in the layout and with the classes of Cityscapes or of PASCAL VOC."""
 
 from antialias_plugins.toyscapes.classes import CLASSES, IGNORE, PALETTE, colorize
 from antialias_plugins.toyscapes.dataset import make_dataset, parse_size

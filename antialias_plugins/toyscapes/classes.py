@@ -1,5 +1,6 @@
 """The 19 classes of Cityscapes, by train id, and the colors they are shown in."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -56,15 +57,16 @@ PALETTE = (
 )
 
 
-def colorize(labels: np.ndarray) -> np.ndarray:
-    """Paint train ids in Cityscapes' colors, black where ignored.
+def colorize(labels: np.ndarray, palette: Sequence[tuple[int, int, int]] = PALETTE) -> np.ndarray:
+    """Paint ids in colors, black where ignored.
 
     Args:
-        labels: train ids and `IGNORE`. Shape: H W, uint8.
+        labels: ids and `IGNORE`. Shape: H W, uint8.
+        palette: colors by id; Cityscapes' unless told otherwise.
 
     Returns:
         Colors. Shape: H W 3, uint8.
     """
     table = np.zeros((256, 3), np.uint8)
-    table[: len(PALETTE)] = PALETTE
+    table[: len(palette)] = palette
     return table[labels]

@@ -1,4 +1,4 @@
-"""Write a data set of scenes in Cityscapes' folder layout."""
+"""Write a data set of scenes in the folder layout of Cityscapes or of PASCAL VOC."""
 
 import functools
 import json
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from antialias_plugins.toyscapes.generator import render_scene
+from antialias_plugins.toyscapes.generator import SPLITS, render_scene
+from antialias_plugins.toyscapes.layouts import LAYOUTS
 
 MANIFEST = 'toyscapes.json'
 # To be raised whenever the same arguments make other pictures.
 GENERATOR = 1
-CITIES = {'train': ('brickton', 'fernwick', 'harborough', 'lindenau'), 'val': ('quayside', 'ravensby')}
 SMALLEST = (64, 32)
 
 
@@ -27,14 +27,15 @@ def make_dataset(
     val: int = 50,
     seed: int = 0,
     *,
+    layout: str = 'cityscapes',
     workers: int = 1,
     overwrite: bool = False,
 ) -> bool:
-    """Make a data set that mmseg's `CityscapesDataset` reads as it reads Cityscapes.
+    """Make a data set that mmseg reads as it reads Cityscapes, or PASCAL VOC 2012 with SBD.
 
-    The pictures go to `leftImg8bit/{train,val}/<city>/`, their train ids to `gtFine/{train,val}/<city>/`. A picture
-    depends on `seed`, its split, its number and `size` alone. The folder appears at once when everything is written;
-    what an interrupted run leaves beside it, if it was killed, is cleared away by the next.
+    See `antialias_plugins.toyscapes.layouts` for what lies where. A picture depends on `seed`, its split, its number
+    and `size` alone. The folder appears at once when everything is written; what an interrupted run leaves beside it,
+    if it was killed, is cleared away by the next.
 
     Args:
         out: folder to make; its manifest tells what it holds.
@@ -42,6 +43,7 @@ def make_dataset(
         train: number of pictures to train on.
         val: number of pictures to validate on.
         seed: which data set; not negative.
+        layout: 'cityscapes' with its 19 classes, or 'voc' with the 21 of PASCAL VOC; the pictures are the same.
         workers: number of processes; changes nothing but the time.
         overwrite: replace a ToyScapes that was made with other arguments.
 
@@ -52,8 +54,9 @@ def make_dataset(
         ValueError: if an argument breaks its rule, or `out` holds something else.
     """
     out = Path(out).absolute()
-    _check(size, train, val, seed, workers)
-    manifest = {'generator': GENERATOR, 'size': 'x'.join(map(str, size)), 'train': train, 'val': val, 'seed': seed}
+    _check(size, train, val, seed, layout, workers)
+    manifest = {'generator': GENERATOR, 'layout': layout, 'size': 'x'.join(map(str, size))}
+    manifest |= {'train': train, 'val': val, 'seed': seed}
     if not _needed(out, manifest, overwrite):
         return False
     partial, old = out.with_name(f'.{out.name}.partial'), out.with_name(f'.{out.name}.old')
@@ -82,18 +85,14 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def scene_name(split: str, index: int) -> str:
-    """Name of a scene's files below its split, without suffix: '<city>/<city>_NNNNNN_000019'."""
-    city = CITIES[split][index % len(CITIES[split])]
-    return f'{city}/{city}_{index:06d}_000019'
-
-
-def _check(size: tuple[int, int], train: int, val: int, seed: int, workers: int) -> None:
+def _check(size: tuple[int, int], train: int, val: int, seed: int, layout: str, workers: int) -> None:
     if size[0] < SMALLEST[0] or size[1] < SMALLEST[1]:
         raise ValueError(f'size must be at least {SMALLEST[0]}x{SMALLEST[1]}, got {size[0]}x{size[1]}')
     for name, value, least in (('train', train, 0), ('val', val, 0), ('seed', seed, 0), ('workers', workers, 1)):
         if value < least:
             raise ValueError(f'{name} must be at least {least}, got {value}')
+    if layout not in LAYOUTS:
+        raise ValueError(f'layout must be one of {", ".join(LAYOUTS)}, got {layout!r}')
     if train + val == 0:
         raise ValueError('train + val must be at least 1, got 0')
 
@@ -108,7 +107,8 @@ def _needed(out: Path, manifest: dict, overwrite: bool) -> bool:
         raise ValueError(
             f"out must be a new folder or a ToyScapes, got '{out}', which holds other things; name another folder"
         )
-    found = json.loads(path.read_text())
+    # Version 0.1 wrote one layout, and did not say which.
+    found = {'layout': 'cityscapes'} | json.loads(path.read_text())
     if found == manifest:
         return False
     if not overwrite:
@@ -122,22 +122,18 @@ def _needed(out: Path, manifest: dict, overwrite: bool) -> bool:
 
 
 def _write(root: Path, manifest: dict, size: tuple[int, int], workers: int) -> None:
-    jobs = [(split, index) for split in CITIES for index in range(manifest[split])]
-    for split, index in jobs:
-        for kind in ('leftImg8bit', 'gtFine'):
-            (root / kind / split / scene_name(split, index)).parent.mkdir(parents=True, exist_ok=True)
-    work = functools.partial(_write_scene, root, manifest['seed'], size)
+    jobs = [(split, index) for split in SPLITS for index in range(manifest[split])]
+    root.mkdir(parents=True)
+    work = functools.partial(_write_scene, root, manifest['layout'], manifest['seed'], size)
     for _ in tqdm(_map(work, jobs, workers), total=len(jobs), desc='ToyScapes', unit='image'):
         pass
+    LAYOUTS[manifest['layout']].finish(root, {split: manifest[split] for split in SPLITS})
     (root / MANIFEST).write_text(json.dumps(manifest, indent=2) + '\n')
 
 
-def _write_scene(root: Path, seed: int, size: tuple[int, int], job: tuple[str, int]) -> None:
+def _write_scene(root: Path, layout: str, seed: int, size: tuple[int, int], job: tuple[str, int]) -> None:
     split, index = job
-    picture, labels = render_scene(seed, split, index, *size)
-    name = scene_name(split, index)
-    picture.save(root / 'leftImg8bit' / split / f'{name}_leftImg8bit.png', compress_level=4)
-    labels.save(root / 'gtFine' / split / f'{name}_gtFine_labelTrainIds.png', compress_level=4)
+    LAYOUTS[layout].save(root, split, index, *render_scene(seed, split, index, *size))
 
 
 def _map(work: functools.partial, jobs: list[tuple[str, int]], workers: int) -> Iterator[None]:

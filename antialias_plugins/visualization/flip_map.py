@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +11,7 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 
 _COLUMN_WIDTH = 4.2  # in inches
+_LARGEST_ASPECT = 5  # of all panels in one row; beyond it they take two
 _STEPS = 8  # of the color bar, at most
 
 
@@ -39,9 +41,14 @@ def plot_flip_map(image: np.ndarray, maps: Sequence[FlipMap], shifts: int) -> Fi
     """
     _check(image, maps, shifts)
     height, width = image.shape[:2]
-    size = (_COLUMN_WIDTH * (1 + len(maps)) + 0.8, _COLUMN_WIDTH * height / width + 0.5)
+    panels = 1 + len(maps)
+    columns = panels if panels * width <= _LARGEST_ASPECT * height else ceil(panels / 2)
+    rows = ceil(panels / columns)
+    size = (_COLUMN_WIDTH * columns + 0.8, rows * (_COLUMN_WIDTH * height / width + 0.5))
     figure = Figure(figsize=size, layout='constrained')
-    axes = figure.subplots(1, 1 + len(maps), squeeze=False)[0]
+    axes = figure.subplots(rows, columns, squeeze=False).flat[:panels]
+    for axis in figure.axes[panels:]:
+        axis.remove()
     _show(axes[0], 'image', image)
     gray = (image.mean(axis=2) * 0.35 + 165).astype(np.uint8)
     edges = np.linspace(0, shifts, min(shifts, _STEPS) + 1).round().astype(int)
@@ -50,7 +57,7 @@ def plot_flip_map(image: np.ndarray, maps: Sequence[FlipMap], shifts: int) -> Fi
         _show(axis, one.title, gray, cmap='gray', vmin=0, vmax=255)
         # The light end of the map would not stand out from the faint image.
         drawn = axis.imshow(np.ma.masked_equal(one.counts, 0), cmap='plasma_r', norm=norm, interpolation='nearest')
-    bar = figure.colorbar(drawn, ax=axes, label=f'flips in {shifts} shifts', pad=0.01)
+    bar = figure.colorbar(drawn, ax=list(axes), label=f'flips in {shifts} shifts', pad=0.01)
     ranges = [f'{low + 1}' if high == low + 1 else f'{low + 1}–{high}' for low, high in itertools.pairwise(edges)]
     bar.set_ticks((edges[:-1] + edges[1:]) / 2 + 0.5, labels=ranges)
     bar.ax.tick_params(length=0)

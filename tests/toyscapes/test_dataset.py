@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from antialias_plugins.toyscapes import IGNORE, dataset, make_dataset, parse_size
+from antialias_plugins.toyscapes.layouts import LAYOUTS
 
 SIZE = (96, 48)
 TOOL = Path(__file__).parents[2] / 'tools' / 'make_toyscapes.py'
@@ -104,9 +105,10 @@ def interrupted(monkeypatch):
 
 
 @pytest.mark.usefixtures('interrupted')
-def test_interruption_leaves_nothing(tmp_path):
+@pytest.mark.parametrize('layout', LAYOUTS)
+def test_interruption_leaves_nothing(tmp_path, layout):
     with pytest.raises(KeyboardInterrupt):
-        make_dataset(tmp_path / 'data', SIZE, train=4, val=1)
+        make_dataset(tmp_path / 'data', SIZE, train=4, val=1, layout=layout)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -142,12 +144,24 @@ def test_overwrite_replaces_another_toyscapes(tmp_path):
         ({'train': 0, 'val': 0}, r'train \+ val must be at least 1, got 0'),
         ({'seed': -1}, 'seed must be at least 0, got -1'),
         ({'workers': 0}, 'workers must be at least 1, got 0'),
+        ({'layout': 'coco'}, "layout must be one of cityscapes, voc, got 'coco'"),
     ],
 )
 def test_bad_arguments(tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
         make_dataset(tmp_path / 'data', **arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_manifest_without_layout_is_of_cityscapes(tmp_path):
+    make_dataset(tmp_path / 'data', SIZE, train=1, val=0)
+    path = tmp_path / 'data' / 'toyscapes.json'
+    manifest = json.loads(path.read_text())
+    assert manifest.pop('layout') == 'cityscapes'
+    path.write_text(json.dumps(manifest))
+    assert not make_dataset(tmp_path / 'data', SIZE, train=1, val=0)
+    with pytest.raises(ValueError, match=r'with layout cityscapes instead of voc; .*--overwrite'):
+        make_dataset(tmp_path / 'data', SIZE, train=1, val=0, layout='voc')
 
 
 def test_other_arguments_on_an_existing_folder(root):

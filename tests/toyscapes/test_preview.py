@@ -19,5 +19,11 @@ def test_sheet_shows_pictures_beside_labels(tmp_path, scenes, columns, rows):
 
 
 def test_sheet_of_nothing(tmp_path):
-    with pytest.raises(ValueError, match='root must hold leftImg8bit'):
+    with pytest.raises(ValueError, match=r'root must hold leftImg8bit.* or JPEGImages/\*.jpg'):
         contact_sheet(tmp_path)
+
+
+def test_sheet_of_voc_has_vocs_colors(tmp_path):
+    make_dataset(tmp_path / 'data', (64, 32), train=1, val=0, layout='voc')
+    sheet = np.asarray(contact_sheet(tmp_path / 'data'))
+    assert {(192, 128, 128), (224, 224, 192)} <= set(map(tuple, sheet.reshape(-1, 3).tolist()))  # person, border

@@ -34,6 +34,19 @@ def test_both_maps_have_the_colors_of_the_bar_for_every_count(shifts):
 
 
 @pytest.mark.parametrize(
+    ('size', 'networks', 'grid'),
+    [((4, 8), 1, (1, 2)), ((4, 8), 3, (2, 2)), ((4, 8), 2, (2, 2)), ((8, 8), 3, (1, 4))],
+    ids=['two-wide', 'four-wide', 'three-wide', 'four-square'],
+)
+def test_panels_of_wide_images_take_two_rows(size, networks, grid):
+    maps = [FlipMap(str(index), np.ones(size, int)) for index in range(networks)]
+    *panels, _ = plot_flip_map(np.zeros((*size, 3), np.uint8), maps, 1).axes
+    assert len(panels) == 1 + networks
+    spec = panels[0].get_subplotspec().get_gridspec()
+    assert (spec.nrows, spec.ncols) == grid
+
+
+@pytest.mark.parametrize(
     ('shifts', 'labels'),
     [(1, ['1']), (3, ['1', '2', '3']), (16, ['1–2', '3–4', '5–6', '7–8', '9–10', '11–12', '13–14', '15–16'])],
     ids=['one', 'few', 'many'],
