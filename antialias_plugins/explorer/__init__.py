@@ -5,6 +5,8 @@ from antialias_plugins.explorer.filters import filter_spread, predicted_filters
 from antialias_plugins.explorer.networks import check_pair, load_network
 from antialias_plugins.explorer.page import check_writable, render_page, write_page
 from antialias_plugins.explorer.path import DIRECTIONS, shift_path
+from antialias_plugins.explorer.segmentor import PageSegmentor
+from antialias_plugins.explorer.signals import Signals, measure_signals
 from antialias_plugins.explorer.sweeps import (
     LabelSweep,
     MapSweep,
@@ -19,6 +21,8 @@ __all__ = [
     'Exploration',
     'LabelSweep',
     'MapSweep',
+    'PageSegmentor',
+    'Signals',
     'check_pair',
     'check_writable',
     'compare_logits',
@@ -27,6 +31,7 @@ __all__ = [
     'explore',
     'filter_spread',
     'load_network',
+    'measure_signals',
     'predicted_filters',
     'render_page',
     'running_mean',

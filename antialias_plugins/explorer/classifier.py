@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from PIL import Image
 from timm.data import ImageNetInfo, infer_imagenet_subset
 from torch import Tensor, nn
@@ -47,6 +48,18 @@ class PageClassifier:
     def input_size(self) -> int:
         """Side of its input in pixels."""
         return self.preparation.size
+
+    @property
+    def network(self) -> nn.Module:
+        """What takes what `normalize` returns."""
+        return self.classifier.network
+
+    def normalize(self, view: Tensor) -> Tensor:
+        """Return a view as the network reads it, ``(3, h, w)``, float32."""
+        mean, std = (
+            255 * torch.tensor(values).view(-1, 1, 1) for values in (self.preparation.mean, self.preparation.std)
+        )
+        return (view - mean) / std
 
     def prepare(self, picture: Image.Image, max_shift: int) -> Tensor:
         """Return the part of a picture that the window moves over, ``(3, H, W)``, uint8."""

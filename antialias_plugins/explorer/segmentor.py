@@ -60,6 +60,15 @@ class PageSegmentor:
         palette = tuple(tuple(int(value) for value in color) for color in meta['palette'])
         return cls(name, tuple(meta['classes']), palette, size, segmentor)
 
+    @property
+    def network(self) -> nn.Module:
+        """What takes what `normalize` returns."""
+        return self.segmentor
+
+    def normalize(self, view: Tensor) -> Tensor:
+        """Return a view as the network reads it, ``(3, h, w)``, float32."""
+        return self.segmentor.data_preprocessor({'inputs': [view.flip(0)]})['inputs'][0]
+
     def prepare(self, picture: Image.Image, max_shift: int) -> Tensor:
         """Return the picture, ``(3, H, W)``, uint8; the window is ``max_shift`` smaller."""
         if self.input_size is not None:
@@ -73,13 +82,19 @@ class PageSegmentor:
         Raises:
             ValueError: If there are more classes in it than the checkpoint names.
         """
-        from mmseg.apis import inference_model
-
-        bgr = view.flip(0).permute(1, 2, 0).contiguous().numpy()
-        labels = inference_model(self.segmentor, bgr).pred_sem_seg.data[0].cpu()
+        labels = self._infer(view).pred_sem_seg.data[0].cpu()
         if labels.max() >= len(self.classes):
             raise ValueError(f'{self.name} must predict one of its {len(self.classes)} classes, got {labels.max()}')
         return labels.to(torch.uint8)
+
+    def probabilities(self, view: Tensor) -> Tensor:
+        """Return the probability of every class, ``(3, h, w)`` → ``(N, h, w)``, of networks with a softmax."""
+        return self._infer(view).seg_logits.data.cpu().softmax(0)
+
+    def _infer(self, view: Tensor) -> Any:
+        from mmseg.apis import inference_model
+
+        return inference_model(self.segmentor, view.flip(0).permute(1, 2, 0).contiguous().numpy())
 
     def compare(self, predictions: Tensor, path: Sequence[Offset], label: int | None = None) -> MapSweep:
         """Compare the class maps along a path, see `compare_maps`; there is no single class to watch."""

@@ -101,8 +101,8 @@ def aliasing_report(network: nn.Module, images: Iterable[Tensor], *, window: Win
     Args:
         network: Any network, antialiased or not. It is copied; its copy runs in evaluation mode.
         images: Images of one size, as the network reads them (normalised).
-        window: See `power_spectrum`. Without a window the jump between opposite borders, which no network sees, is most
-            of what is left in a filtered map.
+        window: See `power_spectrum`. Without a window the jump between opposite borders, which no network sees, is a
+            large part of what is left in a filtered map.
 
     Shape:
         - images: ``(C, H, W)`` each
@@ -111,7 +111,7 @@ def aliasing_report(network: nn.Module, images: Iterable[Tensor], *, window: Win
         The places that downsample, with the numbers of every image.
 
     Raises:
-        ValueError: If there are no images, or they are not floating-point images of one size.
+        ValueError: If there are no images, they are not floating-point images of one size, or a map is not finite.
         UnsupportedModelError: If the network does not run on them.
 
     Example:

@@ -142,8 +142,8 @@ def equivariance_report(
     `equivariance_error`. Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019, looks at the layers
     of VGG this way, by cosine distance and without fractions.
 
-    A network that pads with zeros tells the border from the inside, so it is not equivariant even without subsampling:
-    what ``margin`` leaves out is how far that should not count.
+    A network that pads with zeros sees the border of the image, so it is not equivariant even without subsampling.
+    ``margin`` leaves that, and the jump that the circular shift moves inside, out of the error.
 
     Args:
         network: Any network; it runs in evaluation mode and stays as it is.
@@ -160,8 +160,8 @@ def equivariance_report(
         The layers with the errors of every image and shift.
 
     Raises:
-        ValueError: If there are no images or shifts, the images are not floating-point images of one size, or a pattern
-            matches nothing.
+        ValueError: If there are no images or shifts, the images are not floating-point images of one size, a pattern
+            matches nothing, or a map is not finite.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.MaxPool2d(2), nn.Flatten())
@@ -183,6 +183,8 @@ def equivariance_report(
         _, *shape = shapes[name][0]
         stride = _stride(inputs[0].shape[2:], shape[1:])
         error = torch.tensor([one[name] for one in errors], dtype=torch.float64)
+        if not error.isfinite().all():
+            raise ValueError(f'network must compute finite maps, got others at {name}')
         measured.append(LayerEquivariance(name, kinds[name], stride, tuple(shape), error))
     return EquivarianceReport(tuple(measured), moves, unseen)
 

@@ -157,6 +157,11 @@ def test_ready_for_json():
     assert layer['mean'] == layer['error'][0][0]
 
 
+def test_maps_that_are_not_finite_are_named():
+    with pytest.raises(ValueError, match='network must compute finite maps, got others at 0'):
+        equivariance_report(nn.Sequential(circular()), [torch.full((1, 8, 8), torch.nan)])
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [

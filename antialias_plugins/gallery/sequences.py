@@ -1,0 +1,83 @@
+"""What segmentors say of every pixel of an image while it moves.
+
+Letters: shifts ``D``, classes ``N``, image ``H W``, the part of it that all views show ``h w``.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from antialias_plugins.explorer import shift_path
+from antialias_plugins.explorer.segmentor import PageSegmentor
+from antialias_plugins.metrics import shifted_views
+
+
+@dataclass(frozen=True)
+class ClassSequence:
+    """One network along the diagonal; only pixels that all views show.
+
+    Attributes:
+        prediction: Class of every pixel at each shift. Shape: D h w, int64.
+        probability: Probability of the watched class of every pixel at each shift. Shape: D h w.
+    """
+
+    prediction: Tensor
+    probability: Tensor
+
+    @property
+    def flips(self) -> Tensor:
+        """At how many shifts each pixel has another class than without shift. Shape: h w."""
+        return (self.prediction[1:] != self.prediction[0]).sum(0)
+
+
+def follow_classes(network: PageSegmentor, frame: Tensor, watched: Tensor, max_shift: int) -> ClassSequence:
+    """Predict the views of an image at the shifts ``(d, d)`` for ``d = 0, …, max_shift``.
+
+    Args:
+        network: The network.
+        frame: The image, uint8.
+        watched: A class per pixel, such as its label; any number for a pixel that nobody watches.
+        max_shift: The last shift in pixels.
+
+    Shape:
+        - frame: ``(3, H, W)``
+        - watched: ``(H, W)``, int64
+        - Returns: maps of ``(H - 2 * max_shift, W - 2 * max_shift)``, from pixel ``(max_shift, max_shift)`` on
+
+    Raises:
+        ValueError: If the image is too small for the shifts.
+    """
+    height, width = (side - max_shift for side in frame.shape[1:])
+    index = watched[max_shift:height, max_shift:width].clamp(0, len(network.classes) - 1)
+    predictions, probabilities = [], []
+    for down, right in shift_path('diagonal', max_shift):
+        view = shifted_views(frame, [(down, right)], max_shift)[0]
+        shared = network.probabilities(view)[:, max_shift - down : height - down, max_shift - right : width - right]
+        predictions.append(shared.argmax(0))
+        probabilities.append(shared.gather(0, index[None])[0])
+    return ClassSequence(torch.stack(predictions), torch.stack(probabilities))
+
+
+def typical_pixel(sequence: ClassSequence, watched: Tensor) -> tuple[int, int]:
+    """Return the row and column of the pixel with the median number of flips.
+
+    It is taken among those that a network gives the watched class without shift, and another one at some shift: the
+    lower of two middle ones, in the order of rows. So a figure of one pixel shows neither the best nor the worst.
+
+    Args:
+        sequence: What the network predicts.
+        watched: A class per pixel.
+
+    Shape:
+        - watched: ``(h, w)``
+
+    Raises:
+        ValueError: If there is no such pixel.
+    """
+    flips = torch.where(sequence.prediction[0] == watched, sequence.flips, 0).flatten()
+    candidates = flips.nonzero().flatten()
+    if not len(candidates):
+        raise ValueError('sequence must have a pixel that flips away from the watched class, got none')
+    order = flips[candidates].argsort(stable=True)
+    return divmod(int(candidates[order[(len(order) - 1) // 2]]), sequence.flips.shape[1])

@@ -1,0 +1,43 @@
+#!/usr/bin/env python
+"""Draw the figures of docs/consistency.md from the networks of the quickstart."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from antialias_plugins.gallery import FIGURES, draw_gallery
+
+METHODS = ('baseline', 'lpf3', 'ddac3')
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument(
+        '--folders',
+        type=Path,
+        nargs='+',
+        default=[Path('work_dirs/quickstart/onedl', method) for method in METHODS],
+        metavar='FOLDER',
+        help='work dirs of trainings, the baseline first',
+    )
+    parser.add_argument('--photograph', type=Path, metavar='FILE', help='a picture (default: the one matplotlib ships)')
+    parser.add_argument(
+        '--only', nargs='+', choices=FIGURES, default=list(FIGURES), metavar='NAME', help='these figures'
+    )
+    parser.add_argument('--out', type=Path, default=Path('docs/images/consistency'), help='folder')
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Draw, and say in one line what is wrong."""
+    args = parse_args()
+    try:
+        for path in draw_gallery(args.folders, args.out, args.photograph, args.only):
+            print(f'{path}: {path.stat().st_size / 1e3:.0f} kB')
+    except (ValueError, OSError) as error:
+        sys.exit(f'make_figures.py: {error}')
+
+
+if __name__ == '__main__':
+    main()
