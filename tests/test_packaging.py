@@ -85,6 +85,7 @@ def test_plain_install_has_no_upper_bounds(distributions):
         'pillow',
         'timm>=1.0',
         'torch>=2.1',
+        'safetensors',
         'tqdm',
     }
 
