@@ -1,7 +1,7 @@
 """Whether the files of one of mmseg's data sets are there, can be read, and hold the ids of its classes.
 
 mmseg itself says little: a missing list is an ``AssertionError`` without words, an empty split an error of NumPy, and a
-label that was never converted ends a training at its first picture, on a GPU with an assertion of CUDA.
+label that was never converted ends a training when its turn comes, on a GPU with an assertion of CUDA.
 """
 
 import os

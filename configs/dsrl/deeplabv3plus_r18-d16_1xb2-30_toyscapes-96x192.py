@@ -7,9 +7,7 @@ _base_ = [
 model = dict(
     data_preprocessor=dict(size=(96, 192)),
     backbone=dict(depth=18),
-    decode_head=dict(
-        in_channels=512, channels=64, c1_in_channels=64, c1_channels=12, loss_decode=dict(loss_weight=1 / 2)
-    ),
+    decode_head=dict(in_channels=512, channels=64, c1_in_channels=64, c1_channels=12),
 )
 train_dataloader = dict(batch_size=2)
 randomness = dict(seed=1)

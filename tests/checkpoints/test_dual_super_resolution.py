@@ -138,7 +138,7 @@ def without(state, *beginnings):
         ('dsrl-dootmaan', lambda state: without(state, *BRANCH), 'sisr_head.low_level.conv.weight'),
         ('dsrl-dootmaan', lambda state: without(state, 'up_sr_2.bias'), 'sisr_head.upsampling.1.0.bias'),
         ('dsrl-dootmaan', lambda state: {**state, 'up_sr_4.weight': torch.zeros(1)}, 'up_sr_4.weight'),
-        ('dsrl-paper', lambda state: state, 'learned_upsampling.weight'),
+        ('dsrl-paper', lambda state: state, 'sisr_head.upsampling.0.weight'),
         ('deeplabv3plus', lambda state: {**state, 'up_sr_4.weight': torch.zeros(1)}, 'up_sr_4.weight'),
     ],
     ids=['no-branch', 'missing', 'unknown', 'other-variant', 'unknown-in-plain'],

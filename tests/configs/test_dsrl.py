@@ -37,12 +37,14 @@ RECIPE = {
     'batch': 4,
     'iterations': 1000 * math.ceil(2975 / 4),
     'rate of the backbone': 0.005,
-    'rate of the heads': 0.05,
+    'rate of the head': 0.05,
     'optimizer': {'type': 'SGD', 'momentum': 0.9, 'weight_decay': 1e-4},
     'seed': 1,
     'test': 'whole',
 }
 DOOTMAAN = {
+    'rate of the branch': 0.005,  # published: 0
+    'rate of the feature transform': 0.05,  # published: 0
     'weights of segmentation, image, affinity': (1 / 4, 0.5, 0.5),
     'upsampling of the logits': 'bilinear',
     'decoder of the branch': [('Conv2d', 256), ('Dropout', 0.5), ('Conv2d', 128), ('Dropout', 0.1), ('Conv2d', 64)],
@@ -57,6 +59,7 @@ PUBLISHED = {
     'dsrl-paper': RECIPE
     | DOOTMAAN
     | {
+        'rate of the branch': 0.05,
         'weights of segmentation, image, affinity': (1.0, 0.1, 1.0),
         'upsampling of the logits': 'learned',
         'stages of the branch': ['PixelShuffle'],
@@ -95,8 +98,7 @@ def facts(config):
     """The table's items as they stand in a config and in the network that it builds."""
     model, steps = build(config), {step.type: step for step in config.train_dataloader.dataset.pipeline}
     head, start, optimizer = model.decode_head, rates(config), dict(config.optim_wrapper.optimizer)
-    assert len({rate for part, rate in start.items() if part != 'backbone'}) == 1
-    assert optimizer.pop('lr') == start['decode_head']
+    assert optimizer.pop('lr') == start['decode_head'] == start['learned_upsampling']
     values = {
         'depth': model.backbone.depth,
         'strides': tuple(model.backbone.strides),
@@ -115,7 +117,7 @@ def facts(config):
         'batch': config.train_dataloader.batch_size,
         'iterations': config.train_cfg.max_iters,
         'rate of the backbone': pytest.approx(start['backbone'], rel=1e-12),
-        'rate of the heads': start['decode_head'],
+        'rate of the head': start['decode_head'],
         'optimizer': optimizer,
         'seed': config.randomness.seed,
         'test': config.model.test_cfg.mode,
@@ -127,6 +129,8 @@ def facts(config):
     layers = [getattr(module, 'conv', module) for module in decoder]
     stages = [type(module).__name__ for module in model.sisr_head.upsampling.modules()]
     return values | {
+        'rate of the branch': pytest.approx(start['sisr_head'], rel=1e-12),
+        'rate of the feature transform': start['feature_transform'],
         'weights of segmentation, image, affinity': (
             *(head.loss_decode.loss_weight, model.mse_weight),
             affinity.loss_weight,
@@ -152,7 +156,7 @@ def test_learning_rates_follow_the_published_formula():
     (schedule,) = config.param_scheduler
     assert schedule.end == config.train_cfg.max_iters + 1
     schedule.end = 744 + 1
-    model = nn.ModuleDict({'backbone': nn.Linear(1, 1, bias=False), 'sisr_head': nn.Linear(1, 1, bias=False)})
+    model = nn.ModuleDict({'backbone': nn.Linear(1, 1, bias=False), 'decode_head': nn.Linear(1, 1, bias=False)})
     optimizer = build_optim_wrapper(model, config.optim_wrapper)
     scheduler = PARAM_SCHEDULERS.build(schedule, default_args=dict(optimizer=optimizer))
     for iteration in range(744):

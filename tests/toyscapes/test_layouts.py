@@ -98,7 +98,7 @@ def test_same_seed_same_bytes(root, tmp_path):
         files = (path for path in root.rglob('*') if path.is_file())
         return {path.relative_to(root): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
-    make_dataset(tmp_path / 'data', SIZE, train=5, val=2, layout='voc', workers=2)
+    make_dataset(tmp_path / 'data', SIZE, train=5, val=2, layout='voc')
     assert digests(tmp_path / 'data') == digests(root)
 
 

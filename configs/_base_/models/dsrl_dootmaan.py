@@ -12,6 +12,7 @@ model = dict(
         projection=48,
         channels=(256, 128, 64),
         dropout=(0.5, 0.1),
+        # Begins with weights that keep the variance: PyTorch's, which nobody trained there, learn a mean colour.
         upsampling=dict(type='TransposedUpsampling', factor=8, channels=(64, 32, 16)),
         source='decode_head.projection_dropout',
         norm_cfg=norm_cfg,

@@ -3,7 +3,7 @@ _base_ = './80k.py'
 optim_wrapper = dict(
     optimizer=dict(lr=0.05, weight_decay=0.0001),
     # 0.005 for the backbone and ten times that for the heads. There, the optimizer is never given the branch and the
-    # feature transform, 1.1 of 60.5 million parameters, so they stay as they were drawn. Here everything learns.
+    # feature transform, 1.1 of 60.5 million parameters: they stay as they were drawn. Here everything learns.
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))),
 )
 # mmengine's rate is 0 in the iteration before `end`: one later than the last, it follows (1 - t / 744000)^0.9.
