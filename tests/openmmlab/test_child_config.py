@@ -88,7 +88,7 @@ def test_a_file_is_referred_to_by_a_relative_path(base, tmp_path):
         ('model = dict(type="A")', {}, r'must have a model.backbone'),
         ('model = dict(backbone=dict(type="A", pool=3))', {}, r"got \['pool'\]"),
         ('train_cfg = dict()', {}, r'must have a model.backbone'),
-        (OURS, {'pool': 'lpv3'}, 'did you mean lpf3'),
+        (OURS, {'pool': 'dac3'}, 'did you mean ddac3'),
         (OURS, {'convert': {'dilate': 'blur'}}, 'did you mean dilated'),
         (OURS, {'out': 'child.yaml'}, 'out must be a .py file'),
     ],
