@@ -1,5 +1,8 @@
 """Subsampling where the norm is largest, as a module."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import Tensor
 
 from antialias_plugins.functional import polyphase_norms
@@ -11,8 +14,8 @@ from antialias_plugins.layers.polyphase_pool import PolyphasePool2d
 class AdaptivePolyphasePool2d(PolyphasePool2d):
     """Module of `antialias_plugins.functional.adaptive_polyphase_pool2d`, behind a low-pass filter (APS).
 
-    It has no parameters and an empty state dict. The authors' code takes strides of 2 and square maps only, and its
-    components 1 and 2 are ours 2 and 1.
+    Without `adaptive` it has no parameters and an empty state dict. The authors' code takes strides of 2 and square
+    maps only, and its components 1 and 2 are ours 2 and 1.
 
     Args:
         channels: C that every input must have; any if None.
@@ -20,6 +23,7 @@ class AdaptivePolyphasePool2d(PolyphasePool2d):
         filt_size: K taps of the low-pass filter in front, at least 1. K = 1 is none.
         norm: ``'l1'``, ``'l2'`` or ``'linf'``.
         padding_mode: border of the filter: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
+        adaptive: None for a binomial filter, arguments of `AdaptiveBlurPool2d` for one whose taps are predicted.
 
     Shape:
         (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S)).
@@ -41,8 +45,9 @@ class AdaptivePolyphasePool2d(PolyphasePool2d):
         filt_size: int = 1,
         norm: str = 'l2',
         padding_mode: str = 'circular',
+        adaptive: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(channels, stride, filt_size, padding_mode)
+        super().__init__(channels, stride, filt_size, padding_mode, adaptive)
         self.norm = check_choice('norm', norm, tuple(NORMS))
 
     def choose(self, components: Tensor) -> Tensor:

@@ -1,5 +1,8 @@
 """Subsampling where a small network says, as a module."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,6 +35,7 @@ class LearnablePolyphasePool2d(PolyphasePool2d):
         sampling: weights in train mode: ``'gumbel'`` (the paper: softmax of the logits with Gumbel noise),
             ``'straight-through'`` (one component, drawn with the same odds, and the gradients of ``'gumbel'``) or
             ``'softmax'`` (no noise).
+        adaptive: None for a binomial filter, arguments of `AdaptiveBlurPool2d` for one whose taps are predicted.
 
     Attributes:
         conv1: `torch.nn.Conv2d`, C to `hid_channels`, 3 x 3. None in a layer that follows another.
@@ -62,8 +66,9 @@ class LearnablePolyphasePool2d(PolyphasePool2d):
         padding_mode: str = 'circular',
         temperature: float = 1.0,
         sampling: str = 'gumbel',
+        adaptive: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(check_count('channels', channels), stride, filt_size, padding_mode)
+        super().__init__(check_count('channels', channels), stride, filt_size, padding_mode, adaptive)
         self.temperature = check_positive('temperature', temperature)
         self.sampling = check_choice('sampling', sampling, SAMPLINGS)
         hidden = channels if hid_channels is None else check_count('hid_channels', hid_channels)

@@ -1,16 +1,18 @@
-"""What all polyphase pooling layers have in common."""
+"""What all layers that choose a polyphase component have in common."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
-from antialias_plugins.functional import blur_pool2d, polyphase_components, select_component
-from antialias_plugins.functional.arguments import PADDING_MODES, check_choice, check_count, check_map, check_pair
+from antialias_plugins.functional import polyphase_components, select_component
 from antialias_plugins.kernels.precision import as_input
-from antialias_plugins.layers.fixed_filter import FixedFilter
 from antialias_plugins.layers.phase_link import PhaseLink
+from antialias_plugins.layers.polyphase_filter import PolyphaseFilter
 
 
-class PolyphasePool2d(FixedFilter):
-    """Low-passes a map and keeps one of its S_h S_w polyphase components, or a mixture; a subclass chooses which.
+class PolyphasePool2d(PolyphaseFilter):
+    """Low-passes a map and keeps one of its S_h S_w polyphase components; a subclass chooses which.
 
     Where branches meet that were subsampled by several such layers, they must have kept the same component. One of them
     leads and publishes its choice through a `PhaseLink`, the others follow.
@@ -18,9 +20,10 @@ class PolyphasePool2d(FixedFilter):
     Args:
         channels: C that every input must have; any if None.
         stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
-        filt_size: K taps of the binomial low-pass filter in front, at least 1. K = 1 is none.
+        filt_size: K taps of the low-pass filter in front, at least 1. K = 1 is none.
         padding_mode: border of the filter: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``, the only one
             with which the layer is exactly equivariant to circular shifts.
+        adaptive: None for a binomial filter, arguments of `AdaptiveBlurPool2d` for one whose taps are predicted.
 
     Attributes:
         link: what this layer shares with others, or None.
@@ -40,11 +43,9 @@ class PolyphasePool2d(FixedFilter):
         stride: int | tuple[int, int] = 2,
         filt_size: int = 1,
         padding_mode: str = 'circular',
+        adaptive: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(filt_size)
-        self.channels = channels if channels is None else check_count('channels', channels)
-        self.stride = check_pair('stride', stride)
-        self.padding_mode = check_choice('padding_mode', padding_mode, PADDING_MODES)
+        super().__init__(channels, stride, filt_size, padding_mode, adaptive)
         self.link: PhaseLink | None = None
         self.leads = True
 
@@ -64,11 +65,7 @@ class PolyphasePool2d(FixedFilter):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S))."""
-        check_map(input, self.channels)
-        filtered = input
-        if self.filt_size > 1:
-            filtered = blur_pool2d(input, self.filt_size, 1, self.padding_mode, filt=self.filt)
-        components = polyphase_components(filtered, self.stride)
+        components = polyphase_components(self.low_pass(input), self.stride)
         return as_input(select_component(components, self._selection(components)), input)
 
     def _selection(self, components: Tensor) -> Tensor:
@@ -81,5 +78,4 @@ class PolyphasePool2d(FixedFilter):
 
     def extra_repr(self) -> str:
         """List the arguments, and whether the layer follows."""
-        arguments = f'{self.channels}, stride={self.stride}, filt_size={self.filt_size}, padding_mode='
-        return f'{arguments}{self.padding_mode!r}{"" if self.leads else ", follows"}'
+        return super().extra_repr() + ('' if self.leads else ', follows')

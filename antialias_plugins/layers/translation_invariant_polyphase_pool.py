@@ -1,5 +1,6 @@
 """Learned mixtures of polyphase components as a module."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -7,21 +8,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from antialias_plugins import kernels
-from antialias_plugins.functional import blur_pool2d, polyphase_components, select_component
-from antialias_plugins.functional.arguments import (
-    PADDING_MODES,
-    check_choice,
-    check_count,
-    check_map,
-    check_odd,
-    check_pair,
-)
+from antialias_plugins.functional import polyphase_components, select_component
+from antialias_plugins.functional.arguments import check_choice, check_count, check_odd
 from antialias_plugins.functional.polyphase_mixing import BORDERS, mixing_loss, undo_loss
 from antialias_plugins.kernels.precision import as_input
-from antialias_plugins.layers.fixed_filter import FixedFilter
+from antialias_plugins.layers.polyphase_filter import PolyphaseFilter
 
 
-class TranslationInvariantPolyphasePool2d(FixedFilter):
+class TranslationInvariantPolyphasePool2d(PolyphaseFilter):
     """Subsamples to a mixture of the polyphase components, whose weights each channel predicts (TIPS).
 
     From `Improving Shift Invariance in Convolutional Neural Networks with Translation Invariant Polyphase Sampling
@@ -38,12 +32,13 @@ class TranslationInvariantPolyphasePool2d(FixedFilter):
     Args:
         channels: C.
         stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
-        filt_size: K taps of a binomial low-pass filter in front, at least 1. K = 1, the authors' layer, is none.
+        filt_size: K taps of a low-pass filter in front, at least 1. K = 1, the authors' layer, is none.
         kernel_size: side of the convolution, odd.
         padding_mode: border of the filter and of the convolution: ``'zeros'`` (the authors' code), ``'reflect'``,
             ``'replicate'`` or ``'circular'``.
         max_shift: largest shift that `loss_undo` draws.
         border: what such a shift brings in, ``'zeros'`` or ``'circular'``.
+        adaptive: None for a binomial filter, arguments of `AdaptiveBlurPool2d` for one whose taps are predicted.
 
     Attributes:
         conv: `torch.nn.Conv2d`, depthwise, no bias.
@@ -72,12 +67,10 @@ class TranslationInvariantPolyphasePool2d(FixedFilter):
         padding_mode: str = 'circular',
         max_shift: int = 2,
         border: str = 'zeros',
+        adaptive: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(filt_size)
-        self.channels = check_count('channels', channels)
-        self.stride = check_pair('stride', stride)
+        super().__init__(check_count('channels', channels), stride, filt_size, padding_mode, adaptive)
         self.kernel_size = check_odd('kernel_size', kernel_size)
-        self.padding_mode = check_choice('padding_mode', padding_mode, PADDING_MODES)
         self.max_shift = check_count('max_shift', max_shift, 0)
         self.border = check_choice('border', border, BORDERS)
         self.conv = nn.Conv2d(channels, channels, kernel_size, groups=channels, bias=False)
@@ -93,10 +86,7 @@ class TranslationInvariantPolyphasePool2d(FixedFilter):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S))."""
-        check_map(input, self.channels)
-        filtered = input
-        if self.filt_size > 1:
-            filtered = blur_pool2d(input, self.filt_size, 1, self.padding_mode, filt=self.filt)
+        filtered = self.low_pass(input)
         features = F.relu(self.conv(kernels.pad2d(filtered, self.kernel_size, self.padding_mode)))
         weights = self._weights(features)
         self.loss_fm = mixing_loss(weights) if self.training else None
@@ -117,10 +107,8 @@ class TranslationInvariantPolyphasePool2d(FixedFilter):
 
     def extra_repr(self) -> str:
         """List the arguments."""
-        return (
-            f'{self.channels}, stride={self.stride}, filt_size={self.filt_size}, kernel_size={self.kernel_size}, '
-            f'padding_mode={self.padding_mode!r}, max_shift={self.max_shift}, border={self.border!r}'
-        )
+        own = f'kernel_size={self.kernel_size}, max_shift={self.max_shift}, border={self.border!r}'
+        return f'{super().extra_repr()}, {own}'
 
 
 def mixing_losses(model: nn.Module) -> tuple[Tensor, Tensor]:

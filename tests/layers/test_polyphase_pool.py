@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from antialias_plugins.functional import adaptive_polyphase_pool2d, blur_pool2d, polyphase_components, select_component
-from antialias_plugins.layers import AdaptivePolyphasePool2d, LearnablePolyphasePool2d, PhaseLink, PolyphasePool2d
+from antialias_plugins.layers import (
+    AdaptiveBlurPool2d,
+    AdaptivePolyphasePool2d,
+    LearnablePolyphasePool2d,
+    PhaseLink,
+    PolyphasePool2d,
+)
 
 LAYERS = pytest.mark.parametrize('layer', [AdaptivePolyphasePool2d, LearnablePolyphasePool2d])
 
@@ -67,6 +73,26 @@ def test_component_moves_with_the_map(layer, stride, filt_size, dtype):
             assert torch.equal(restore(input.roll((y, x), (2, 3))), expected.roll((y, x), (2, 3)))
 
 
+@LAYERS
+def test_adaptive_filter_comes_first_and_moves_with_the_map(layer):
+    torch.manual_seed(0)
+    leader, link = layer(4, filt_size=3, padding_mode='zeros', adaptive={'groups': 2}).eval(), PhaseLink()
+    leader.lead(link)
+    leader.padding_mode = 'circular'  # as a conversion to circular borders does
+    input = torch.randn(2, 4, 6, 8)
+
+    def restore(input):
+        return place(leader(input), link.selection(), (2, 2))
+
+    filtered = AdaptiveBlurPool2d(4, 3, 1, groups=2, padding_mode='circular').eval()
+    filtered.load_state_dict(leader.adaptive.state_dict())
+    output, expected = leader(input), restore(input)
+    assert torch.equal(output, select_component(polyphase_components(filtered(input)), link.selection()))
+    for y in range(6):
+        for x in range(8):
+            assert torch.equal(restore(input.roll((y, x), (2, 3))), expected.roll((y, x), (2, 3)))
+
+
 def place(output, phases, stride):
     """Put a component back by assigning it to a slice of zeros."""
     rows, columns = stride
@@ -93,6 +119,8 @@ def test_choice_is_left_to_subclasses():
         ({'channels': 0}, 'channels must be an integer of at least 1, got 0'),
         ({'stride': 0}, 'stride must be an integer of at least 1 or a pair of them, got 0'),
         ({'filt_size': 0}, 'filt_size must be an integer of at least 1, got 0'),
+        ({'adaptive': {'groups': 2}}, 'channels must be an integer of at least 1, got None'),
+        ({'channels': 4, 'filt_size': 2, 'adaptive': {'groups': 2}}, 'filt_size must be odd, .* got 2'),
         ({'padding_mode': 'wrap'}, "padding_mode must be one of 'zeros', .*, got 'wrap'"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else '',

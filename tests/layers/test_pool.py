@@ -49,13 +49,18 @@ def build_blur(channels, stride):
             BlurPool2d(16, 4, (2, 1), 'zeros'),
             "BlurPool2d(padding_mode='zeros')",
         ),
+        (
+            {'type': 'AdaptivePolyphasePool2d', 'filt_size': 3, 'adaptive': {'groups': 16}},
+            AdaptivePolyphasePool2d(16, (2, 1), 3, adaptive={'groups': 16}),
+            "AdaptivePolyphasePool2d(filt_size=3, adaptive={'groups': 16})",
+        ),
         (BlurPool2d, BlurPool2d(16, 4, (2, 1)), 'BlurPool2d()'),
         (build_blur, BlurPool2d(16, 5, (2, 1)), 'build_blur'),
         (resolve_pool('lpf3'), BlurPool2d(16, 3, (2, 1)), 'lpf3'),
     ],
     ids=[
         *('lpf4', 'lpf1', 'ddac5', 'flc', 'aps3', 'lps1', 'tips', 'tips2'),
-        *('config', 'config-with-class', 'class', 'callable', 'factory'),
+        *('config', 'config-with-class', 'config-with-config', 'class', 'callable', 'factory'),
     ],
 )
 def test_builds_what_is_written(pool, layer, name):
@@ -95,6 +100,7 @@ def test_random_state_is_left_as_it_is():
         ('flc3', r"got 'flc3'; did you mean flc"),
         ('aps0', 'pool aps0 cannot be built: filt_size must be an integer of at least 1, got 0'),
         ({'type': 'AdaptivePolyphasePool2d', 'norm': 'l3'}, "norm must be one of 'l1', 'l2', 'linf', got 'l3'"),
+        ({'type': 'AdaptivePolyphasePool2d', 'adaptive': {'group': 8}}, "cannot be built: .*'group'"),
         ({'type': 'LearnablePolyphasePool2d', 'temperature': 0}, 'temperature must be a number greater than 0, got 0'),
         ('ddac4', 'pool ddac4 cannot be built: filt_size must be odd, .* got 4'),
         ('lpf0', 'pool lpf0 cannot be built: filt_size must be an integer of at least 1, got 0'),

@@ -124,8 +124,8 @@ def test_half_types_keep_their_type():
 
 def test_repr():
     assert repr(TranslationInvariantPolyphasePool2d(4)).startswith(
-        'TranslationInvariantPolyphasePool2d(\n  4, stride=(2, 2), filt_size=1, kernel_size=3, '
-        "padding_mode='circular', max_shift=2, border='zeros'\n"
+        "TranslationInvariantPolyphasePool2d(\n  4, stride=(2, 2), filt_size=1, padding_mode='circular', "
+        "kernel_size=3, max_shift=2, border='zeros'\n"
     )
 
 

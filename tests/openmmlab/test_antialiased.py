@@ -11,10 +11,13 @@ from torch import nn
 
 from antialias_plugins import (
     AdaptiveBlurPool2d,
+    AdaptivePolyphasePool2d,
     AntialiasWarning,
     BlurPool2d,
     FrequencyLowCutPool2d,
+    LearnablePolyphasePool2d,
     MaxBlurPool2d,
+    TranslationInvariantPolyphasePool2d,
     UnsupportedModelError,
 )
 
@@ -34,7 +37,18 @@ def build_plain(base, **config):
     return MODELS.build({'type': base, **config})
 
 
-@pytest.mark.parametrize('layer', [BlurPool2d, MaxBlurPool2d, AdaptiveBlurPool2d, FrequencyLowCutPool2d])
+@pytest.mark.parametrize(
+    'layer',
+    [
+        BlurPool2d,
+        MaxBlurPool2d,
+        AdaptiveBlurPool2d,
+        FrequencyLowCutPool2d,
+        AdaptivePolyphasePool2d,
+        LearnablePolyphasePool2d,
+        TranslationInvariantPolyphasePool2d,
+    ],
+)
 def test_layers_are_registered(layer):
     assert MODELS.get(layer.__name__) is layer
 
@@ -207,7 +221,7 @@ def test_sync_batchnorm_keeps_the_filters(pool):
         ({'base': 'ResNetV1e'}, r"scope 'mmseg'.*got 'ResNetV1e'; did you mean .*ResNetV1c"),
         ({'base': 'mmpretrain.ResNett'}, r"got 'mmpretrain.ResNett'; did you mean ResNet"),
         ({'base': 'nowhere.ResNet'}, r"got 'nowhere.ResNet'"),
-        ({**R18, 'pool': 'lpv4'}, r"got 'lpv4'; did you mean lpf4"),
+        ({**R18, 'pool': 'lpv4'}, r"got 'lpv4'; did you mean .*lpf4"),
         ({**R18, 'pool': {'type': 'Blurpool2d'}}, r"got 'Blurpool2d'; did you mean BlurPool2d"),
         ({**R18, 'convert': 'blur'}, r"convert must be a dict, such as dict\(dilated='blur'\), got 'blur'"),
         ({**R18, 'convert': {'dilate': 'blur'}}, r"got 'dilate'; did you mean dilated"),
