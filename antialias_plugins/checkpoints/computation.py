@@ -24,9 +24,10 @@ def differences(state_dict: Mapping[str, Tensor], layout: str, model: nn.Module)
         has = f'filters with {_list(present)}' if present else "has no filters (convert_antialias(model, 'lpf4'))"
         notes.append(f'the weights were trained with filters of {_list(trained)} taps; the network {has}')
     elif trained and len(present) != len(trained) and not adaptive:
+        hint = " (convert_antialias(..., dilated='blur') keeps those of dilated stages)"
         notes.append(
-            f'the weights were trained with {len(trained)} filters; the network has {len(present)} '
-            "(convert_antialias(..., dilated='blur') keeps those of dilated stages)"
+            f'the weights were trained with {len(trained)} filters; the network has {len(present)}'
+            f'{hint if len(present) < len(trained) else ""}'
         )
     softmaxes = {module.softmax for module in adaptive}
     if layout.endswith('DDAC') and softmaxes == {'group'}:
@@ -47,8 +48,9 @@ def differences(state_dict: Mapping[str, Tensor], layout: str, model: nn.Module)
 
 
 def _widths(tensors: Mapping[str, Tensor]) -> list[int]:
-    """Widths K of the fixed filters among some tensors."""
-    return [tensor.shape[-1] for name, tensor in tensors.items() if name.rpartition('.')[2] == 'filt']
+    """Widths K of the fixed filters among some tensors; one of a single tap is none."""
+    widths = [tensor.shape[-1] for name, tensor in tensors.items() if name.rpartition('.')[2] == 'filt']
+    return [width for width in widths if width > 1]
 
 
 def _list(widths: list[int]) -> str:

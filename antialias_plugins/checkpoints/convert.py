@@ -22,7 +22,7 @@ def convert_state_dict(
 ) -> tuple[dict[str, Tensor], CheckpointReport]:
     """Give every tensor of `state_dict` the name and shape that it has in `model`; change neither.
 
-    Known are the layouts of antialiased-cnns, DDAC, torchvision, timm and OpenMMLab. ResNets, ResNeXts, DenseNets,
+    Known are the layouts of antialiased-cnns, DDAC, LPS, torchvision, timm and OpenMMLab. ResNets, ResNeXts, DenseNets,
     VGGs, MobileNetV2 and AlexNet are translated between them, antialiased or not; any other network takes its own keys
     only. So are the whole segmentation networks of DeepLabV3Plus-Pytorch (and DDAC's fork of it), DeepLabv3.pytorch and
     others in `segmentors`, for networks of mmseg.
@@ -120,7 +120,8 @@ def _pair(
     for old, name in theirs.items():
         key = places.get(name)
         if name is None:
-            dropped.append(LeftAlone(old, 'fixed filter, not stored'))
+            reason = 'temperature of the training' if old.endswith('.gumbel_tau') else 'fixed filter, not stored'
+            dropped.append(LeftAlone(old, reason))
         elif key in skipped:
             dropped.append(LeftAlone(old, 'skip asks for it'))
         elif key is not None and key not in pairs:

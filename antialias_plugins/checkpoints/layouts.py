@@ -53,6 +53,18 @@ class Layout:
 _UNWRAPPED = (r'(layer\d+\.\d+\.conv\d)\.0\.(\w+)', r'\1.\2')
 
 SEQUENTIALS = (
+    Sequentials(  # ResNets of learnable_polyphase_sampling, where the max pool holds the layer behind the stem too
+        'LPS',
+        r'(.+)\.component_selection\.gumbel_tau',
+        (
+            (r'core\.maxpool\.0\.component_selection\.get_logits\.(.+)', r'relu.aa.\1'),
+            (r'core\.maxpool\.2\.component_selection\.get_logits\.(.+)', r'maxpool.aa.\1'),
+            (r'core\.(layer\d+\.\d+)\.conv\d\.0\.component_selection\.get_logits\.(.+)', r'\1.aa.\2'),
+            (rf'core\.{_UNWRAPPED[0]}', _UNWRAPPED[1]),
+            (r'core\.(.+)', r'\1'),
+        ),
+        signature=frozenset({'core.conv1.weight'}),
+    ),
     Sequentials(
         'DDAC',
         r'(maxpool\.\d+|layer\d+\.\d+\.(?:conv\d|downsample)\.\d+)\.(?:conv|bn)\.\w+',
@@ -142,13 +154,19 @@ HEAD = re.compile(r'fc\.|classifier\.|features\.18\.[01]\.')
 # What a segmentor of dual super-resolution lacks once it is trained.
 BRANCH = re.compile(r'sisr_head\.|feature_transform\.')
 
-# The parameters of an adaptive filter.
-ADAPTIVE = re.compile(r'(?:.+\.)?aa\.(?:conv|bn)\.\w+')
+# The parameters of an adaptive filter, or of a learnable choice.
+ADAPTIVE = re.compile(r'(?:.+\.)?aa\.(?:conv\d?|bn)\.\w+')
+
+# What a network computes without, or makes itself.
+NOT_STORED = ('.filt', '.gumbel_tau')
 
 _OLD_DENSENET = ((r'(.+\.denselayer\d+\.(?:norm|conv))\.(\d)\.(\w+)', r'\1\2.\3'),)
 
 # mmseg and mmcv call a group norm after its type, all others after what it takes the place of.
 _GROUP_NORM = ((r'(.+\.)?gn(\d?)\.(\w+)', r'\1bn\2.\3'),)
+
+# timm's name of what torchvision and OpenMMLab call relu, behind which a stem keeps its phase
+_STEM = ((r'act1\.aa\.(.+)', r'relu.aa.\1'),)
 
 _READER = re.compile(r'(layer\d+\.\d+)\.conv([23])\.aa\.(.+)')
 
@@ -186,7 +204,7 @@ def _names_of_segmentor(segmentor: Segmentor, keys: Mapping[str, None]) -> tuple
 def _names_of_network(keys: Mapping[str, None]) -> tuple[str, dict[str, str | None]]:
     name, names = _translate(keys)
     blocks = {key.removesuffix('.conv3.weight') for key in keys if key.endswith('.conv3.weight')}
-    renamed = {key: new and _rename(_rename(new, _OLD_DENSENET), _GROUP_NORM) for key, new in names}
+    renamed = {key: new and _rename(_rename(_rename(new, _OLD_DENSENET), _GROUP_NORM), _STEM) for key, new in names}
     return name, {key: new and _in_slot(new, blocks) for key, new in renamed.items()}
 
 
@@ -203,7 +221,7 @@ def _translate(keys: Mapping[str, None]) -> tuple[str, Iterator[tuple[str, str |
 
 def _without_filters(key: str, filters: set[str], rules: Rules) -> str | None:
     """Count every index of a key without the filters in front of it."""
-    if key.endswith('.filt'):
+    if key.endswith(NOT_STORED):
         return None
     parts = key.split('.')
     counted = [

@@ -47,14 +47,17 @@ def phase_groups(graph: Graph, sites: Sequence[Site]) -> tuple[list[list[Site]],
     enlarging: list[Node] = []
     image = _Grid()
     for node in graph:
-        sources = [source for source in node.inputs if _is_map(source)]
+        sources = [source for source in node.inputs if len(source.shape) == 4]
         grid = _meet(node, [grids[source] for source in sources]) if sources else image
         site = site_of.get(node.name) if node.kind == 'module' else None
         if site is not None:
             grid = _subsample(node, grid, site, made)
-        elif sources and _is_map(node) and node.shape[-1] > max(source.shape[-1] for source in sources):
-            enlarging.append(node)
-            grid = None
+        elif grid is not None and sources and len(node.shape) == 4:
+            before, after = (max(source.shape[-1] for source in sources), node.shape[-1])
+            if after > before:
+                enlarging.append(node)
+            if after > before or after == 1 < before:  # a pooled map has no pixels that were chosen
+                grid = None
         grids[node] = grid
     found = {grid.find(): None for grid in made.values()}
     return [sorted(grid.sites, key=lambda site: _position(graph, site)) for grid in found], enlarging
@@ -99,8 +102,3 @@ def _position(graph: Graph, site: Site) -> float:
             return node.index
     call = next(call for call in graph.calls if call.name == site.carrier)
     return call.first - 0.5 if site.mode == 'pre' else call.last - 0.5
-
-
-def _is_map(node: Node) -> bool:
-    """Whether its result has pixels to choose from."""
-    return len(node.shape) == 4 and max(node.shape[-2:]) > 1

@@ -9,12 +9,15 @@ from antialias_plugins.visualization.pareto import pareto_front, plot_pareto
 from antialias_plugins.visualization.shift_flips import FlipPanel, plot_shift_flips
 from antialias_plugins.visualization.spectra import SiteSpectrum, plot_spectra
 from antialias_plugins.visualization.stability_strip import StabilityStrip, plot_stability
+from antialias_plugins.visualization.trade_offs import MethodFigures, Panel, plot_trade_offs
 
 __all__ = [
     'PUBLISHED_RESULTS',
     'EquivarianceCurve',
     'FlipMap',
     'FlipPanel',
+    'MethodFigures',
+    'Panel',
     'Result',
     'ScheduleCurves',
     'SiteSpectrum',
@@ -28,4 +31,5 @@ __all__ = [
     'plot_shift_flips',
     'plot_spectra',
     'plot_stability',
+    'plot_trade_offs',
 ]

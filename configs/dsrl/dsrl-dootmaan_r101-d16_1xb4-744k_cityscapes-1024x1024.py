@@ -8,8 +8,6 @@ model = dict(
     data_preprocessor=dict(size=(1024, 1024)),
     backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet101')),
 )
-# At ten times this rate, that of the heads, the affinity of features that are not normalized diverges on ToyScapes.
-optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(sisr_head=dict(lr_mult=0.1))))
 val_evaluator = [dict(type='IoUMetric', iou_metrics=['mIoU']), dict(type='PeakSignalNoiseRatio')]
 test_evaluator = val_evaluator
 randomness = dict(seed=1)

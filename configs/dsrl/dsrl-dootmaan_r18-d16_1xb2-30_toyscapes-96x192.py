@@ -11,8 +11,6 @@ model = dict(
     sisr_head=dict(in_channels=64, low_level_channels=64, projection=12, channels=(64, 32, 16)),
 )
 train_dataloader = dict(batch_size=2)
-# At ten times this rate, that of the heads, the affinity of features that are not normalized diverges on ToyScapes.
-optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(sisr_head=dict(lr_mult=0.1))))
 val_evaluator = [dict(type='IoUMetric', iou_metrics=['mIoU']), dict(type='PeakSignalNoiseRatio')]
 test_evaluator = val_evaluator
 randomness = dict(seed=1)

@@ -157,7 +157,7 @@ def test_nothing_to_convert_is_an_error(build, message):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ({'pool': 'lfp4'}, 'did you mean lpf4'),
+        ({'pool': 'dac3'}, 'did you mean ddac3'),
         ({'pool': 'ddac4'}, 'must be odd'),
         ({'maxpool': 'publish'}, "maxpool must be 'keep' or 'published', got 'publish'"),
         ({'avgpool': None}, "avgpool must be 'replace', 'keep' or 'published', got None"),

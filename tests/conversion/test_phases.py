@@ -92,6 +92,15 @@ def test_skip_path_follows_the_main_path():
     assert groups == [['conv1'], ['maxpool'], *stages]
 
 
+def test_a_stage_that_shrinks_to_one_pixel_is_no_exception():
+    """On a small example image; larger ones have to be exact all the same."""
+    model = NETWORKS['torchvision-resnet18']().double().eval()
+    example = torch.rand(1, 3, 32, 32, dtype=torch.float64)
+    convert_antialias(model, Largest, stem=True, padding='circular', example_input=example)
+    assert not model.layer4[0].downsample[0].aa.leads
+    assert largest_change(model, torch.rand(2, 3, 128, 96, dtype=torch.float64), [(3, -7), (5, 16)]) <= 1e-14
+
+
 def test_every_path_to_a_resolution_follows_the_first():
     groups = groups_of(timm.create_model('hrnet_w18_small'))
     assert [len(group) for group in groups] == [1, 1, 8, 8, 5]

@@ -24,6 +24,8 @@ TYPES: tuple[tuple[Registry, str, str], ...] = (
     (MODELS, 'FeatureTransform', 'feature_transform'),
     (MODELS, 'LearnedUpsampling', 'learned_upsampling'),
     (MODELS, 'LowResolutionPreProcessor', 'low_resolution'),
+    (MODELS, 'PolyphaseASPPHead', 'polyphase_aspp_head'),
+    (MODELS, 'ShiftEquivariantEncoderDecoder', 'shift_equivariant'),
     (MODELS, 'SubPixelUpsampling', 'super_resolution_upsampling'),
     (MODELS, 'SuperResolutionHead', 'super_resolution_head'),
     (MODELS, 'TransposedUpsampling', 'super_resolution_upsampling'),

@@ -1,7 +1,8 @@
 """How the super-resolution branch turns its features into an image.
 
-None of these layers is normalized. They begin with weights that keep the variance of what passes: under PyTorch's own
-initialization it shrinks in every layer, and gradients with it, until the branch learns a mean colour and no more.
+None of these layers is normalized. They begin with weights that keep the variance of what passes, and the last with 0,
+the mean colour of the data set. Under PyTorch's own initialization the variance shrinks in every layer, and gradients
+with it: the branch learns a mean colour and no more.
 
 N: batch, C: channels, H, W: height and width of the features, R: factor of the enlargement.
 """
@@ -36,8 +37,9 @@ class SubPixelUpsampling(nn.Sequential):
             nn.Conv2d(second, 3 * factor**2, 3, padding=1),
             nn.PixelShuffle(factor),
         )
-        for index, nonlinearity in ((0, 'tanh'), (2, 'tanh'), (4, 'linear')):
-            _initialize(self[index], nonlinearity)
+        for index in (0, 2):
+            _initialize(self[index], 'tanh')
+        _begin_with_zero(self[4])
 
 
 class TransposedUpsampling(nn.Sequential):
@@ -66,7 +68,7 @@ class TransposedUpsampling(nn.Sequential):
             for before, after in zip([in_channels, *channels], channels, strict=False)
         ]
         super().__init__(*stages, nn.Conv2d(channels[-1], 3, 1))
-        _initialize(self[-1], 'linear')
+        _begin_with_zero(self[-1])
         for before, (double, _) in zip([in_channels, *channels], stages, strict=False):
             # Windows do not overlap: a pixel has one tap in each channel, of which PyTorch's fans know nothing.
             nn.init.normal_(double.weight, std=before**-0.5)
@@ -88,7 +90,7 @@ class ResidualBlock(nn.Module):
         self.skip = nn.Conv2d(channels, channels, 1, bias=False)
         _initialize(self.conv1, 'relu')
         _initialize(self.skip, 'linear')
-        nn.init.zeros_(self.conv2.weight)
+        _begin_with_zero(self.conv2)
 
     def forward(self, input: Tensor) -> Tensor:
         """Return a map of the shape of the input."""
@@ -100,3 +102,8 @@ def _initialize(layer: nn.Conv2d, nonlinearity: str) -> None:
     nn.init.kaiming_normal_(layer.weight, nonlinearity=nonlinearity)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
+
+
+def _begin_with_zero(layer: nn.Conv2d) -> None:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)

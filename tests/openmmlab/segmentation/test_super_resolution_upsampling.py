@@ -33,6 +33,19 @@ def test_pixels_of_a_square_come_from_one_place():
     assert image[0].tolist() == [[[4 * c, 4 * c + 1] * 2, [4 * c + 2, 4 * c + 3] * 2] * 2 for c in range(3)]
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ('upsampling', 'last'), [(SubPixelUpsampling, 4), (TransposedUpsampling, 3)], ids=['sub-pixel', 'transposed']
+)
+def test_begins_with_an_empty_image_made_from_features_of_full_variance(upsampling, last):
+    """PyTorch's own initialization leaves a few hundredths of the variance at most."""
+    layers, features = list(upsampling(64, 8)), torch.randn(4, 64, 16, 16)
+    for layer in layers[:last]:
+        features = layer(features)
+    assert 0.25 < features.var() < 4
+    assert not layers[last](features).any()
+
+
 def test_factor_must_fit_the_stages():
     with pytest.raises(ValueError, match='factor must be 2 to the power of the 3 stages, got 4'):
         TransposedUpsampling(10, 4)
