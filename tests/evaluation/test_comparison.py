@@ -93,7 +93,7 @@ def test_names(texts, names):
 def test_csv(tmp_path):
     path = tmp_path / 'new' / 'a.csv'
     write_csv(path, records(CLASSIFICATION))
-    (row,) = csv.DictReader(path.open())
+    (row,) = csv.DictReader(path.read_text().splitlines())
     assert {name: value if name == 'model' else float(value) for name, value in row.items()} == rows(
         records(CLASSIFICATION)
     )[0]

@@ -12,8 +12,8 @@ model = dict(
         projection=48,
         channels=(256, 128, 64),
         dropout=(0.5, 0.1),
-        # Begins with weights that keep the variance and with an empty image. From PyTorch's weights, as there, it
-        # learns a mean colour on ToyScapes; from an image of full variance, at the heads' rate, the affinity diverges.
+        # Begins with weights that keep the variance, and an empty image. From PyTorch's, as there, it learns a mean
+        # colour on ToyScapes; from an image of full variance, at the rate of the heads, the affinity diverges.
         upsampling=dict(type='TransposedUpsampling', factor=8, channels=(64, 32, 16)),
         source='decode_head.projection_dropout',
         norm_cfg=norm_cfg,
