@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from antialias_plugins.kernels import eager
+from antialias_plugins.kernels import banded, eager
 from antialias_plugins.kernels.bands import Band, find_bands
 from antialias_plugins.kernels.padding import unpad2d_
 
@@ -17,6 +17,9 @@ _LARGE = 2**20  # elements; padding a smaller map takes less time than its bands
 
 def blur_pool2d(input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str) -> Tensor:
     """Compute `antialias_plugins.kernels.eager.blur_pool2d`."""
+    product = banded.blur_pool2d(input, filt, stride, padding_mode)
+    if product is not None:
+        return product
     bands = _bands(input, input.shape, filt, stride, padding_mode)
     if bands is None:
         return eager.blur_pool2d(input, filt, stride, padding_mode)
@@ -44,6 +47,9 @@ def blur_pool2d_transpose(
     Returns:
         (N, C, H, W) in the type and memory format of `grad`.
     """
+    product = banded.blur_pool2d_transpose(grad, filt, stride, padding_mode, sides)
+    if product is not None:
+        return product
     bands = _bands(grad, (*grad.shape[:2], *sides), filt, stride, padding_mode)
     if bands is None:
         padded = _spread(grad, filt, stride, [side + len(filt) - 1 for side in sides])

@@ -37,7 +37,7 @@ def pad2d(input: Tensor, filt_size: int, padding_mode: str = 'reflect') -> Tenso
     sides = static_shape(input)[2:]
     if padding_mode == 'circular' and after > min(sides):
         return _wrap(_wrap(input, 2, before, after), 3, before, after)
-    mode = _applied_mode(padding_mode, after, sides)
+    mode = applied_mode(padding_mode, after, sides)
     if mode != padding_mode and not is_transformed():
         _log_fallback()
     mode = 'constant' if mode == 'zeros' else mode
@@ -59,7 +59,7 @@ def unpad2d_(padded: Tensor, filt_size: int, padding_mode: str) -> Tensor:
     if after == 0:
         return padded
     height, width = (side - before - after for side in padded.shape[2:])
-    mode = _applied_mode(padding_mode, after, (height, width))
+    mode = applied_mode(padding_mode, after, (height, width))
     if mode != 'zeros':
         for dim, size in ((2, height), (3, width)):
             for position in (*range(-before, 0), *range(size, size + after)):
@@ -73,7 +73,7 @@ def unpad2d(padded: Tensor, filt_size: int, padding_mode: str) -> Tensor:
     return unpad2d_(padded.clone(), filt_size, padding_mode)
 
 
-def _applied_mode(padding_mode: str, after: int, sides: tuple[int, ...]) -> str:
+def applied_mode(padding_mode: str, after: int, sides: tuple[int, ...]) -> str:
     """`padding_mode`, or ``'replicate'`` where there is too little to reflect."""
     return 'replicate' if padding_mode == 'reflect' and after >= min(sides) else padding_mode
 
