@@ -25,6 +25,8 @@ def adaptive_blur_pool2d(
     groups: int = 8,
     padding_mode: str = 'reflect',
     softmax: str = 'group',
+    *,
+    backend: str | None = None,
 ) -> Tensor:
     """Low-pass every position and channel group with taps of its own and keep every S-th position.
 
@@ -43,6 +45,7 @@ def adaptive_blur_pool2d(
         padding_mode: as in `blur_pool2d`.
         softmax: ``'group'``, the paper's: the taps of each group sum to 1, so a constant map stays constant.
             ``'joint'``, what the authors' code and weights use: the taps of all groups together sum to 1.
+        backend: as in `blur_pool2d`.
 
     Returns:
         (N, C, ceil(H / S), ceil(W / S)), contiguous in the memory format of `input`, in its type.
@@ -61,7 +64,8 @@ def adaptive_blur_pool2d(
     check_choice('softmax', softmax, SOFTMAXES)
     filt_size = _filt_size(input, logits, stride, groups)
     padded = kernels.pad2d(input, filt_size, padding_mode)
-    return as_input(kernels.adaptive_blur_pool2d(padded, logits, filt_size, stride, groups, softmax), input)
+    output = kernels.adaptive_blur_pool2d(padded, logits, filt_size, stride, groups, softmax, backend)
+    return as_input(output, input)
 
 
 def _filt_size(input: Tensor, logits: Tensor, stride: tuple[int, int], groups: int) -> int:

@@ -42,6 +42,7 @@ def blur_pool2d(
     padding_mode: str = 'reflect',
     *,
     filt: Tensor | None = None,
+    backend: str | None = None,
 ) -> Tensor:
     """Low-pass every channel with a binomial filter and keep every S-th position.
 
@@ -61,6 +62,7 @@ def blur_pool2d(
         padding_mode: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``. All but ``'zeros'`` keep a constant
             map constant. A map too small for reflection is replicated.
         filt: the taps `binomial_filter` gives for K, if they are at hand; by default they are computed.
+        backend: ``'eager'`` or ``'triton'`` to force an implementation; by default `kernels.use_backend` decides.
 
     Returns:
         (N, C, ceil(H / S), ceil(W / S)), contiguous in the memory format of `input`, in its type.
@@ -76,10 +78,16 @@ def blur_pool2d(
     check_count('filt_size', filt_size)
     stride = check_pair('stride', stride)
     check_choice('padding_mode', padding_mode, PADDING_MODES)
-    if filt is None:
-        filt = binomial_filter(filt_size, input.device)
-    elif static_shape(filt) != (filt_size, filt_size):
-        raise ValueError(f'filt must have shape ({filt_size}, {filt_size}) of filt_size, got {tuple(filt.shape)}')
+    filt = check_filter(filt, filt_size, input.device)
     if filt_size == 1:
         return as_input(input[..., :: stride[0], :: stride[1]], input)
-    return as_input(kernels.blur_pool2d(widen(input), filt, stride, padding_mode), input)
+    return as_input(kernels.blur_pool2d(widen(input), filt, stride, padding_mode, backend), input)
+
+
+def check_filter(filt: Tensor | None, filt_size: int, device: torch.device) -> Tensor:
+    """Return the (K, K) taps at hand or, if there are none, of `binomial_filter`; raise if their size is wrong."""
+    if filt is None:
+        return binomial_filter(filt_size, device)
+    if static_shape(filt) != (filt_size, filt_size):
+        raise ValueError(f'filt must have shape ({filt_size}, {filt_size}) of filt_size, got {tuple(filt.shape)}')
+    return filt

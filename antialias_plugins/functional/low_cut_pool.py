@@ -76,7 +76,7 @@ def low_cut_matrix(side: int, stride: int, window: str, device: torch.device | s
                 [0.2500, 0.2500, 0.2500, 0.2500]], dtype=torch.float64)
     """
     positions = torch.arange(side, device=device)
-    waves = positions[: (side + 1) // 2]  # beyond them, a real signal only repeats
+    waves = torch.arange((side + 1) // 2, device=device)  # beyond them, a real signal only repeats
     gain = torch.where(2 * stride * waves < side, 1.0, 0.0).double()
     if window == 'hamming':
         gain = gain * (0.54 + 0.46 * torch.cos(2 * math.pi * stride / side * waves.double())).sqrt()

@@ -3,8 +3,14 @@
 from torch import Tensor
 
 from antialias_plugins import kernels
-from antialias_plugins.functional.arguments import check_map, check_pair
-from antialias_plugins.functional.blur_pool import blur_pool2d
+from antialias_plugins.functional.arguments import (
+    PADDING_MODES,
+    check_choice,
+    check_count,
+    check_map,
+    check_pair,
+)
+from antialias_plugins.functional.blur_pool import blur_pool2d, check_filter
 
 
 def max_blur_pool2d(
@@ -17,6 +23,7 @@ def max_blur_pool2d(
     ceil_mode: bool = False,
     *,
     filt: Tensor | None = None,
+    backend: str | None = None,
 ) -> Tensor:
     """Take the maximum at every position, then `blur_pool2d` it at stride S.
 
@@ -32,6 +39,7 @@ def max_blur_pool2d(
         padding_mode: border of the filter, as in `blur_pool2d`.
         ceil_mode: whether a last window that is only partly on the map counts, as in `torch.nn.MaxPool2d`.
         filt: the taps, if they are at hand, as in `blur_pool2d`.
+        backend: as in `blur_pool2d`.
 
     Returns:
         (N, C, H', W'), contiguous in the memory format of `input`, in its type.
@@ -45,8 +53,13 @@ def max_blur_pool2d(
         tensor([1.5000, 3.0000, 5.0000, 6.5000])
     """
     check_map(input)
-    dense = dense_max_pool2d(input, kernel_size, stride, padding, ceil_mode=ceil_mode)
-    return blur_pool2d(dense, filt_size, stride, padding_mode, filt=filt)
+    window = _dense_window(input, kernel_size, stride, padding, ceil_mode=ceil_mode)
+    filt = check_filter(filt, check_count('filt_size', filt_size), input.device)
+    check_choice('padding_mode', padding_mode, PADDING_MODES)
+    if kernels.uses_triton(input, filt_size, filt=filt, window=window, backend=backend):
+        return kernels.max_blur_pool2d(input, window, filt, check_pair('stride', stride), padding_mode)
+    dense = kernels.dense_max_pool2d(input, window)
+    return blur_pool2d(dense, filt_size, stride, padding_mode, filt=filt, backend=backend)
 
 
 def dense_max_pool2d(
@@ -77,6 +90,18 @@ def dense_max_pool2d(
     Raises:
         ValueError: if an argument breaks a rule above.
     """
+    return kernels.dense_max_pool2d(input, _dense_window(input, kernel_size, stride, padding, dilation, ceil_mode))
+
+
+def _dense_window(
+    input: Tensor,
+    kernel_size: int | tuple[int, int],
+    stride: int | tuple[int, int],
+    padding: int | tuple[int, int] = 0,
+    dilation: int | tuple[int, int] = 1,
+    ceil_mode: bool = False,
+) -> kernels.MaxWindow:
+    """Where `dense_max_pool2d` looks, or raise if an argument is wrong."""
     kernel_size, padding = check_window(kernel_size, padding)
     stride, dilation = check_pair('stride', stride), check_pair('dilation', dilation)
     overhang = None
@@ -85,7 +110,7 @@ def dense_max_pool2d(
             _missing_positions(input.shape[2 + axis], kernel_size[axis], stride[axis], padding[axis], dilation[axis])
             for axis in (0, 1)
         )
-    return kernels.dense_max_pool2d(input, kernels.MaxWindow(kernel_size, padding, dilation, overhang))
+    return kernels.MaxWindow(kernel_size, padding, dilation, overhang)
 
 
 def check_window(

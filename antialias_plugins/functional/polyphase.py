@@ -44,6 +44,8 @@ def polyphase_components(input: Tensor, stride: int | tuple[int, int] = 2) -> Te
     check_map(input)
     rows, columns = check_pair('stride', stride)
     extended = _extend(_extend(input, 2, rows), 3, columns)
+    if is_transformed():  # exporters cannot tell that the side of a dynamic map is a multiple of the stride
+        return torch.stack([extended[..., a::rows, b::columns] for a in range(rows) for b in range(columns)], 1)
     grid = extended.unflatten(3, (-1, columns)).unflatten(2, (-1, rows))
     return grid.permute(0, 3, 5, 1, 2, 4).flatten(1, 2)
 
@@ -87,7 +89,7 @@ def select_component(components: Tensor, selection: Tensor) -> Tensor:
     _check_selection(selection, static_shape(components)[:3])
     if selection.is_floating_point():
         return (components * _spread(selection)).sum(1).to(components.dtype)
-    return components.gather(1, _spread(selection).expand(-1, 1, *components.shape[2:])).squeeze(1)
+    return components.gather(1, _spread(selection).expand_as(components[:, :1])).squeeze(1)
 
 
 def adaptive_polyphase_pool2d(
@@ -189,7 +191,7 @@ def _place(input: Tensor, phase: Tensor, phases: int) -> Tensor:
 
 def _spread(selection: Tensor) -> Tensor:
     """Give (N,), (N, P) or (N, P, C) the five axes of the components."""
-    return selection.reshape(*selection.shape, *[1] * (5 - selection.dim()))
+    return selection[(..., *[None] * (5 - selection.dim()))]
 
 
 def _check_components(components: Tensor) -> None:

@@ -1,7 +1,7 @@
 """How the tensor functions are computed. This is the one place where an implementation is chosen.
 
 A program that is being transformed gets plain operators (`eager`). One that just runs gets functions that keep as
-little as possible for the backward pass. Both give the same values and gradients.
+little as possible for the backward pass, on a GPU those of `triton`. All give the same values and gradients.
 """
 
 import functools
@@ -10,12 +10,25 @@ from torch import Tensor
 
 from antialias_plugins.kernels import eager, low_pass, padding
 from antialias_plugins.kernels.adaptive_filter import AdaptiveFilter, FilterPlan
+from antialias_plugins.kernels.backend import can_use_triton, use_backend, uses_triton
 from antialias_plugins.kernels.dense_max import DenseMax
 from antialias_plugins.kernels.linear_map import LinearMap
 from antialias_plugins.kernels.max_window import MaxWindow
+from antialias_plugins.kernels.shape import static_shape
 from antialias_plugins.kernels.transforms import is_transformed
 
-__all__ = ['MaxWindow', 'adaptive_blur_pool2d', 'blur_pool2d', 'dense_max_pool2d', 'pad2d', 'separable_map2d']
+__all__ = [
+    'MaxWindow',
+    'adaptive_blur_pool2d',
+    'blur_pool2d',
+    'can_use_triton',
+    'dense_max_pool2d',
+    'max_blur_pool2d',
+    'pad2d',
+    'separable_map2d',
+    'use_backend',
+    'uses_triton',
+]
 
 
 def pad2d(input: Tensor, filt_size: int, padding_mode: str) -> Tensor:
@@ -27,8 +40,14 @@ def pad2d(input: Tensor, filt_size: int, padding_mode: str) -> Tensor:
     return LinearMap.apply(input, pad, unpad)
 
 
-def blur_pool2d(input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str) -> Tensor:
+def blur_pool2d(
+    input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str, backend: str | None = None
+) -> Tensor:
     """Compute `eager.blur_pool2d`; nothing is kept for the backward pass."""
+    if uses_triton(input, static_shape(filt)[0], filt=filt, backend=backend):
+        from antialias_plugins.kernels.triton import functions
+
+        return functions.blur_pool2d(input, filt, stride, padding_mode)
     if is_transformed() or filt.requires_grad:
         return eager.blur_pool2d(input, filt, stride, padding_mode)
     options = {'filt': filt, 'stride': stride, 'padding_mode': padding_mode}
@@ -50,10 +69,29 @@ def dense_max_pool2d(input: Tensor, window: MaxWindow) -> Tensor:
     return eager.dense_max_pool2d(input, window) if is_transformed() else DenseMax.apply(input, window)
 
 
+def max_blur_pool2d(
+    input: Tensor, window: MaxWindow, filt: Tensor, stride: tuple[int, int], padding_mode: str
+) -> Tensor:
+    """Compute `eager.dense_max_pool2d` and `eager.blur_pool2d` in one pass, where `uses_triton`; the input is kept."""
+    from antialias_plugins.kernels.triton import functions
+
+    return functions.max_blur_pool2d(input, window, filt, stride, padding_mode)
+
+
 def adaptive_blur_pool2d(
-    padded: Tensor, logits: Tensor, filt_size: int, stride: tuple[int, int], groups: int, softmax: str
+    padded: Tensor,
+    logits: Tensor,
+    filt_size: int,
+    stride: tuple[int, int],
+    groups: int,
+    softmax: str,
+    backend: str | None = None,
 ) -> Tensor:
     """Compute `eager.adaptive_blur_pool2d`; the map and the logits are kept for the backward pass."""
+    if uses_triton(padded, filt_size, backend=backend):
+        from antialias_plugins.kernels.triton import functions
+
+        return functions.adaptive_blur_pool2d(padded, logits, filt_size, stride, groups, softmax)
     if is_transformed():
         return eager.adaptive_blur_pool2d(padded, logits, filt_size, stride, groups, softmax)
     return AdaptiveFilter.apply(padded, logits, FilterPlan(filt_size, stride, groups, softmax))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from antialias_plugins.kernels.max_window import MaxWindow
 from antialias_plugins.kernels.padding import pad2d
-from antialias_plugins.kernels.precision import widen
+from antialias_plugins.kernels.precision import widen, without_autocast
 from antialias_plugins.kernels.shape import static_shape
 
 _HALF_TYPES = (torch.float16, torch.bfloat16)
@@ -31,7 +31,7 @@ def blur_pool2d(input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mo
     """
     padded = pad2d(input, static_shape(filt)[0], padding_mode)
     weight = depthwise_weight(filt, input)
-    with torch.autocast(input.device.type, enabled=False):
+    with without_autocast(input):
         return F.conv2d(padded, weight, stride=stride, groups=static_shape(weight)[0])
 
 
@@ -93,7 +93,7 @@ def separable_map2d(input: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         (N, C, H', W') in the type of `input`, whether or not autocast is on.
     """
     dtype = torch.float32 if input.dtype in _HALF_TYPES else input.dtype
-    with torch.autocast(input.device.type, enabled=False):
+    with without_autocast(input):
         return (rows.to(dtype) @ input.to(dtype) @ columns.to(dtype).transpose(0, 1)).to(input.dtype)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from antialias_plugins.kernels import banded, eager
 from antialias_plugins.kernels.bands import Band, find_bands
 from antialias_plugins.kernels.padding import unpad2d_
+from antialias_plugins.kernels.precision import without_autocast
 
 _LARGE = 2**20  # elements; padding a smaller map takes less time than its bands
 
@@ -23,7 +24,7 @@ def blur_pool2d(input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mo
     bands = _bands(input, input.shape, filt, stride, padding_mode)
     if bands is None:
         return eager.blur_pool2d(input, filt, stride, padding_mode)
-    with torch.autocast(input.device.type, enabled=False):
+    with without_autocast(input):
         weight, padding = eager.depthwise_weight(filt, input), (len(filt) - 1) // 2
         output = F.conv2d(input, weight, stride=stride, padding=padding, groups=len(weight))
     for band in bands:
@@ -86,7 +87,7 @@ def _spread(
 ) -> Tensor:
     """Gradient of a map of `sides` that was convolved with that padding."""
     weight = eager.depthwise_weight(filt, grad)
-    with torch.autocast(grad.device.type, enabled=False):
+    with without_autocast(grad):
         if grad.device.type != 'cpu':  # cuDNN would round a transposed convolution to TF32.
             return torch.nn.grad.conv2d_input((*grad.shape[:2], *sides), weight, grad, stride, padding, 1, len(weight))
         rest = [

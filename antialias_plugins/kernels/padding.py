@@ -37,9 +37,7 @@ def pad2d(input: Tensor, filt_size: int, padding_mode: str = 'reflect') -> Tenso
     sides = static_shape(input)[2:]
     if padding_mode == 'circular' and after > min(sides):
         return _wrap(_wrap(input, 2, before, after), 3, before, after)
-    mode = applied_mode(padding_mode, after, sides)
-    if mode != padding_mode and not is_transformed():
-        _log_fallback()
+    mode = border_mode(padding_mode, after, sides)
     mode = 'constant' if mode == 'zeros' else mode
     return F.pad(widen(input), (before, after, before, after), mode).to(input.dtype)
 
@@ -71,6 +69,14 @@ def unpad2d_(padded: Tensor, filt_size: int, padding_mode: str) -> Tensor:
 def unpad2d(padded: Tensor, filt_size: int, padding_mode: str) -> Tensor:
     """Compute `unpad2d_` without touching `padded`."""
     return unpad2d_(padded.clone(), filt_size, padding_mode)
+
+
+def border_mode(padding_mode: str, after: int, sides: tuple[int, ...]) -> str:
+    """`applied_mode`, which is logged the first time it is another one."""
+    mode = applied_mode(padding_mode, after, sides)
+    if mode != padding_mode and not is_transformed():
+        _log_fallback()
+    return mode
 
 
 def applied_mode(padding_mode: str, after: int, sides: tuple[int, ...]) -> str:

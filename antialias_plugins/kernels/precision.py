@@ -1,5 +1,7 @@
 """In which type and memory format a map N C H W is computed and handed back."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor
 
@@ -15,6 +17,11 @@ def widen(input: Tensor) -> Tensor:
     return input
 
 
+def without_autocast(input: Tensor) -> AbstractContextManager:
+    """Turn autocast off on the device of `input`; the meta device has none."""
+    return nullcontext() if input.is_meta else torch.autocast(input.device.type, enabled=False)
+
+
 def is_channels_last(input: Tensor) -> bool:
     """Whether the channels of a position lie next to each other."""
     return 0 < input.stride(1) < input.stride(3)
@@ -28,9 +35,9 @@ def as_input(output: Tensor, input: Tensor) -> Tensor:
     return output.to(input.dtype).contiguous(memory_format=_memory_format(input))
 
 
-def empty_as(input: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Return an uninitialised map of `shape` in the type, device and memory format of `input`."""
-    return torch.empty(shape, dtype=input.dtype, device=input.device, memory_format=_memory_format(input))
+def empty_as(input: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> Tensor:
+    """Return an uninitialised map of `shape` in the type (unless told), device and memory format of `input`."""
+    return torch.empty(shape, dtype=dtype or input.dtype, device=input.device, memory_format=_memory_format(input))
 
 
 def _memory_format(input: Tensor) -> torch.memory_format:
