@@ -2,7 +2,7 @@
 """Compare models: accuracy, consistency under shifts, parameters and speed, in one table.
 
 A model is NAME[.TAG], a timm network with its published weights; NAME=CHECKPOINT, one with weights from a file; or
-CONFIG.py:CHECKPOINT, a config of mmseg or mmpretrain, tested on its own test set.
+CONFIG.py:CHECKPOINT, a config of mmseg, mmpretrain or mmdet, tested on its own test set.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from antialias_plugins.evaluation import (
     HelpFormatter,
     Settings,
     add_options,
+    consistency_name,
     format_comparison,
     headline,
     parse_model,
@@ -89,7 +90,7 @@ def draw(path: Path, records: dict[str, dict], published: bool) -> None:
     results = [Result(row['model'], row[accuracy], row['consistency'], 'measured') for row in rows(records)]
     figure = plot_pareto(results, PUBLISHED_RESULTS if published else ())
     if accuracy != 'top1':
-        figure.axes[0].set(xlabel='mASSC / %', ylabel=f'{accuracy} / %')
+        figure.axes[0].set(xlabel=f'{consistency_name(accuracy)} / %', ylabel=f'{accuracy} / %')
     with replacing(path) as partial:
         figure.savefig(partial, format=path.suffix[1:] or 'png')
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Measure the accuracy of a network and its consistency under shifts.
 
-A timm network is measured over a folder of images, a config of mmseg or mmpretrain on its own test set.
+A timm network is measured over a folder of images, a config of mmseg, mmpretrain or mmdet on its own test set.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     group = parser.add_argument_group('network')
     kind = group.add_mutually_exclusive_group(required=True)
     kind.add_argument('--model', help='name of any timm network, ours included', default=argparse.SUPPRESS)
-    kind.add_argument('--config', type=Path, metavar='FILE', help='config of mmseg or mmpretrain')
+    kind.add_argument('--config', type=Path, metavar='FILE', help='config of mmseg, mmpretrain or mmdet')
     group.add_argument('--pretrained', action='store_true', help='load the published weights of the name')
     group.add_argument('--checkpoint', type=Path, metavar='FILE', help='load weights from a file, in any known layout')
     group.add_argument(

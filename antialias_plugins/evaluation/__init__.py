@@ -3,6 +3,7 @@
 from antialias_plugins.evaluation.classifier import Classifier
 from antialias_plugins.evaluation.comparison import (
     Comparison,
+    consistency_name,
     format_comparison,
     headline,
     rows,
@@ -29,6 +30,7 @@ __all__ = [
     'TimmModel',
     'ViewFolder',
     'add_options',
+    'consistency_name',
     'create_network',
     'evaluate',
     'format_comparison',

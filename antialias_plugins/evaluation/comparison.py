@@ -16,8 +16,10 @@ from antialias_plugins.markdown import markdown_table
 
 Record = dict[str, Any]
 
-HEADLINES = {'top1': 'top-1 (%)', 'mIoU': 'mIoU (%)'}
+HEADLINES = {'top1': 'top-1 (%)', 'mIoU': 'mIoU (%)', 'segm_mAP': 'mask mAP (%)', 'bbox_mAP': 'box mAP (%)'}
 """The accuracy by which models are compared, and the title of its column."""
+
+_CONSISTENCIES = {'mIoU': 'mASSC', 'segm_mAP': 'mAISC', 'bbox_mAP': 'box AISC'}
 
 
 class Comparison:
@@ -87,6 +89,11 @@ def headline(records: Mapping[str, Record]) -> str | None:
     return next(iter(found.values()))
 
 
+def consistency_name(accuracy: str | None) -> str:
+    """Return what the consistency of models is called that are compared by this accuracy."""
+    return _CONSISTENCIES.get(accuracy, 'consistency')
+
+
 def rows(records: Mapping[str, Record]) -> list[dict[str, Any]]:
     """Return one row per model, of plain numbers: shares in percent, parameters, and images per second."""
     accuracy = headline(records)
@@ -96,9 +103,8 @@ def rows(records: Mapping[str, Record]) -> list[dict[str, Any]]:
 def format_comparison(records: Mapping[str, Record]) -> str:
     """Return the rows as a table in Markdown; images per second are those of plain inference, where it was measured."""
     accuracy = headline(records)
-    kind = 'mASSC' if accuracy == 'mIoU' else 'consistency'
     titles = [HEADLINES[accuracy]] if accuracy else []
-    header = ['model', *titles, f'{kind} (%), 95 % interval', 'parameters (M)', 'images / s']
+    header = ['model', *titles, f'{consistency_name(accuracy)} (%), 95 % interval', 'parameters (M)', 'images / s']
     return markdown_table(header, [_cells(row, accuracy) for row in rows(records)])
 
 
@@ -112,16 +118,20 @@ def write_csv(path: Path, records: Mapping[str, Record]) -> None:
 
 
 def _numbers(record: Record, accuracy: str | None) -> dict[str, Any]:
-    consistency = record['consistency']
-    interval = consistency['interval']
+    share = _share(record['consistency'])
     numbers = {} if accuracy is None else {accuracy: 100 * record['accuracy'][accuracy]['mean']}
     return numbers | {
-        'consistency': 100 * consistency['mean'],
-        'consistency_interval': None if interval is None else 100 * interval,
-        'images': consistency['images'],
+        'consistency': 100 * share['mean'],
+        'consistency_interval': None if share['interval'] is None else 100 * share['interval'],
+        'images': share['images'],
         'parameters': record['parameters'],
         'images_per_second': record['plain_per_second'] or record['images_per_second'],
     }
+
+
+def _share(consistency: Record) -> Record:
+    """What is compared of the consistency of a model: of a detector that by masks, if it has any."""
+    return consistency if 'mean' in consistency else consistency['mask'] or consistency['box']
 
 
 def _cells(row: Mapping[str, Any], accuracy: str | None) -> list[str]:

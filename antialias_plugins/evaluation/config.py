@@ -1,9 +1,11 @@
 """A config and its checkpoint, tested by mmengine's runner with our loop. Needs mmengine and the config's package."""
 
 import hashlib
+import io
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from tqdm import tqdm
 
 from antialias_plugins import openmmlab as openmmlab  # registers our loop
 from antialias_plugins.evaluation.result import Evaluation
+from antialias_plugins.metrics import InstanceConsistency
+from antialias_plugins.openmmlab.consistency import ConsistencyMetric
 
 
 def evaluate_config(
@@ -29,7 +33,7 @@ def evaluate_config(
     fp16: bool = False,
     progress: bool = True,
 ) -> Evaluation:
-    """Test a config of mmseg or mmpretrain on its own test set, with its own metrics and our consistency.
+    """Test a config of mmseg, mmpretrain or mmdet on its own test set, with its own metrics and our consistency.
 
     The test is that of the package's ``test.py``. Where the test pipeline ends with a central crop, as that of a
     classifier does, the crop becomes ``max_shift`` larger: the usual metrics still see its centre, and the views have
@@ -49,7 +53,8 @@ def evaluate_config(
         The figures.
 
     Raises:
-        ValueError: If a file is missing, the checkpoint does not fit, or an option is out of range.
+        ValueError: If a file is missing, the checkpoint does not fit, an option is out of range, or a detector finds
+            nothing that could be compared.
     """
     if not checkpoint.is_file():
         raise ValueError(f'checkpoint must be a file, got {checkpoint}, which is none')
@@ -61,7 +66,7 @@ def evaluate_config(
         cfg.test_dataloader.persistent_workers = False
     size = _make_room(cfg, options)
     cfg.test_cfg = dict(type='ShiftConsistencyTestLoop', fp16=fp16, **options, **({'crop_size': size} if size else {}))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):  # pycocotools prints what it does
         return _test(_quiet(cfg, Path(folder)), checkpoint, progress)
 
 
@@ -126,9 +131,10 @@ def _test(cfg: Config, checkpoint: Path, progress: bool) -> Evaluation:
         runner.register_hook(_Progress(bar))
         metrics = runner.test()
     measured = runner.test_loop.consistency
-    usual = {name: value for name, value in metrics.items() if name not in measured.metrics and isinstance(value, Real)}
+    if isinstance(measured.result, InstanceConsistency):
+        _check_instances(measured.result)
     return Evaluation(
-        {name.rpartition('/')[2]: (float(value) / 100, None) for name, value in usual.items()},
+        _accuracy(metrics, measured),
         measured.result,
         sum(parameter.numel() for parameter in runner.model.parameters()),
         images / (time.perf_counter() - start),
@@ -136,6 +142,23 @@ def _test(cfg: Config, checkpoint: Path, progress: bool) -> Evaluation:
         measured.views.rate,
         tuple(measured.classes) if getattr(measured.result, 'classes', ()) else (),
     )
+
+
+def _accuracy(metrics: Mapping[str, Any], measured: ConsistencyMetric) -> dict[str, tuple[float, None]]:
+    """The usual metrics, without the names of their data set, in [0, 1]."""
+    usual = {name: value for name, value in metrics.items() if name not in measured.metrics and isinstance(value, Real)}
+    # mmdet's metrics are shares, -1 where there is nothing to measure; those of mmseg and mmpretrain are in percent.
+    whole = 1 if isinstance(measured.result, InstanceConsistency) else 100
+    return {name.rpartition('/')[2]: (float(value) / whole, None) for name, value in usual.items() if value != -1}
+
+
+def _check_instances(result: InstanceConsistency) -> None:
+    """Raise if a detector is not sure of anything, which mmengine's log, silent here, would tell."""
+    unsure = [name for name, share in result.shares.items() if not share.images]
+    if unsure:
+        raise ValueError(
+            f'model must be sure of some instance, got none in {result.images} images, so no {" and no ".join(unsure)}'
+        )
 
 
 class _Progress(Hook):

@@ -55,7 +55,7 @@ class TimmModel:
         """
         if settings.data_dir is None:
             raise ValueError(f'data_dir must be given for a timm network, got none for {self.name}')
-        for name in ('per_class', 'boundary'):
+        for name in ('per_class', 'boundary', 'score_threshold'):
             if getattr(settings, name):
                 raise ValueError(f'{name} must not be given for a classifier, got {getattr(settings, name)}')
         torch.manual_seed(settings.seed)
@@ -99,7 +99,7 @@ class TimmModel:
 
 @dataclass(frozen=True)
 class ConfigModel:
-    """A config of mmseg or mmpretrain with its checkpoint, evaluated on its own test set.
+    """A config of mmseg, mmpretrain or mmdet with its checkpoint, evaluated on its own test set.
 
     Attributes:
         config: File of the config.

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from antialias_plugins.environment import describe_environment
-from antialias_plugins.evaluation.result import Evaluation
+from antialias_plugins.evaluation.result import Consistency, Evaluation
 from antialias_plugins.files import replacing
-from antialias_plugins.metrics import ClassificationConsistency, SegmentationConsistency
+from antialias_plugins.metrics import ClassificationConsistency, InstanceConsistency, SegmentationConsistency
 from antialias_plugins.metrics.interval import MeanShare
 
 Figures = dict[str, tuple[float | None, float | None]]
@@ -19,7 +19,7 @@ def format_report(evaluation: Evaluation) -> str:
     """Return the figures as a table, one per line, in percent and with their 95 % intervals."""
     figures = {_title(name): figure for name, figure in evaluation.accuracy.items()}
     consistency = evaluation.consistency
-    figures |= (_segmentation if isinstance(consistency, SegmentationConsistency) else _classification)(consistency)
+    figures |= _figures(consistency)
     for index, name in enumerate(evaluation.classes):
         figures[f'  {name}'] = _pair(consistency.classes[index])
     figures = {name: figure for name, figure in figures.items() if figure[0] is not None}
@@ -79,6 +79,14 @@ def write_report(path: Path, settings: Mapping[str, Any], evaluation: Evaluation
 
 def _title(name: str) -> str:
     return f'top-{name.removeprefix("top")} accuracy' if name.startswith('top') else name
+
+
+def _figures(consistency: Consistency) -> Figures:
+    if isinstance(consistency, InstanceConsistency):
+        return {name: _pair(share) for name, share in consistency.shares.items()}
+    if isinstance(consistency, SegmentationConsistency):
+        return _segmentation(consistency)
+    return _classification(consistency)
 
 
 def _classification(consistency: ClassificationConsistency) -> Figures:

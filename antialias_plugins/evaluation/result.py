@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from antialias_plugins.metrics import ClassificationConsistency, SegmentationConsistency
+from antialias_plugins.metrics import ClassificationConsistency, InstanceConsistency, SegmentationConsistency
+
+Consistency = ClassificationConsistency | SegmentationConsistency | InstanceConsistency
 
 
 @dataclass(frozen=True)
@@ -12,8 +14,8 @@ class Evaluation:
     """Accuracy and consistency of a network.
 
     Attributes:
-        accuracy: By name (``top1``, ``top5``; ``mIoU``, …), the accuracy in [0, 1] and the half-width of its 95 %
-            interval, if it is a mean over images. Empty without labels.
+        accuracy: By name (``top1``, ``top5``; ``mIoU``, …; ``segm_mAP``, …), the accuracy in [0, 1] and the half-width
+            of its 95 % interval, if it is a mean over images. Empty without labels.
         consistency: Consistency of the views.
         parameters: Number of the network's parameters.
         images_per_second: Images, with all their views, from files to figures.
@@ -24,7 +26,7 @@ class Evaluation:
     """
 
     accuracy: Mapping[str, tuple[float, float | None]]
-    consistency: ClassificationConsistency | SegmentationConsistency
+    consistency: Consistency
     parameters: int
     images_per_second: float
     plain_per_second: float | None = None

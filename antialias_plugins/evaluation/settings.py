@@ -34,6 +34,7 @@ class Settings:
     seed: int = 0
     per_class: bool = False
     boundary: int | None = None
+    score_threshold: float | None = None
     batch_size: int | None = None
     workers: int | None = None
     device: str | None = None
@@ -60,8 +61,9 @@ class Settings:
 
     def loop_options(self) -> dict[str, Any]:
         """Return the options of `ShiftConsistencyTestLoop`."""
-        options = {'max_shift': self.max_shift, 'circular': self.circular, 'seed': self.seed}
-        given = {name: getattr(self, name) for name in ('protocol', 'views', 'per_class', 'boundary')}
+        options = {'max_shift': self.max_shift, 'seed': self.seed}
+        names = ('circular', 'protocol', 'views', 'per_class', 'boundary', 'score_threshold')
+        given = {name: getattr(self, name) for name in names}
         if self.protocol == 'legacy':
             given['batch_size'] = self.batch_size
         return options | {name: value for name, value in given.items() if value is not None and value is not False}
@@ -97,6 +99,9 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument('--seed', type=int, default=0, help='of the offsets, and of weights that are not loaded')
     group.add_argument('--per-class', action='store_true', help='of a segmentation, every class too')
     group.add_argument('--boundary', type=int, metavar='N', help='of a segmentation, within N pixels of boundaries too')
+    group.add_argument(
+        '--score-threshold', type=float, metavar='X', help='of a detector, lowest score that counts (default: 0.5)'
+    )
     group = parser.add_argument_group('computation')
     group.add_argument(
         '--batch-size', type=int, metavar='N', help="images per forward pass (default: 64, or the config's)"

@@ -12,6 +12,10 @@ from antialias_plugins.metrics.equivariance import (
     equivariance_report,
 )
 from antialias_plugins.metrics.fourier import fourier_shift
+from antialias_plugins.metrics.instance_agreement import InstanceAgreement, InstanceRule, instance_agreement
+from antialias_plugins.metrics.instance_consistency import MeanInstanceConsistency, mean_instance_consistency
+from antialias_plugins.metrics.instance_result import InstanceConsistency
+from antialias_plugins.metrics.instances import Instances
 from antialias_plugins.metrics.interval import MeanShare, mean_interval
 from antialias_plugins.metrics.offsets import draw_batch_offsets, draw_offsets, draw_subpixel_offsets
 from antialias_plugins.metrics.segmentation import MeanSegmentationConsistency, mean_segmentation_consistency
@@ -44,7 +48,12 @@ __all__ = [
     'DiagonalSweep',
     'EquivarianceReport',
     'GridAgreement',
+    'InstanceAgreement',
+    'InstanceConsistency',
+    'InstanceRule',
+    'Instances',
     'LayerEquivariance',
+    'MeanInstanceConsistency',
     'MeanSegmentationConsistency',
     'MeanShare',
     'PairAgreement',
@@ -72,7 +81,9 @@ __all__ = [
     'equivariance_error',
     'equivariance_report',
     'fourier_shift',
+    'instance_agreement',
     'mean_absolute_change',
+    'mean_instance_consistency',
     'mean_interval',
     'mean_segmentation_consistency',
     'power_spectrum',

@@ -99,9 +99,9 @@ def overlap(size: tuple[int, ...], offset_a: Offset, offset_b: Offset) -> Spans:
 
 
 def part_at(crop: Tensor, spans: Spans, offset: Offset = (0, 0)) -> Tensor:
-    """Cut what ``spans`` hold, in the image's coordinates, from the crop at ``offset``."""
+    """Cut what ``spans`` hold, in the image's coordinates, from the crop at ``offset``, ``(…, h, w)``."""
     rows, columns = (slice(start - shift, stop - shift) for (start, stop), shift in zip(spans, offset, strict=True))
-    return crop[rows, columns]
+    return crop[..., rows, columns]
 
 
 def check_pair(pred_a: Tensor, pred_b: Tensor) -> None:

@@ -15,7 +15,12 @@ from antialias_plugins.evaluation import (
     short_names,
     write_csv,
 )
-from antialias_plugins.metrics import ClassificationConsistency, SegmentationConsistency
+from antialias_plugins.metrics import (
+    ClassificationConsistency,
+    InstanceConsistency,
+    MeanShare,
+    SegmentationConsistency,
+)
 
 CLASSIFICATION = Evaluation(
     {'top1': (0.6974, 0.004), 'top5': (0.9, 0.001)},
@@ -28,6 +33,14 @@ CLASSIFICATION = Evaluation(
 UNLABELLED = Evaluation({}, ClassificationConsistency(0.9, None, 1, 0.0, None), 500, images_per_second=10.0)
 SEGMENTATION = Evaluation(
     {'aAcc': (0.9, None), 'mIoU': (0.2, None)}, SegmentationConsistency(0.95, 0.01, 40), 1000, 2.0, 6.0, 3.0
+)
+BOXES = Evaluation(
+    {'bbox_mAP': (0.3, None)}, InstanceConsistency(None, MeanShare(0.6, 0.02, 30), 40), 1000, 2.0, 6.0, 3.0
+)
+MASKS = Evaluation(
+    {'bbox_mAP': (0.3, None), 'segm_mAP': (0.25, None)},
+    InstanceConsistency(MeanShare(0.5, 0.01, 30), MeanShare(0.6, 0.02, 30), 40),
+    *(1000, 2.0, 6.0, 3.0),
 )
 
 
@@ -67,8 +80,10 @@ def test_table():
     [
         (SEGMENTATION, 'mIoU', 'mIoU (%) | mASSC (%)', ['20.00', '95.00 ± 1.00', '0.00', '6.0']),
         (UNLABELLED, None, 'consistency (%)', ['90.00', '0.00', '10.0']),
+        (MASKS, 'segm_mAP', 'mask mAP (%) | mAISC (%)', ['25.00', '50.00 ± 1.00', '0.00', '6.0']),
+        (BOXES, 'bbox_mAP', 'box mAP (%) | box AISC (%)', ['30.00', '60.00 ± 2.00', '0.00', '6.0']),
     ],
-    ids=['segmentation', 'unlabelled'],
+    ids=['segmentation', 'unlabelled', 'masks', 'boxes'],
 )
 def test_what_is_compared(evaluation, name, titles, cells):
     measured = records(evaluation)

@@ -1,11 +1,14 @@
 """Configs and their checkpoints, as mmseg and mmpretrain are evaluated."""
 
+from importlib.util import find_spec
+
 import pytest
 import torch
 
 from antialias_plugins.evaluation import Settings, parse_model
 from antialias_plugins.evaluation.config import evaluate_config
 from antialias_plugins.openmmlab.consistency import ConsistencyMetric
+from tests.openmmlab import tiny_detector
 from tests.openmmlab.tiny import (
     CROP,
     MAX_SHIFT,
@@ -64,6 +67,38 @@ def test_segmentor(segmentor):
     }
     assert 100 * found.consistency.mean == expected['mASSC']
     assert len(found.classes) == len(found.consistency.classes) == 19
+
+
+needs_mmdet = pytest.mark.skipif(find_spec('mmcv._ext') is None, reason='mmdet needs the compiled operators of mmcv')
+
+
+@needs_mmdet
+@pytest.mark.parametrize('masks', [True, False], ids=['masks', 'boxes'])
+def test_detector(masks, tmp_path, capfd):
+    """COCO's metrics are shares, and those of sizes that do not occur are left out."""
+    root = tiny_detector.write_coco(tmp_path / 'data')
+    config = tiny_detector.detection_config(root, tmp_path, masks, score_threshold=0.4)
+    runner = build(config.copy())
+    tiny_detector.make_sure(runner.model)
+    path, checkpoint, _ = save(config, runner, tmp_path)
+    expected = runner.test()
+    capfd.readouterr()
+    model = parse_model(f'{path}:{checkpoint}')
+    found = model.evaluate(Settings(max_shift=tiny_detector.MAX_SHIFT, score_threshold=0.4), progress=False)
+    assert capfd.readouterr().out == ''
+    usual = {name: value for name, value in expected.items() if name.startswith('coco/') and value != -1}
+    assert {f'coco/{name}': mean for name, (mean, _) in found.accuracy.items()} == usual
+    assert -1 in expected.values()
+    assert found.consistency == runner.test_loop.consistency.result
+    assert (found.consistency.mask is None) != masks
+
+
+@needs_mmdet
+def test_detector_that_nobody_has_trained(tmp_path):
+    config = tiny_detector.detection_config(tiny_detector.write_coco(tmp_path / 'data'), tmp_path)
+    path, checkpoint, _ = save(config, build(config.copy()), tmp_path)
+    with pytest.raises(ValueError, match='model must be sure of some instance, got none in 3 images, so no mAISC and'):
+        evaluate_config(path, checkpoint, {'max_shift': tiny_detector.MAX_SHIFT}, progress=False)
 
 
 @pytest.mark.parametrize('options', [{'circular': True}, {'views': 3}, {'protocol': 'legacy', 'batch_size': 4}])

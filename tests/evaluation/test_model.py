@@ -43,8 +43,9 @@ def test_fingerprint_is_that_of_the_contents(tmp_path):
         (Settings(), 'data_dir must be given for a timm network, got none for resnet18'),
         (Settings(Path('a'), boundary=3), 'boundary must not be given for a classifier, got 3'),
         (Settings(Path('a'), per_class=True), 'per_class must not be given for a classifier, got True'),
+        (Settings(Path('a'), score_threshold=0.3), 'score_threshold must not be given for a classifier, got 0.3'),
     ],
-    ids=['data_dir', 'boundary', 'per_class'],
+    ids=['data_dir', 'boundary', 'per_class', 'score_threshold'],
 )
 def test_settings_of_a_classifier(settings, message):
     with pytest.raises(ValueError, match=message):

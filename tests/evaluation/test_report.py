@@ -3,7 +3,7 @@ import json
 import pytest
 
 from antialias_plugins.evaluation import Evaluation, format_report, write_report
-from antialias_plugins.metrics import ClassificationConsistency
+from antialias_plugins.metrics import ClassificationConsistency, InstanceConsistency, MeanShare
 
 EVALUATION = Evaluation(
     {'top1': (0.75, 0.0125), 'top5': (1.0, 0.0)},
@@ -24,6 +24,19 @@ BARE_TABLE = """
 consistency                 90.00
 change of top probability    1.50
 """
+DETECTION = Evaluation(
+    {'bbox_mAP': (0.414, None), 'segm_mAP': (0.372, None)},
+    InstanceConsistency(MeanShare(0.67, 0.01, 30), MeanShare(0.699, 0.02, 31), 40),
+    1000,
+    12.5,
+)
+DETECTION_TABLE = """
+               %
+bbox_mAP   41.40
+segm_mAP   37.20
+mAISC      67.00 ±  1.00
+box AISC   69.90 ±  2.00
+"""
 
 
 @pytest.mark.parametrize(
@@ -31,8 +44,9 @@ change of top probability    1.50
     [
         (EVALUATION, TABLE),
         (Evaluation({}, ClassificationConsistency(0.9, None, 50, 0.015, None), 1000, 12.5), BARE_TABLE),
+        (DETECTION, DETECTION_TABLE),
     ],
-    ids=['all', 'bare'],
+    ids=['all', 'bare', 'detection'],
 )
 def test_table(evaluation, table):
     assert format_report(evaluation) == table.strip('\n')

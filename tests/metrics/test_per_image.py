@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from antialias_plugins.metrics import (
+    Instances,
+    MeanInstanceConsistency,
     MeanSegmentationConsistency,
     ShiftConsistency,
     ShiftGrid,
@@ -27,18 +29,29 @@ def segment(views):
     return ((views[:, 0] * 10).long() + torch.arange(views.shape[-1]) % 2) % 3
 
 
+def detect(views):
+    """Finds one instance of each class of `segment`; how sure it is depends on the view's first pixel."""
+    masks = segment(views)[:, None] == torch.arange(3)[:, None, None]
+    scores = [1 - 0.3 * (view[0, 0, 0] + torch.arange(3)) for view in views]
+    return [Instances(score, torch.arange(3), masks=mask) for score, mask in zip(scores, masks, strict=True)]
+
+
 @dataclass(frozen=True)
 class Case:
     create: Callable
     predict: Callable
-    labels: list
+    labels: list | None
     others: tuple = ()
     """What differs in one setting each."""
+
+    def update(self, metric, index):
+        labels = [] if self.labels is None else [self.labels[index]]
+        metric.update(index, IMAGES[index], self.predict, *labels)
 
     def accumulate(self, indices):
         metric = self.create()
         for index in indices:
-            metric.update(index, IMAGES[index], self.predict, self.labels[index])
+            self.update(metric, index)
         return metric
 
 
@@ -60,6 +73,12 @@ CASES = {
         (lambda: MeanSegmentationConsistency(5, seed=1), lambda: MeanSegmentationConsistency(5, num_classes=3)),
     ),
     'regions': Case(lambda: MeanSegmentationConsistency(5, num_classes=4, boundary=1), segment, WHOLE_MAPS),
+    'mAISC': Case(
+        lambda: MeanInstanceConsistency(5, iou_threshold=0.2),
+        detect,
+        None,
+        (lambda: MeanInstanceConsistency(5, seed=1), lambda: MeanInstanceConsistency(5, min_area=9)),
+    ),
     'worst-case-shift': Case(
         lambda: WorstCaseShiftConsistency(ShiftGrid(3)),
         classify,
@@ -96,7 +115,7 @@ def test_merging_processes_gives_the_number_of_one(case, parts):
 def test_resuming_gives_the_number_of_an_unbroken_run(case):
     resumed = pickle.loads(pickle.dumps(case.accumulate(range(3))))
     for index in range(2, 6):  # the last image is measured again
-        resumed.update(index, IMAGES[index], case.predict, case.labels[index])
+        case.update(resumed, index)
     assert resumed.compute() == case.accumulate(range(6)).compute()
 
 
@@ -106,7 +125,7 @@ def test_reset_forgets_all_images(case):
     metric.reset()
     with pytest.raises(ValueError, match='images must hold at least one image, got none'):
         metric.compute()
-    metric.update(5, IMAGES[5], case.predict, case.labels[5])
+    case.update(metric, 5)
     assert metric.compute() == case.accumulate([5]).compute()
 
 

@@ -16,12 +16,13 @@ from torch.utils.data import DataLoader
 
 from antialias_plugins.metrics.views import centre_part
 from antialias_plugins.openmmlab.consistency.classification import ClassificationTask
+from antialias_plugins.openmmlab.consistency.instances import InstanceTask
 from antialias_plugins.openmmlab.consistency.order import batches_of_indices
 from antialias_plugins.openmmlab.consistency.segmentation import SegmentationTask
 from antialias_plugins.openmmlab.consistency.task import Task, in_percent
 from antialias_plugins.stopwatch import Stopwatch, now
 
-TASKS: tuple[type[Task], ...] = (SegmentationTask, ClassificationTask)
+TASKS: tuple[type[Task], ...] = (SegmentationTask, ClassificationTask, InstanceTask)
 
 
 class ConsistencyMetric(BaseMetric):
@@ -33,7 +34,7 @@ class ConsistencyMetric(BaseMetric):
 
     Args:
         images: Measure the first so many images of the data set only; ``None`` for all.
-        **options: Fields of `SegmentationTask` or `ClassificationTask`.
+        **options: Fields of `SegmentationTask`, `ClassificationTask` or `InstanceTask`.
 
     Attributes:
         result: What the last evaluation found, as the accumulator of the task computes it; ``None`` before.

@@ -7,7 +7,7 @@ import weakref
 import pytest
 import torch
 from mmengine.dataset import DefaultSampler, pseudo_collate
-from mmengine.structures import BaseDataElement, PixelData
+from mmengine.structures import BaseDataElement, InstanceData, PixelData
 from torch.utils.data import DataLoader
 
 from antialias_plugins.openmmlab.consistency import ConsistencyMetric, metric
@@ -37,6 +37,20 @@ class Classifier(Segmentor):
         return [BaseDataElement(pred_score=image[0, :2, :2].flatten().softmax(0)) for image in data['inputs']]
 
 
+class Detector(Segmentor):
+    """Finds an instance in each channel: its bright pixels, and a box whose size depends on the first pixel."""
+
+    def test_step(self, data):
+        outputs = []
+        for image in data['inputs']:
+            masks, corner, sides = image > 0.5, torch.zeros(3), 12 + 4 * image[:, 0, 0]
+            self.seen += [weakref.ref(image), weakref.ref(masks)]
+            boxes = torch.stack([corner, corner, sides, sides], 1)
+            found = InstanceData(scores=torch.ones(3), labels=torch.arange(3), bboxes=boxes, masks=masks)
+            outputs.append(BaseDataElement(pred_instances=found))
+        return outputs
+
+
 def run(measured, model, images=6, batch_size=1, rank=0, processes=1):
     """Do what a loop does, on as many images of noise."""
     generator = torch.Generator().manual_seed(0)
@@ -56,12 +70,12 @@ def run(measured, model, images=6, batch_size=1, rank=0, processes=1):
     return measured
 
 
-@pytest.mark.parametrize('model', [Segmentor, Classifier])
+@pytest.mark.parametrize('model', [Segmentor, Classifier, Detector])
 def test_no_image_and_no_view_is_kept(model):
     model = model()
     measured = run(ConsistencyMetric(max_shift=MAX_SHIFT), model)
     gc.collect()
-    assert len(model.seen) == 6 * 3
+    assert len(model.seen) == 6 * 3 * (2 if isinstance(model, Detector) else 1)
     assert not [view for view in model.seen if view() is not None]
     assert measured.evaluate(6)
 
@@ -77,8 +91,9 @@ def kept(measured):
         (Segmentor, dict(boundary=1), 128),
         (Classifier, dict(crop_size=16), 128),
         (Classifier, dict(crop_size=16, views=8), 128),
+        (Detector, dict(score_threshold=0.3), 128),
     ],
-    ids=['segmentation', 'boundary', 'classification', 'views'],
+    ids=['segmentation', 'boundary', 'classification', 'views', 'detection'],
 )
 def test_bytes_per_image(model, options, limit):
     """A view has three thousand bytes and more; what is kept does not depend on its size."""
@@ -87,10 +102,15 @@ def test_bytes_per_image(model, options, limit):
 
 
 @pytest.mark.parametrize('images', [None, 3, 1], ids=['all', 'three', 'one'])
-def test_processes_share_the_images(images, monkeypatch):
-    options = dict(images=images, max_shift=MAX_SHIFT, crop_size=16)
-    alone = run(ConsistencyMetric(**options), Classifier(), images=5)
-    ranks = [run(ConsistencyMetric(**options), Classifier(), 5, 2, rank, 2) for rank in range(2)]
+@pytest.mark.parametrize(
+    ('model', 'options'),
+    [(Classifier, dict(crop_size=16)), (Detector, dict(score_threshold=0.3))],
+    ids=['classification', 'detection'],
+)
+def test_processes_share_the_images(model, options, images, monkeypatch):
+    options = dict(images=images, max_shift=MAX_SHIFT) | options
+    alone = run(ConsistencyMetric(**options), model(), images=5)
+    ranks = [run(ConsistencyMetric(**options), model(), 5, 2, rank, 2) for rank in range(2)]
     expected = alone.evaluate(5)
     monkeypatch.setattr(metric, 'all_gather_object', lambda task: [rank._task for rank in ranks])
     assert ranks[0].evaluate(5) == expected

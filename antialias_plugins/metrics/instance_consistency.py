@@ -1,0 +1,166 @@
+"""Consistency of instance segmentation and object detection under shifts (mAISC).
+
+Letters: image ``C H W``, view of it ``h w``.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from antialias_plugins.metrics.instance_agreement import InstanceAgreement, InstanceRule, instance_agreement
+from antialias_plugins.metrics.instance_result import InstanceConsistency
+from antialias_plugins.metrics.instances import Instances, Kind
+from antialias_plugins.metrics.interval import MeanShare
+from antialias_plugins.metrics.offsets import draw_offsets
+from antialias_plugins.metrics.per_image import PerImageMetric
+from antialias_plugins.metrics.views import shifted_views
+
+Agreements = dict[Kind, InstanceAgreement]
+
+
+class MeanInstanceConsistency(PerImageMetric[Agreements, InstanceConsistency]):
+    """Accumulates `mean_instance_consistency` image by image.
+
+    It keeps two numbers per image for masks and two for boxes, by the image's index. So an image that is seen twice
+    counts once, on one process or, after `merge`, on several.
+
+    Args:
+        max_shift: Offsets are drawn from ``{0, …, max_shift - 1}²``; at least 2, so that they can differ.
+        seed: Seed of the offsets, at least 0.
+        score_threshold: Lowest score of an instance that counts, in [0, 1].
+        iou_threshold: Lowest intersection over union of partners, in (0, 1].
+        min_area: Smallest area of a clipped instance that counts, in pixels, at least 1.
+
+    Raises:
+        ValueError: If an argument is outside its range.
+    """
+
+    def __init__(
+        self,
+        max_shift: int = 32,
+        seed: int = 0,
+        *,
+        score_threshold: float = 0.5,
+        iou_threshold: float = 0.9,
+        min_area: float = 10,
+    ) -> None:
+        super().__init__()
+        if max_shift < 2:
+            raise ValueError(f'max_shift must be at least 2, so that two offsets can differ, got {max_shift}')
+        if seed < 0:
+            raise ValueError(f'seed must be at least 0, got {seed}')
+        self.max_shift = max_shift
+        self.seed = seed
+        self.rule = InstanceRule(score_threshold, iou_threshold, min_area)
+
+    def update(self, index: int, image: Tensor, predict: Callable[[Tensor], Sequence[Instances]]) -> Agreements:
+        """Predict two views of one image, compare them and keep the counts.
+
+        Args:
+            index: The image's index in its data set.
+            image: The image, ``(C, H, W)``.
+            predict: Maps the two views, ``(2, C, h, w)``, to the instances of each.
+
+        Returns:
+            The counts, by the kind of shape that the instances have.
+
+        Raises:
+            ValueError: If the image is too small for ``max_shift``, or ``predict`` does not return two sets of
+                instances of the same kinds.
+        """
+        offsets = draw_offsets(self.seed, index, self.max_shift)
+        views = shifted_views(image, offsets, self.max_shift)
+        pair = predict(views)
+        kinds = [list(found.shapes) for found in pair]
+        if len(kinds) != 2 or kinds[0] != kinds[1]:
+            raise ValueError(f'predict must return the instances of two views, shapes of the same kinds, got {kinds}')
+        size = tuple(views.shape[-2:])
+        self._records[index] = {kind: instance_agreement(*pair, size, *offsets, kind, self.rule) for kind in kinds[0]}
+        return self._records[index]
+
+    def compute(self) -> InstanceConsistency:
+        """Return the means over all images so far; ``None`` as a mean if no image has instances.
+
+        Raises:
+            ValueError: If there are no images.
+        """
+        records = self._measured()
+
+        def mean(kind: Kind) -> MeanShare | None:
+            agreements = [record[kind] for record in records if kind in record]
+            shares = [agreement.share for agreement in agreements if agreement.instances]
+            return MeanShare.of(shares) if agreements else None
+
+        return InstanceConsistency(mean('mask'), mean('box'), len(records))
+
+
+@torch.no_grad()
+def mean_instance_consistency(
+    predict: Callable[[Tensor], Sequence[Instances]],
+    images: Iterable[Tensor],
+    *,
+    max_shift: int = 32,
+    seed: int = 0,
+    score_threshold: float = 0.5,
+    iou_threshold: float = 0.9,
+    min_area: float = 10,
+) -> InstanceConsistency:
+    """Measure how little the instances that a detector finds depend on where the image is cropped (mAISC).
+
+    Of every image two crops of size ``(H - max_shift, W - max_shift)`` are taken at different random offsets. Of the
+    instances that are found in their overlap, the share that has a partner in the other crop, of the same class and
+    with an intersection over union of at least 0.9, is averaged over the images: the mean average instance segmentation
+    consistency of Zou et al., "Delving Deeper into Anti-aliasing in ConvNets", BMVC 2020. The same two predictions give
+    it by masks and by boxes.
+
+    The authors have not published their code for it. Which instances count, and what becomes of those without a
+    partner, is defined by `instance_agreement`. An image in neither of whose crops an instance counts says nothing of
+    consistency: it is left out of the mean, which tells of how many images it is. (If it counted as agreement, a
+    detector that finds nothing would be perfect.)
+
+    The number depends on ``score_threshold``, so compare detectors at the same one. An instance whose score is 0.51 in
+    one crop and 0.49 in the other counts as lost: that is what whoever uses the detector at this threshold sees.
+
+    Args:
+        predict: Maps the two views of one image, in one batch, to the instances of each; in evaluation mode, and on the
+            device where the images are.
+        images: The images; their sizes may differ.
+        max_shift: Offsets are drawn from ``{0, …, max_shift - 1}²``, see `draw_offsets`; from 2 to half the
+            shorter side of the smallest image.
+        seed: Seed of the offsets, at least 0. Image number ``i`` of ``images`` always gets the same ones.
+        score_threshold: Lowest score of an instance that counts, in [0, 1]. The default is one half: where the scores
+            of an object's classes sum to 1, only one of them can be above.
+        iou_threshold: Lowest intersection over union of partners, in (0, 1]; the paper's by default.
+        min_area: Smallest area of a clipped instance that counts, in pixels, at least 1. The default is that of the
+            authors' program that makes shifted copies of COCO's annotations.
+
+    Shape:
+        - predict: ``(2, C, h, w)`` → two `Instances`
+        - images: ``(C, H, W)`` each
+
+    Returns:
+        The mean shares, their 95 % intervals over images (see `mean_interval`), and the numbers of images.
+
+    Raises:
+        ValueError: If there are no images or no instance counts in any of them, an image is too small for
+            ``max_shift``, an argument is outside its range, or ``predict`` returns something else.
+
+    Example:
+        >>> def bright(views):  # finds one instance: all bright pixels
+        ...     return [Instances(torch.ones(1), torch.zeros(1), masks=view > 0.5) for view in views]
+        >>> print(mean_instance_consistency(bright, torch.rand(3, 1, 32, 48), max_shift=8))
+        mAISC 100.00 ± 0.00 % (n = 3), of 3 images
+    """
+    consistency = MeanInstanceConsistency(
+        max_shift, seed, score_threshold=score_threshold, iou_threshold=iou_threshold, min_area=min_area
+    )
+    for index, image in enumerate(images):
+        consistency.update(index, image, predict)
+    result = consistency.compute()
+    if not any(share.images for share in result.shares.values()):
+        raise ValueError(
+            f'images must show an instance of score {score_threshold} or more and of {min_area} pixels or more in the '
+            f'overlap of two crops, got none in {result.images} images'
+        )
+    return result
