@@ -65,7 +65,7 @@ class Canvas:
 
     def shadow(self, polygons: Sequence[np.ndarray], strength: float = 1.0) -> None:
         """Darken the union of polygons given in pixels; labels stay as they are."""
-        box = self._clip(np.concatenate(polygons))
+        box = self.clip(np.concatenate(polygons))
         if box is None:
             return
         mask = Image.new('L', (box[2] - box[0], box[3] - box[1]))
@@ -82,7 +82,7 @@ class Canvas:
             corners: where the texture's corners go, in pixels, clockwise from the top left. Shape: 4 2.
             label: train id of the whole quadrilateral.
         """
-        box = self._clip(corners)
+        box = self.clip(corners)
         if box is None:
             return
         width, height = texture.size
@@ -109,7 +109,8 @@ class Canvas:
         labels = majority(np.asarray(self.labels), SUPERSAMPLING)
         return self.image.reduce(SUPERSAMPLING), Image.fromarray(labels)
 
-    def _clip(self, points: np.ndarray) -> list[int] | None:
+    def clip(self, points: np.ndarray) -> list[int] | None:
+        """The box around points that lies on the canvas, as left, top, right, bottom; None if nothing does."""
         low = np.maximum(np.floor(points.min(0)), 0).astype(int)
         high = np.minimum(np.ceil(points.max(0)) + 1, (self.camera.width, self.camera.height)).astype(int)
         return None if (high <= low).any() else [*low.tolist(), *high.tolist()]

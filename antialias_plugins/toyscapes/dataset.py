@@ -1,20 +1,13 @@
 """Write a data set of scenes in the folder layout of Cityscapes or of PASCAL VOC."""
 
 import functools
-import json
-import multiprocessing
-import shutil
-import signal
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from tqdm import tqdm
-
+from antialias_plugins.toyscapes.generated import check_arguments, make_folder, run_jobs
 from antialias_plugins.toyscapes.generator import SPLITS, render_scene
 from antialias_plugins.toyscapes.layouts import LAYOUTS
 
-MANIFEST = 'toyscapes.json'
+NAME = 'ToyScapes'
 # To be raised whenever the same arguments make other pictures.
 GENERATOR = 1
 SMALLEST = (64, 32)
@@ -53,101 +46,24 @@ def make_dataset(
     Raises:
         ValueError: if an argument breaks its rule, or `out` holds something else.
     """
-    out = Path(out).absolute()
-    _check(size, train, val, seed, layout, workers)
-    manifest = {'generator': GENERATOR, 'layout': layout, 'size': 'x'.join(map(str, size))}
-    manifest |= {'train': train, 'val': val, 'seed': seed}
-    if not _needed(out, manifest, overwrite):
-        return False
-    partial, old = out.with_name(f'.{out.name}.partial'), out.with_name(f'.{out.name}.old')
-    for leftover in (partial, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    try:
-        _write(partial, manifest, size, workers)
-        if out.exists():
-            out.rename(old)
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
-    return True
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Read 'WxH' in pixels, as in '512x256'.
-
-    Raises:
-        ValueError: if it is anything else.
-    """
-    width, cross, height = text.partition('x')
-    if not (cross and width.isdecimal() and height.isdecimal()):
-        raise ValueError(f"size must be WIDTHxHEIGHT in pixels, like 512x256, got '{text}'")
-    return int(width), int(height)
-
-
-def _check(size: tuple[int, int], train: int, val: int, seed: int, layout: str, workers: int) -> None:
-    if size[0] < SMALLEST[0] or size[1] < SMALLEST[1]:
-        raise ValueError(f'size must be at least {SMALLEST[0]}x{SMALLEST[1]}, got {size[0]}x{size[1]}')
-    for name, value, least in (('train', train, 0), ('val', val, 0), ('seed', seed, 0), ('workers', workers, 1)):
-        if value < least:
-            raise ValueError(f'{name} must be at least {least}, got {value}')
+    check_arguments(size, SMALLEST, train, val, seed, workers)
     if layout not in LAYOUTS:
         raise ValueError(f'layout must be one of {", ".join(LAYOUTS)}, got {layout!r}')
-    if train + val == 0:
-        raise ValueError('train + val must be at least 1, got 0')
-
-
-def _needed(out: Path, manifest: dict, overwrite: bool) -> bool:
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return True
-    if not out.is_dir():
-        raise ValueError(f"out must be a folder, got the file '{out}'")
-    path = out / MANIFEST
-    if not path.is_file():
-        raise ValueError(
-            f"out must be a new folder or a ToyScapes, got '{out}', which holds other things; name another folder"
-        )
+    manifest = {'generator': GENERATOR, 'layout': layout, 'size': 'x'.join(map(str, size))}
+    manifest |= {'train': train, 'val': val, 'seed': seed}
+    fill = functools.partial(_fill, layout, size, {'train': train, 'val': val}, seed, workers)
     # Version 0.1 wrote one layout, and did not say which.
-    found = {'layout': 'cityscapes'} | json.loads(path.read_text())
-    if found == manifest:
-        return False
-    if not overwrite:
-        asked = ', '.join(
-            f'{key} {found.get(key)} instead of {value}' for key, value in manifest.items() if found.get(key) != value
-        )
-        raise ValueError(
-            f"out must not hold another ToyScapes, got '{out}' with {asked}; name another or use --overwrite"
-        )
-    return True
+    return make_folder(out, NAME, manifest, fill, overwrite=overwrite, assumed={'layout': 'cityscapes'})
 
 
-def _write(root: Path, manifest: dict, size: tuple[int, int], workers: int) -> None:
-    jobs = [(split, index) for split in SPLITS for index in range(manifest[split])]
-    root.mkdir(parents=True)
-    work = functools.partial(_write_scene, root, manifest['layout'], manifest['seed'], size)
-    for _ in tqdm(_map(work, jobs, workers), total=len(jobs), desc='ToyScapes', unit='image'):
+def _fill(layout: str, size: tuple[int, int], counts: dict[str, int], seed: int, workers: int, root: Path) -> None:
+    jobs = [(split, index) for split in SPLITS for index in range(counts[split])]
+    work = functools.partial(_write_scene, root, layout, seed, size)
+    for _ in run_jobs(work, jobs, workers, NAME):
         pass
-    LAYOUTS[manifest['layout']].finish(root, {split: manifest[split] for split in SPLITS})
-    (root / MANIFEST).write_text(json.dumps(manifest, indent=2) + '\n')
+    LAYOUTS[layout].finish(root, counts)
 
 
 def _write_scene(root: Path, layout: str, seed: int, size: tuple[int, int], job: tuple[str, int]) -> None:
     split, index = job
     LAYOUTS[layout].save(root, split, index, *render_scene(seed, split, index, *size))
-
-
-def _map(work: functools.partial, jobs: list[tuple[str, int]], workers: int) -> Iterator[None]:
-    if workers == 1:
-        yield from map(work, jobs)
-        return
-    # Spawned, not forked: the parent may run threads of torch.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context('spawn'), _ignore_interrupt)
-    try:
-        yield from pool.map(work, jobs, chunksize=4)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupt() -> None:
-    """Leave Ctrl-C to the parent, which stops its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,5 +1,6 @@
 """A contact sheet: pictures beside their labels, and what the colors mean."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +25,30 @@ def contact_sheet(root: str | Path, scenes: int = 8, pairs: int = 2) -> Image.Im
     """
     layout, paths = _scenes(Path(root))
     tiles = [_pair(layout, path) for path in paths[:scenes]]
+    return arrange(tiles, layout.classes, layout.palette, pairs)
+
+
+def arrange(
+    tiles: Sequence[Image.Image],
+    classes: Sequence[str],
+    palette: Sequence[tuple[int, int, int]],
+    columns: int,
+) -> Image.Image:
+    """Put tiles of one size side by side, and what their colors mean below.
+
+    Args:
+        tiles: at least one, row by row.
+        classes: names of the classes.
+        palette: their colors, and perhaps more.
+        columns: number of tiles in a row; fewer if there are fewer.
+    """
     width, height = tiles[0].width + GAP, tiles[0].height + GAP
-    pairs = min(pairs, len(tiles))
-    rows = -(-len(tiles) // pairs)
-    legend = _legend(layout, pairs * width - GAP)
-    sheet = Image.new('RGB', (pairs * width + GAP, rows * height + legend.height + 2 * GAP), 'white')
+    columns = min(columns, len(tiles))
+    rows = -(-len(tiles) // columns)
+    legend = _legend(classes, palette, columns * width - GAP)
+    sheet = Image.new('RGB', (columns * width + GAP, rows * height + legend.height + 2 * GAP), 'white')
     for i, tile in enumerate(tiles):
-        sheet.paste(tile, (GAP + i % pairs * width, GAP + i // pairs * height))
+        sheet.paste(tile, (GAP + i % columns * width, GAP + i // columns * height))
     sheet.paste(legend, (GAP, rows * height + GAP))
     return sheet
 
@@ -52,13 +70,13 @@ def _pair(layout: Layout, path: Path) -> Image.Image:
     return pair
 
 
-def _legend(layout: Layout, width: int) -> Image.Image:
+def _legend(classes: Sequence[str], palette: Sequence[tuple[int, int, int]], width: int) -> Image.Image:
     font = ImageFont.load_default(14)
-    rows = -(-len(layout.classes) // max(1, width // 140))
-    columns = -(-len(layout.classes) // rows)
+    rows = -(-len(classes) // max(1, width // 140))
+    columns = -(-len(classes) // rows)
     legend = Image.new('RGB', (width, rows * LINE), 'white')
     draw = ImageDraw.Draw(legend)
-    for i, (name, color) in enumerate(zip(layout.classes, layout.palette, strict=False)):
+    for i, (name, color) in enumerate(zip(classes, palette, strict=False)):
         x, y = i % columns * (width // columns), i // columns * LINE
         draw.rectangle([x, y + 5, x + 18, y + 19], fill=color)
         draw.text((x + 25, y + 3), name, fill='black', font=font)

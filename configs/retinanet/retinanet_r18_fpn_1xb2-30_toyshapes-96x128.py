@@ -1,0 +1,12 @@
+_base_ = [
+    'mmdet::_base_/models/retinanet_r50_fpn.py',
+    '../_base_/datasets/toyshapes-96x128.py',
+    '../_base_/schedules/30-detection.py',
+    '../_base_/toy_detection_runtime.py',
+]
+model = dict(
+    # From scratch, so nothing is frozen.
+    backbone=dict(depth=18, frozen_stages=-1, norm_eval=False, init_cfg=None),
+    neck=dict(in_channels=[64, 128, 256, 512], out_channels=64),
+    bbox_head=dict(in_channels=64, feat_channels=64, num_classes=8),
+)

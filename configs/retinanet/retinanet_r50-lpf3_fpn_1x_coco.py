@@ -1,0 +1,11 @@
+_base_ = './retinanet_r50_fpn_1x_coco.py'
+model = dict(
+    backbone=dict(
+        type='Antialiased',
+        base='ResNet',
+        pool='lpf3',
+        convert=dict(maxpool='published'),
+        # made by tools/model_converters/published2mm.py
+        init_cfg=dict(checkpoint='data/weights/resnet50_lpf3.pth'),
+    ),
+)

@@ -1,0 +1,87 @@
+"""mmdet's own tools, byte for byte as installed, on a config of ours."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+
+from antialias_plugins.toyshapes import make_dataset
+
+pytest.importorskip('mmcv.ops', reason='mmdet needs the compiled operators of mmcv')
+mmdet = pytest.importorskip('mmdet')
+
+CONFIG = Path(__file__).parents[2] / 'configs' / 'mask_rcnn' / 'mask-rcnn_r18-ddac3_fpn_1xb2-30_toyshapes-96x128.py'
+TOOLS = Path(mmdet.__file__).parent / '.mim' / 'tools'
+
+
+@pytest.fixture(scope='module')
+def options(tmp_path_factory):
+    """Options that shrink the config to four iterations, with a checkpoint after the second."""
+    root = tmp_path_factory.mktemp('toyshapes') / 'data'
+    make_dataset(root, (128, 96), train=4, val=2)
+    annotations = root / 'annotations' / 'instances_val2017.json'
+    return {
+        **{f'{loader}_dataloader.dataset.data_root': root for loader in ('train', 'val', 'test')},
+        **{f'{split}_evaluator.ann_file': annotations for split in ('val', 'test')},
+        'model.backbone.base_channels': 32,
+        'model.neck.in_channels': '[32,64,128,256]',
+        'train_cfg.max_iters': 4,
+        'train_cfg.val_interval': 4,
+        'default_hooks.checkpoint.interval': 2,
+        'default_hooks.checkpoint.max_keep_ckpts': -1,
+    }
+
+
+def run(tool, *args, options):
+    """Run one of mmdet's own tools; return what it printed."""
+    settings = [f'{key}={value}' for key, value in options.items()]
+    command = [sys.executable, TOOLS / tool, CONFIG, *args, '--cfg-options', *settings]
+    environment = os.environ | {'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
+    done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope='module')
+def trained(options, tmp_path_factory):
+    """The folder of a training that nobody interrupted."""
+    folder = tmp_path_factory.mktemp('trained')
+    output = run('train.py', '--work-dir', folder, options=options)
+    losses = [float(value) for value in re.findall(r'Iter\(train\).* loss: (\S+)', output)]
+    assert len(losses) == 4
+    assert losses[-1] < losses[0]
+    return folder
+
+
+def test_a_resumed_training_ends_with_the_same_weights(options, tmp_path):
+    """What the tool runs, in this process."""
+
+    def train(folder, **how):
+        config = Config.fromfile(CONFIG)
+        config.merge_from_dict({**options, 'model.neck.in_channels': [32, 64, 128, 256], 'val_cfg': None})
+        config.merge_from_dict({'val_dataloader': None, 'val_evaluator': None})
+        config.update(work_dir=str(tmp_path / folder), experiment_name=f'{tmp_path.name}_{folder}', **how)
+        RUNNERS.build(config).train()
+        return torch.load(tmp_path / folder / 'iter_4.pth', map_location='cpu', weights_only=False)['state_dict']
+
+    expected = train('whole')
+    resumed = train('resumed', load_from=str(tmp_path / 'whole' / 'iter_2.pth'), resume=True)
+    assert not (tmp_path / 'resumed' / 'iter_2.pth').exists()
+    torch.testing.assert_close(resumed, expected, rtol=0, atol=0)
+
+
+def test_test_reports_accuracy_and_consistency(trained, options, tmp_path):
+    options = {**options, 'test_cfg.score_threshold': 0.01}
+
+    run('test.py', trained / 'iter_4.pth', '--work-dir', tmp_path, options=options)
+
+    found = json.loads(next(tmp_path.glob('*/*.json')).read_text())
+    assert {'coco/bbox_mAP', 'coco/segm_mAP', 'mAISC', 'mAISC_box'} <= found.keys()
+    assert all(0 <= found[name] <= 100 for name in ('mAISC', 'mAISC_box'))
