@@ -10,7 +10,7 @@ Importing the package plugs it in: its names are registered in timm, and its typ
 
 from importlib.util import find_spec
 
-from antialias_plugins import checkpoints, functional, metrics, testing, timm_models
+from antialias_plugins import checkpoints, deployment, functional, metrics, testing, timm_models
 from antialias_plugins.conversion import (
     AntialiasPlan,
     AntialiasWarning,
@@ -19,6 +19,7 @@ from antialias_plugins.conversion import (
     plan_antialias,
     revert_antialias,
 )
+from antialias_plugins.deployment import fuse_for_inference
 from antialias_plugins.layers import (
     AdaptiveBlurPool2d,
     AdaptivePolyphasePool2d,
@@ -49,7 +50,9 @@ __all__ = [
     '__version__',
     'checkpoints',
     'convert_antialias',
+    'deployment',
     'functional',
+    'fuse_for_inference',
     'metrics',
     'plan_antialias',
     'revert_antialias',

@@ -33,3 +33,9 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_partials(folder: Path) -> None:
+    """Remove from a folder what processes that were killed inside `replacing` have left there."""
+    for partial in folder.glob('.*.partial'):
+        partial.unlink()

@@ -9,6 +9,7 @@ import torch
 from mmengine.registry import MODELS
 
 from tests.checkpoints.networks import CLASSES, published, published_adaptive, save
+from tests.checkpoints.published_polyphase import published_polyphase
 
 CONVERTERS = Path(__file__).parents[1] / 'tools' / 'model_converters'
 NETWORKS = {
@@ -16,6 +17,8 @@ NETWORKS = {
     'resnet50_lpf4': lambda: published('resnet50'),
     'mobilenet_v2_lpf4': lambda: published('mobilenet_v2'),
     'resnet18_ddac3': lambda: published_adaptive('resnet18'),
+    'resnet18_lps2': lambda: published_polyphase('resnet18', 2, share=0.125),
+    'resnet18_lps3': lambda: published_polyphase('resnet18', 3, adaptive=True),
 }
 
 
@@ -32,11 +35,17 @@ def convert(monkeypatch):
 
 def last_map(model, x):
     """The map in front of a published network's head; that of MobileNetV2 in front of its last 1x1 convolution too."""
+    model = getattr(model, 'core', model)
     if hasattr(model, 'features'):
         return model.features[:-1](x)
     for name in ('conv1', 'bn1', 'relu', 'maxpool', 'layer1', 'layer2', 'layer3', 'layer4'):
         x = getattr(model, name)(x)
     return x
+
+
+def images(arch):
+    """Sides that the strides do not divide, but for the polyphase layers, whose authors continue them with zeros."""
+    return torch.rand(1, 3, 96, 128 if 'lps' in arch else 112, dtype=torch.float64)
 
 
 @pytest.mark.parametrize(
@@ -56,18 +65,18 @@ def test_backbone_of_openmmlab_gives_the_published_map(arch, library, convert, t
     backbone = MODELS.build(config)
     backbone.init_weights()
     backbone.double().eval()
-    x = torch.rand(1, 3, 96, 112, dtype=torch.float64)
+    x = images(arch)
     torch.testing.assert_close(backbone(x)[-1], last_map(reference, x), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize('arch', ['resnet18_lpf3', 'resnet18_ddac3'])
+@pytest.mark.parametrize('arch', ['resnet18_lpf3', 'resnet18_ddac3', 'resnet18_lps3'])
 @torch.no_grad()
 def test_checkpoint_of_timm_gives_the_published_logits(arch, convert, tmp_path, capsys):
     reference, (src, dst) = NETWORKS[arch](), (tmp_path / 'src.pth', tmp_path / 'dst.safetensors')
     save(reference, src)
     convert('published2timm.py', src, dst, '--arch', arch, '--num-classes', CLASSES)
     model = eval(capsys.readouterr().out.splitlines()[-1], {'timm': timm}).double().eval()
-    x = torch.rand(1, 3, 96, 112, dtype=torch.float64)
+    x = images(arch)
     torch.testing.assert_close(model(x), reference(x), rtol=1e-10, atol=1e-12)
 
 
@@ -76,6 +85,7 @@ def test_checkpoint_of_timm_gives_the_published_logits(arch, convert, tmp_path, 
     [
         ('published2mm.py', 'wide_resnet50_2_lpf4', 'arch must be one of resnet18'),
         ('published2mm.py', 'resnet18_lpf4', 'no such file'),
+        ('published2mm.py', 'resnet18_lps3', 'no such file'),
         ('published2timm.py', 'resnet18_lpf4', 'no such file'),
         ('published2timm.py', 'resnet18_lpf99', 'resnet18_lpf99'),
     ],

@@ -10,7 +10,7 @@ from antialias_plugins.openmmlab.child_config import write_child_config
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('base', metavar='BASE', help='config file, or name of a config in the installed zoo of mmseg')
+    parser.add_argument('base', metavar='BASE', help='config file, or name of a config of mmseg, mmdet or mmpretrain')
     parser.add_argument('-o', '--out', required=True, metavar='OUT', help='config file to write')
     parser.add_argument('--pool', default='lpf4', help='filter: lpf<k> or ddac<k> (default: %(default)s)')
     parser.add_argument(

@@ -1,7 +1,7 @@
 """Whole networks, against the network before its conversion and the published package."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -19,7 +19,7 @@ PLAIN_LAYERS = {'lpf3': (PlainBlurPool2d, 3), 'lpf4': (PlainBlurPool2d, 4), 'dda
 
 
 def network_cases(batch: int = 8, quick: bool = False) -> Iterator[Case]:
-    """Give torchvision's ResNet-18 and ResNet-50 with each filter, at 224x224.
+    """Give torchvision's ResNet-18 and ResNet-50 with each filter, as they are and with ``recompute=True``, at 224x224.
 
     They are converted with ``maxpool='published'``, so that the published package computes the same.
 
@@ -34,6 +34,7 @@ def network_cases(batch: int = 8, quick: bool = False) -> Iterator[Case]:
     for name in ('resnet18',) if quick else ('resnet18', 'resnet50'):
         for pool in ('lpf4', 'ddac3'):
             yield _case(name, pool, shape)
+            yield _recomputed_case(name, pool, shape)
 
 
 def plainly(pool: str, model: nn.Module, **options: Any) -> nn.Module:
@@ -49,15 +50,7 @@ def plainly(pool: str, model: nn.Module, **options: Any) -> nn.Module:
 
 
 def _case(name: str, pool: str, shape: tuple[int, ...]) -> Case:
-    def ours() -> nn.Module:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(1)
-            return convert_antialias(_baseline(name), pool, maxpool='published')
-
-    def plain() -> nn.Module:
-        model = plainly(pool, _baseline(name), maxpool='published')
-        model.load_state_dict(ours().state_dict())
-        return model
+    ours, plain = functools.partial(_ours, name, pool), functools.partial(_plain, name, pool)
 
     def published() -> nn.Module:
         model = getattr(import_module('antialiased_cnns'), name)(filter_size=int(pool[-1]))
@@ -67,10 +60,42 @@ def _case(name: str, pool: str, shape: tuple[int, ...]) -> Case:
     implementations = [Implementation(OURS, ours), Implementation('plain layers', plain)]
     if pool.startswith('lpf') and find_spec('antialiased_cnns'):
         implementations.append(Implementation('antialiased-cnns', published))
-    implementations.append(Implementation(BASELINE, functools.partial(_baseline, name), floor=True))
-    image = functools.partial(_image, shape)
-    size = 'x'.join(map(str, shape))
-    return Case('networks', f'{name} {pool}', size, image, plain, tuple(implementations), network=True)
+    return _network_case(name, f'{name} {pool}', shape, plain, implementations)
+
+
+def _recomputed_case(name: str, pool: str, shape: tuple[int, ...]) -> Case:
+    implementations = [
+        Implementation(OURS, functools.partial(_ours, name, pool, recompute=True)),
+        Implementation('without recompute', functools.partial(_ours, name, pool)),
+    ]
+    return _network_case(
+        name, f'{name} {pool} recompute', shape, functools.partial(_plain, name, pool), implementations
+    )
+
+
+def _network_case(
+    name: str,
+    group: str,
+    shape: tuple[int, ...],
+    reference: Callable[[], nn.Module],
+    implementations: Iterable[Implementation],
+) -> Case:
+    """The implementations, with the network before its conversion as the floor."""
+    floor = Implementation(BASELINE, functools.partial(_baseline, name), floor=True)
+    image, size = functools.partial(_image, shape), 'x'.join(map(str, shape))
+    return Case('networks', group, size, image, reference, (*implementations, floor), network=True)
+
+
+def _ours(name: str, pool: str, **options: Any) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        return convert_antialias(_baseline(name), pool, maxpool='published', **options)
+
+
+def _plain(name: str, pool: str) -> nn.Module:
+    model = plainly(pool, _baseline(name), maxpool='published')
+    model.load_state_dict(_ours(name, pool).state_dict())
+    return model
 
 
 def _baseline(name: str) -> nn.Module:

@@ -1,5 +1,6 @@
 """What a forward pass keeps for backward, in bytes; exact, and the same on any machine."""
 
+import weakref
 from dataclasses import dataclass
 
 import torch
@@ -21,8 +22,15 @@ class SavedBytes:
     parameters: int
 
 
+@dataclass(eq=False)
+class _Saved:
+    """Lives as long as the graph that saved the tensor."""
+
+    tensor: Tensor
+
+
 def count_saved_bytes(module: nn.Module, input: Tensor) -> SavedBytes:
-    """Run a forward pass and count what it saves.
+    """Run a forward pass and count what it saves, as long as the graph of its output keeps it.
 
     Tensors that a custom `torch.autograd.Function` keeps in attributes of its context, rather than by
     `save_for_backward`, are hidden from autograd and from this count; the peak of a pass has them.
@@ -34,15 +42,16 @@ def count_saved_bytes(module: nn.Module, input: Tensor) -> SavedBytes:
     Returns:
         The bytes.
     """
-    # They are held until the end, so that no address is used again.
-    storages: dict[tuple[torch.device, int], torch.UntypedStorage] = {}
+    everything = weakref.WeakSet()
 
-    def pack(tensor: Tensor) -> Tensor:
-        storages[_address(tensor)] = tensor.untyped_storage()
-        return tensor
+    def pack(tensor: Tensor) -> _Saved:
+        saved = _Saved(tensor.detach())  # an output is part of the graph: that would keep itself alive
+        everything.add(saved)
+        return saved
 
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda packed: packed):
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved.tensor):
         output = module(input)
+    storages = {_address(saved.tensor): saved.tensor.untyped_storage() for saved in everything}
     parameters = {_address(tensor) for tensor in (*module.parameters(), *module.buffers())}
     sums = dict.fromkeys(('activations', 'input', 'parameters'), 0)
     for address, storage in storages.items():

@@ -12,6 +12,7 @@ from antialias_plugins.checkpoints.errors import CheckpointError
 from antialias_plugins.checkpoints.fetch import fetch_weights
 from antialias_plugins.checkpoints.load import copy_weights, load_checkpoint
 from antialias_plugins.checkpoints.published import PUBLISHED, PublishedWeights
+from antialias_plugins.checkpoints.published_arguments import published_arguments
 from antialias_plugins.checkpoints.read import read_checkpoint
 from antialias_plugins.checkpoints.report import CheckpointReport
 
@@ -24,5 +25,6 @@ __all__ = [
     'copy_weights',
     'fetch_weights',
     'load_checkpoint',
+    'published_arguments',
     'read_checkpoint',
 ]

@@ -20,17 +20,21 @@ def differences(state_dict: Mapping[str, Tensor], layout: str, model: nn.Module)
     adaptive = [module for module in model.modules() if isinstance(module, AdaptiveBlurPool2d)]
     trained = _widths(state_dict)
     present = _widths(dict(model.named_buffers()))
-    if trained and set(present) != set(trained) and not adaptive:
+    if layout.endswith('LPS') and present and not trained and not adaptive:
+        notes.append(f'the weights were trained without filters; the network has filters of {_list(present)} taps')
+    elif trained and set(present) != set(trained) and not adaptive:
         has = f'filters with {_list(present)}' if present else "has no filters (convert_antialias(model, 'lpf4'))"
         notes.append(f'the weights were trained with filters of {_list(trained)} taps; the network {has}')
     elif trained and len(present) != len(trained) and not adaptive:
-        hint = " (convert_antialias(..., dilated='blur') keeps those of dilated stages)"
+        hint = "dilated='blur') keeps those of dilated stages" if len(present) < len(trained) else ''
+        if layout.endswith('LPS') and len(present) == len(trained) + 1:
+            hint = "stem='lps1') leaves out that of the stem"
         notes.append(
             f'the weights were trained with {len(trained)} filters; the network has {len(present)}'
-            f'{hint if len(present) < len(trained) else ""}'
+            + (f' (convert_antialias(..., {hint})' if hint else '')
         )
     softmaxes = {module.softmax for module in adaptive}
-    if layout.endswith('DDAC') and softmaxes == {'group'}:
+    if layout.endswith(('DDAC', 'LPS')) and softmaxes == {'group'}:
         notes.append("the weights were trained with softmax='joint'; the filters of the network have softmax='group'")
     backbone = getattr(model, 'backbone', model)
     window = getattr(getattr(backbone, 'maxpool', None), 'kernel_size', None)

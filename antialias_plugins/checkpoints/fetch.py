@@ -49,9 +49,10 @@ def fetch_weights(weights: PublishedWeights, cache_dir: str | os.PathLike[str] |
 def _by_hand(weights: PublishedWeights) -> str:
     arguments = ''.join(f', {name}={value!r}' for name, value in weights.model_args.items())
     digest = f', sha256={weights.sha256!r}' if weights.sha256 else ''
+    page = f'{weights.file} of {weights.url}' if weights.file else weights.url
     expected = f' (SHA-256 {weights.sha256}...)' if weights.sha256 else ''
     return (
-        f'Get {weights.url}{expected} in another way and pass the file:\n'
+        f'Get {page}{expected} in another way and pass the file:\n'
         f"  timm.create_model({weights.key!r}, pretrained=True, pretrained_cfg_overlay=dict(file='FILE'){arguments})\n"
         f"  antialias_plugins.checkpoints.load_checkpoint(model, 'FILE'{digest})"
         + (f'  # model built with{arguments[1:]}' if arguments else '')

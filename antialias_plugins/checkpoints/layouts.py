@@ -52,14 +52,25 @@ class Layout:
 # layer2.0.conv3 is Sequential(filter, convolution) in both: layer2.0.conv3.0.weight once the filter is not counted.
 _UNWRAPPED = (r'(layer\d+\.\d+\.conv\d)\.0\.(\w+)', r'\1.\2')
 
+# The layers of learnable_polyphase_sampling, whose max pool holds the one behind the stem too, and their parts.
+_LPS_LAYERS = (
+    (r'maxpool\.0', 'relu'),
+    (r'maxpool\.2', 'maxpool'),
+    (r'(layer\d+\.\d+)\.conv\d\.0', r'\1'),
+    (r'(layer\d+\.\d+\.downsample\.0)', r'\1'),
+)
+_LPS_PARTS = ((r'component_selection\.get_logits', 'aa'), ('_antialias_layer', 'aa.adaptive'))
+
 SEQUENTIALS = (
-    Sequentials(  # ResNets of learnable_polyphase_sampling, where the max pool holds the layer behind the stem too
+    Sequentials(
         'LPS',
         r'(.+)\.component_selection\.gumbel_tau',
         (
-            (r'core\.maxpool\.0\.component_selection\.get_logits\.(.+)', r'relu.aa.\1'),
-            (r'core\.maxpool\.2\.component_selection\.get_logits\.(.+)', r'maxpool.aa.\1'),
-            (r'core\.(layer\d+\.\d+)\.conv\d\.0\.component_selection\.get_logits\.(.+)', r'\1.aa.\2'),
+            *(
+                (rf'core\.{layer}\.{part}\.(?P<parameter>.+)', rf'{name}.{aa}.\g<parameter>')
+                for layer, name in _LPS_LAYERS
+                for part, aa in _LPS_PARTS
+            ),
             (rf'core\.{_UNWRAPPED[0]}', _UNWRAPPED[1]),
             (r'core\.(.+)', r'\1'),
         ),
@@ -155,7 +166,7 @@ HEAD = re.compile(r'fc\.|classifier\.|features\.18\.[01]\.')
 BRANCH = re.compile(r'sisr_head\.|feature_transform\.')
 
 # The parameters of an adaptive filter, or of a learnable choice.
-ADAPTIVE = re.compile(r'(?:.+\.)?aa\.(?:conv\d?|bn)\.\w+')
+ADAPTIVE = re.compile(r'(?:.+\.)?aa\.(?:adaptive\.)?(?:conv\d?|bn)\.\w+')
 
 # What a network computes without, or makes itself.
 NOT_STORED = ('.filt', '.gumbel_tau')

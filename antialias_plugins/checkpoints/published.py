@@ -9,6 +9,8 @@ _ZHANG = 'https://arxiv.org/abs/1904.11486'
 _ZOU = 'https://arxiv.org/abs/2008.09604'
 _BUCKET = 'https://antialiased-cnns.s3.us-east-2.amazonaws.com/weights_v0.1'
 _DRIVE = 'https://drive.google.com/file/d'
+_ROJAS = 'https://arxiv.org/abs/2210.08001'
+_BOX = 'https://uofi.box.com/s/pql7u3c7x8zifp0m46xhe2uduwwazcad'
 
 
 @dataclass(frozen=True)
@@ -18,15 +20,17 @@ class PublishedWeights:
     Attributes:
         name: name of the network in `timm`, such as ``'resnet50_lpf4'``.
         tag: ``'adobe_in1k'`` (Zhang, trained from scratch), ``'adobe_ft_in1k'`` (Zhang, fine-tuned from torchvision's
-            weights) or ``'zou_in1k'`` (Zou et al., trained from scratch).
+            weights), ``'zou_in1k'`` (Zou et al., trained from scratch), ``'rojas_in1k'`` (Rojas-Gomez et al., trained
+            from scratch) or ``'rojas_ddac_in1k'`` (the same with the adaptive filter of Zou et al.).
         url: the file, or the page it has to be downloaded from by hand.
         sha256: first 8 digits of its digest; None where it is not known, which also means that it has to be downloaded
             by hand.
         license: terms of use of the weights; None where their authors state none.
         paper: the publication.
-        accuracy: published top-1 accuracy, in percent.
-        consistency: published shift consistency, in percent; the two papers measure it differently.
+        accuracy: published top-1 accuracy, in percent; None where it is not published with the file.
+        consistency: published shift consistency, in percent, or None; the papers measure it differently.
         model_args: arguments without which the network does not compute what these weights were trained for.
+        file: its name, where the page has several.
     """
 
     name: str
@@ -35,9 +39,10 @@ class PublishedWeights:
     sha256: str | None
     license: str | None
     paper: str
-    accuracy: float
-    consistency: float
+    accuracy: float | None
+    consistency: float | None
     model_args: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    file: str | None = None
 
     @property
     def key(self) -> str:
@@ -91,6 +96,17 @@ _ADAPTIVE = {
     5: '1rfZ2-W7NM0CfmxkMIxrMAhIgWGBNDMwI 78.6 92.2',
 }
 
+# Files of learnable_polyphase_sampling, named by its evaluation scripts: network, tag, and the borders of convolutions.
+# All pools and filters wrap around, its default.
+_LEARNABLE = {
+    'ResNet18_LPS_circular_basic.ckpt': 'resnet18_lps1 rojas_in1k circular',
+    'ResNet18_LPS_LPF2_circular_basic.ckpt': 'resnet18_lps2 rojas_in1k circular',
+    'ResNet18_LPS_DDAC3_circular_basic.ckpt': 'resnet18_lps3 rojas_ddac_in1k circular',
+    'ResNet50_LPS_LPF3_zero_randomresized.ckpt': 'resnet50_lps3 rojas_in1k pools',
+    'ResNet101_LPS_LPF3_zero_randomresized.ckpt': 'resnet101_lps3 rojas_in1k pools',
+    'ResNet101_LPS_DDAC3_zero_randomresized.ckpt': 'resnet101_lps3 rojas_ddac_in1k pools',
+}
+
 
 def _zhang(arch: str, filt_size: int, tag: str, stem: str, row: str) -> PublishedWeights:
     digest, accuracy, consistency = row.split()
@@ -121,6 +137,24 @@ def _zou(filt_size: int, row: str) -> PublishedWeights:
     )
 
 
+def _rojas(file: str, row: str) -> PublishedWeights:
+    name, tag, padding = row.split()
+    adaptive = {'adaptive': {'groups': 8, 'softmax': 'joint'}} if '_ddac_' in tag else {}
+    stem = {'stem': 'lps1'} if name[-1] != '1' else {}
+    return PublishedWeights(
+        name=name,
+        tag=tag,
+        url=_BOX,
+        sha256=None,
+        license=None,
+        paper=_ROJAS,
+        accuracy=None,
+        consistency=None,
+        model_args=MappingProxyType({'padding': padding, **stem, **adaptive}),
+        file=file,
+    )
+
+
 def _all() -> Iterator[PublishedWeights]:
     for arch, rows in _FROM_SCRATCH.items():
         for filt_size, row in enumerate(rows, 2):
@@ -129,6 +163,8 @@ def _all() -> Iterator[PublishedWeights]:
         yield _zhang(arch, 4, 'adobe_ft_in1k', f'{arch}_lpf4_finetune', row)
     for filt_size, row in _ADAPTIVE.items():
         yield _zou(filt_size, row)
+    for file, row in _LEARNABLE.items():
+        yield _rojas(file, row)
 
 
 PUBLISHED: Mapping[str, PublishedWeights] = MappingProxyType({weights.key: weights for weights in _all()})

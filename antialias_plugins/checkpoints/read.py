@@ -19,6 +19,7 @@ from torch import Tensor
 
 from antialias_plugins.checkpoints.digest import check_sha256
 from antialias_plugins.checkpoints.errors import CheckpointError
+from antialias_plugins.checkpoints.stand_in import make_stand_in
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ _UNREADABLE = (
 
 def read_checkpoint(path: str | os.PathLike[str], sha256: str | None = None) -> dict[str, Tensor]:
     """Read the weights in a file, on the CPU, without running any code that the file may contain.
+
+    Whatever else it holds (the classes and arguments that a training script has pickled) is not loaded.
 
     A training checkpoint is unwrapped: the first of the entries ``state_dict_ema``, ``model_ema``, ``state_dict``,
     ``model_state_dict``, ``model_state`` and ``model`` that holds a dict is taken, as `timm` does, and said in the log
@@ -57,6 +60,11 @@ def read_checkpoint(path: str | os.PathLike[str], sha256: str | None = None) -> 
         >>> read_checkpoint(path)
         {'fc.bias': tensor([0., 0.])}
     """
+    return state_dict_in(path, read_content(path, sha256))
+
+
+def read_content(path: str | os.PathLike[str], sha256: str | None = None) -> Any:
+    """All that a file holds, as :func:`read_checkpoint` reads it; objects that torch does not know are stand-ins."""
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f'{path}: no such file')
@@ -64,8 +72,7 @@ def read_checkpoint(path: str | os.PathLike[str], sha256: str | None = None) -> 
         raise CheckpointError(f'{path}: the file is empty')
     if sha256 is not None:
         check_sha256(path, sha256)
-    content = _load_safetensors(path) if path.suffix == '.safetensors' else _load_pickle(path)
-    return _without_prefix(_state_dict(path, content))
+    return _load_safetensors(path) if path.suffix == '.safetensors' else _load_pickle(path)
 
 
 def _load_safetensors(path: Path) -> dict[str, Tensor]:
@@ -80,32 +87,37 @@ def _load_pickle(path: Path) -> Any:
         start = file.read(64)
     if start.lstrip()[:1] == b'<':
         raise CheckpointError(f'{path}: a web page, not a checkpoint; the download went wrong')
-    try:
-        with _harmless_globals():
-            return torch.load(path, map_location='cpu', weights_only=True)
-    except _UNREADABLE as error:
-        raise CheckpointError(f'{path}: {_reason(error, start)}') from error
+    stand_ins: dict[str, type] = {}
+    while True:
+        try:
+            with _allow(*stand_ins.values()):
+                return torch.load(path, map_location='cpu', weights_only=True)
+        except _UNREADABLE as error:
+            refused = re.search(r'GLOBAL (\S+)', str(error))
+            if refused is None or refused[1] in stand_ins or not hasattr(torch.serialization, 'safe_globals'):
+                names = ', '.join([*stand_ins] if refused is None else [refused[1]])
+                raise CheckpointError(f'{path}: {_reason(names, start)}') from error
+            stand_ins[refused[1]] = make_stand_in(refused[1])
 
 
-def _reason(error: Exception, start: bytes) -> str:
+def _reason(needed: str, start: bytes) -> str:
     """In words; torch's own text advises to run whatever the file contains."""
-    refused = re.search(r'GLOBAL (\S+)', str(error))
-    if refused:
-        return f'needs the Python object {refused[1]}, which is not loaded; save a state dict alone (or is cut short)'
+    if needed:
+        return f'needs the Python object {needed}, which is not loaded; save a state dict alone (or is cut short)'
     if start.startswith((b'PK', b'\x80')):  # what a zip archive and a pickle begin with
         return 'cut short, damaged, or not a checkpoint'
     return 'not a checkpoint'
 
 
-def _harmless_globals() -> contextlib.AbstractContextManager:
-    """Lets what training scripts save with their weights through, where torch can be told to.
+def _allow(*stand_ins: type) -> contextlib.AbstractContextManager:
+    """Lets what training scripts save with their weights through, where torch can be told to, and what stands in.
 
     That is the command line of timm's, and the best score of DeepLabV3Plus-Pytorch's and others', a number of NumPy.
     """
     allow = getattr(torch.serialization, 'safe_globals', None)
     own_scalar, (float64, _) = np.float64(0).__reduce__()
     known = [argparse.Namespace, np.dtype, type(float64), own_scalar, scalar]
-    return allow(known) if allow else contextlib.nullcontext()
+    return allow([*known, *stand_ins]) if allow else contextlib.nullcontext()
 
 
 def scalar(dtype: np.dtype, data: bytes) -> np.generic:
@@ -116,7 +128,8 @@ def scalar(dtype: np.dtype, data: bytes) -> np.generic:
 scalar.__module__ = 'numpy.core.multiarray'
 
 
-def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
+def state_dict_in(path: str | os.PathLike[str], content: Any) -> dict[str, Tensor]:
+    """The weights in what :func:`read_content` has read from `path`."""
     while isinstance(content, Mapping):
         held = [key for key in _WRAPPERS if isinstance(content.get(key), Mapping)]
         if not held:
@@ -129,7 +142,7 @@ def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
     foreign = [key for key, value in content.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
     if foreign:
         raise CheckpointError(f'{path}: not a state dict: {", ".join(map(repr, foreign[:8]))} are not tensors by name')
-    return dict(content)
+    return _without_prefix(dict(content))
 
 
 def _describe(content: Any) -> str:

@@ -8,35 +8,39 @@ from antialias_plugins.conversion import attach
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion.graph import Graph, Node
 
-_PADDING_FUNCTIONS = ('pad', 'conv2d', 'max_pool2d', 'avg_pool2d')
+_POOLING_FUNCTIONS = ('max_pool2d', 'avg_pool2d')
+_PADDING_FUNCTIONS = ('pad', 'conv2d')
 
 
-def obstacles(graph: Graph, replaced: Collection[str]) -> Iterator[tuple[Node, str]]:
+def obstacles(graph: Graph, replaced: Collection[str], with_convs: bool) -> Iterator[tuple[Node, str]]:
     """The places whose border cannot be made circular, with the reason; nothing is changed.
 
     Args:
         graph: a forward pass of the network.
         replaced: names of the average pools that filters replace.
+        with_convs: whether convolutions, and functions that only pad, are among them.
     """
+    functions = (*_POOLING_FUNCTIONS, *_PADDING_FUNCTIONS) if with_convs else _POOLING_FUNCTIONS
     for node in graph:
-        if node.kind == 'function' and node.name in _PADDING_FUNCTIONS and max(node.shape[-2:]) > 1:
+        if node.kind == 'function' and node.name in functions and max(node.shape[-2:]) > 1:
             yield node, 'a function, not a module, meets the border'
     for node in _windows(graph):
         if node.role == ops.AVG_POOL and node.name not in replaced and max(node.shape[-2:]) > 1:
             yield node, 'averages beyond the border'
-        elif node.role == ops.CONV and not _can_wrap(node.module):
+        elif with_convs and node.role == ops.CONV and not _can_wrap(node.module):
             yield node, 'does not wrap around with padding_mode="circular", or keeps no result for its border'
 
 
-def wrap_around(graph: Graph, carriers: Collection[str]) -> None:
+def wrap_around(graph: Graph, carriers: Collection[str], with_convs: bool = True) -> None:
     """Make every border circular that can be; pools that carry a filter wrap around when they get it.
 
     Args:
         graph: a forward pass of the network.
         carriers: names of the modules that will carry a filter, and do not yet.
+        with_convs: whether convolutions are among them, or pools alone.
     """
     for node in _windows(graph):
-        if node.role == ops.CONV and _can_wrap(node.module):
+        if with_convs and node.role == ops.CONV and _can_wrap(node.module):
             attach.override(node.module, padding_mode='circular')
         elif node.role == ops.MAX_POOL and node.name not in carriers:
             attach.wrap_around(node.module)

@@ -3,7 +3,6 @@
 import logging
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +16,11 @@ from antialias_plugins.conversion.phases import PhaseConflict, phase_groups
 from antialias_plugins.conversion.plan import AntialiasPlan, Site
 from antialias_plugins.conversion.planner import Options, make_plan
 from antialias_plugins.conversion.rebuilding import guard_rebuilding
+from antialias_plugins.conversion.segments import Segment, find_segment
 from antialias_plugins.conversion.trace import default_example, evaluating, output_shapes, trace
 from antialias_plugins.layers.phase_link import PhaseLink
 from antialias_plugins.layers.polyphase_pool import PolyphasePool2d
-from antialias_plugins.layers.pool import PoolFactory, resolve_pool
-
-Pool = str | dict[str, Any] | Callable[[int, tuple[int, int]], nn.Module]
+from antialias_plugins.layers.pool import Pool, PoolFactory, resolve_pool
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +32,7 @@ def plan_antialias(
     pool: Pool = 'lpf4',
     *,
     example_input: Tensor | tuple | None = None,
-    stem: bool = False,
+    stem: bool | Pool = False,
     maxpool: str = 'keep',
     avgpool: str = 'replace',
     dilated: str = 'skip',
@@ -76,13 +74,14 @@ def convert_antialias(
     pool: Pool = 'lpf4',
     *,
     example_input: Tensor | tuple | None = None,
-    stem: bool = False,
+    stem: bool | Pool = False,
     maxpool: str = 'keep',
     avgpool: str = 'replace',
     dilated: str = 'skip',
     padding: str = 'keep',
     skip: Iterable[str] | Callable[[str, nn.Module], bool] = (),
     extra: Iterable[str] = (),
+    recompute: bool = False,
     on_unsupported: str = 'raise',
 ) -> nn.Module:
     """Antialias a network in place: low-pass filter wherever it downsamples.
@@ -102,20 +101,26 @@ def convert_antialias(
             config such as ``dict(type='AdaptiveBlurPool2d', filt_size=3, groups=4)``, or a callable that builds a
             layer from ``(channels, (stride_h, stride_w))``.
         example_input: an input that the network runs on, or a tuple of its arguments; default: an image batch
-            (1, C, 128, 128), where C is ``model.in_chans`` or what its first convolution reads.
-        stem: filter the first downsampling convolution too; it is the most expensive one.
+            (1, C, 128, 128), or of 224, 256 or 384 pixels if it does not run on that, where C is ``model.in_chans`` or
+            what its first convolution reads.
+        stem: filter the first downsampling convolution too, whose map is the largest: as all other places (True), or
+            by a filter of its own, written like `pool`. The published LPS networks choose the phase of an unfiltered
+            map there: ``pool='lps3', stem='lps1'``.
         maxpool: ``'keep'`` the network's own max windows, or take the ``'published'`` 2×2 without padding in place
             of 3×3 with padding 1, which the published antialiased ResNets were trained with.
         avgpool: ``'replace'`` average pools by the filter, at their own output size, or ``'keep'`` the average, dense,
             before it, or filter the whole map, which rounds an odd size up, as in the ``'published'`` DenseNets.
         dilated: in stages of a ResNet that dilate in place of a stride, ``'skip'`` the filter (Zhang's package) or
             ``'blur'`` at stride 1 where the strided network would (DDAC's segmentation).
-        padding: ``'keep'`` the network's borders, or make those of every convolution, pool and filter ``'circular'``,
-            which exact equivariance to circular shifts takes.
+        padding: ``'keep'`` the network's borders, make those of every convolution, pool and filter ``'circular'``,
+            which exact equivariance to circular shifts takes, or those of ``'pools'`` and filters alone, which the
+            published LPS networks with zero padding were trained with.
         skip: places to leave as they are: patterns of names (``'layer1.*'``; a pooling function has the name of the
             module that calls it before its own, ``'Mixed_6a.max_pool2d'``), or a predicate of name and module.
         extra: patterns of names of convolutions and pools to treat as downsampling although they are not: they get
             the filter, at their own stride.
+        recompute: compute the maps between a convolution that was made dense and its filter once more in backward, in
+            place of keeping them; the same to the last bit. The forward hooks of what lies between run twice.
         on_unsupported: ``'raise'`` if a place cannot be converted, or ``'warn'`` and leave that place as it is.
 
     Returns:
@@ -141,17 +146,19 @@ def convert_antialias(
     factory, example = resolve_pool(pool), _example(model, example_input)
     graph, plan = _trace_and_plan(model, factory, example, options)
     _check(plan, on_unsupported)
-    layers = [_build(model, site, factory, padding) for site in plan.sites]
+    layers = [_build(model, site, options.pool_at(site.is_stem, factory), padding) for site in plan.sites]
     _share_phases(graph, plan, layers)
     _warn_of_frozen_filters(model, plan, layers)
     try:
         for site in plan.sites:
             guard_rebuilding(model, site)
             _take_stride(model, site)
-        if padding == 'circular':
-            wrap_around(graph, {site.carrier for site in plan.sites})
+        if padding != 'keep':
+            wrap_around(graph, {site.carrier for site in plan.sites}, with_convs=padding == 'circular')
         for site, layer in zip(plan.sites, layers, strict=True):
             _put(model, site, layer, options)
+        if recompute:
+            _recompute(model, graph, plan)
         if 'published' not in (maxpool, avgpool):  # which change the size of odd maps
             _verify(model, example, graph)
     except BaseException:
@@ -217,8 +224,8 @@ def _build(model: nn.Module, site: Site, factory: PoolFactory, padding: str) -> 
     anchors = (*model.get_submodule(site.roots[0]).parameters(), *model.parameters())
     tensor = next((p for p in anchors if p.is_floating_point()), torch.empty(0))
     layer = factory(site.channels, site.stride).to(device=tensor.device, dtype=tensor.dtype)
-    if padding == 'circular' and hasattr(layer, 'padding_mode'):
-        layer.padding_mode = padding
+    if padding != 'keep' and hasattr(layer, 'padding_mode'):
+        layer.padding_mode = 'circular'
     return layer.train(carrier.training)
 
 
@@ -231,14 +238,29 @@ def _share_phases(graph: Graph, plan: AntialiasPlan, layers: list[nn.Module]) ->
     except PhaseConflict as error:
         raise UnsupportedModelError(f'{plan.model} cannot be antialiased and was left as it is: {error}') from None
     layer_of = dict(zip(plan.sites, layers, strict=True))
-    for leader, *followers in groups:
-        link = PhaseLink()
-        layer_of[leader].lead(link)
-        for follower in followers:
-            layer_of[follower].follow(link)
+    for group in groups:
+        _link([layer_of[site] for site in group], plan.model, group)
     for node in enlarging[:1]:
         message = f'{node.name} in {node.scope or "the network"} enlarges a map without regard to its phase'
         warnings.warn(f'{plan.model}: {message}: not exact behind it', AntialiasWarning, stacklevel=3)
+
+
+def _link(layers: list[nn.Module], model: str, sites: list[Site]) -> None:
+    """Let the first of the layers lead the others; those that subsample at a fixed phase have nothing to share."""
+    leader, *followers = layers
+    chooses = [isinstance(layer, PolyphasePool2d) for layer in layers]
+    if not any(chooses):
+        return
+    if not all(chooses):
+        names = ' and '.join(f'{site.roots[0]} ({site.layer})' for site in sites)
+        raise UnsupportedModelError(
+            f'{model} cannot be antialiased and was left as it is: maps subsampled by {names} meet, and not all of '
+            'these layers choose a phase'
+        )
+    link = PhaseLink()
+    leader.lead(link)
+    for follower in followers:
+        follower.follow(link)
 
 
 def _take_stride(model: nn.Module, site: Site) -> None:
@@ -265,10 +287,23 @@ def _put(model: nn.Module, site: Site, layer: nn.Module, options: Options) -> No
         attach.attach(carrier, layer, _pool_forward(site, options))
 
 
+def _recompute(model: nn.Module, graph: Graph, plan: AntialiasPlan) -> None:
+    """Recompute where it can be done; elsewhere only memory is not saved."""
+    segments = {site: find_segment(model, graph, site) for site in plan.sites}
+    for site, segment in segments.items():
+        if isinstance(segment, Segment):
+            attach.recompute_in_backward(model, segment)
+        else:
+            logger.debug('%s: not recomputed: %s: %s', plan.model, ' + '.join(site.roots), segment)
+    if not any(isinstance(segment, Segment) for segment in segments.values()):
+        message = f'recompute has nothing to do: {"; ".join(dict.fromkeys(segments.values()))}'
+        warnings.warn(f'{plan.model}: {message}', AntialiasWarning, stacklevel=3)
+
+
 def _pool_forward(site: Site, options: Options) -> str:
     if site.kind == ops.AVG_POOL:
         return _AVG_POOL_FORWARDS[options.avgpool]
-    return 'circular max pool' if options.padding == 'circular' else site.kind
+    return site.kind if options.padding == 'keep' else 'circular max pool'
 
 
 def _is_stem_pool(pool: nn.Module) -> bool:
@@ -294,7 +329,7 @@ def _warn_of_frozen_filters(model: nn.Module, plan: AntialiasPlan, layers: list[
         message = f'its filters at {", ".join(frozen)} lie in frozen stages and would never learn: they stay random'
         warnings.warn(f'{plan.model}: {message}', AntialiasWarning, stacklevel=3)
     if learning and any(getattr(module, 'norm_eval', False) for module in model.modules()):
-        message = 'norm_eval keeps the norms of its filters in eval mode: their statistics would never be learned'
+        message = 'norm_eval keeps the norms of its filters in eval mode: their statistics must come with the weights'
         warnings.warn(f'{plan.model}: {message}', AntialiasWarning, stacklevel=3)
 
 

@@ -140,6 +140,8 @@ def dense_grid(module: nn.Module, x: Tensor) -> str | None:
     """
     if type(module).forward in (nn.Conv2d.forward, nn.MaxPool2d.forward, nn.AvgPool2d.forward):
         return ALIGNED
+    if not torch.isfinite(module.forward(x)).all():
+        x = scattered(x)  # standardized weights make an untrained network overflow
     inputs = (x, x[..., :-1, :-1].contiguous())
     for grid in (ALIGNED, SAME):
         if all(_lies_on(grid, module, y) for y in inputs):

@@ -21,6 +21,7 @@ class Site:
         layer: the filter, as it was asked for.
         note: what else changes; empty in the ordinary case.
         same: those of the roots that pad as TensorFlow's 'same' does, which keep the padding of their stride.
+        is_stem: whether it is a first downsampling convolution.
     """
 
     roots: tuple[str, ...]
@@ -32,6 +33,7 @@ class Site:
     layer: str
     note: str = ''
     same: tuple[str, ...] = ()
+    is_stem: bool = False
 
     @property
     def position(self) -> str:
@@ -56,7 +58,7 @@ class AntialiasPlan:
 
     Attributes:
         model: class name of the network.
-        layer: the filter, as it was asked for.
+        layer: the filter, as it was asked for; a site names its own where it has another.
         sites: the places that get a filter.
         skipped: the places that stay as they are.
         unsupported: the places that should get a filter and cannot.
@@ -85,7 +87,8 @@ class AntialiasPlan:
         rows = [('place', 'kind', 'stride', 'channels', 'filter')]
         for site in self.sites:
             stride = 'x'.join(str(s) for s in dict.fromkeys(site.stride))
-            note = f' ({site.note})' if site.note else ''
-            rows.append((' + '.join(site.roots), site.kind, stride, str(site.channels), site.position + note))
+            own = site.layer if site.layer != self.layer else ''
+            notes = ''.join(f' ({note})' for note in (own, site.note) if note)
+            rows.append((' + '.join(site.roots), site.kind, stride, str(site.channels), site.position + notes))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return ['  '.join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]

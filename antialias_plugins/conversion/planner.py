@@ -13,7 +13,7 @@ from antialias_plugins.conversion.dilation import dilated_roots
 from antialias_plugins.conversion.graph import Graph, Node
 from antialias_plugins.conversion.placement import Run, follow, has_conv_ancestor, has_strided_ancestor, merge
 from antialias_plugins.conversion.plan import AntialiasPlan, LeftAlone, Site
-from antialias_plugins.layers.pool import PoolFactory
+from antialias_plugins.layers.pool import Pool, PoolFactory, resolve_pool
 from antialias_plugins.patterns import matching_names
 
 # A convolution that strides by more embeds patches or reduces attention: made dense, it would cost stride² as much.
@@ -27,7 +27,7 @@ _PLACES = 'convolutions or pools'
 class Options:
     """The options of a conversion; see :func:`antialias_plugins.convert_antialias`."""
 
-    stem: bool = False
+    stem: bool | Pool = False
     maxpool: str = 'keep'
     avgpool: str = 'replace'
     dilated: str = 'skip'
@@ -36,16 +36,22 @@ class Options:
     extra: Iterable[str] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.stem, bool):
+            object.__setattr__(self, 'stem', resolve_stem(self.stem))
         _one_of('maxpool', self.maxpool, 'keep', 'published')
         _one_of('avgpool', self.avgpool, 'replace', 'keep', 'published')
         _one_of('dilated', self.dilated, 'skip', 'blur')
-        _one_of('padding', self.padding, 'keep', 'circular')
+        _one_of('padding', self.padding, 'keep', 'pools', 'circular')
         for name in ('skip', 'extra'):
             if isinstance(getattr(self, name), str):
                 raise ValueError(f'{name} must be a list of name patterns, got the string {getattr(self, name)!r}')
         if not callable(self.skip):
             object.__setattr__(self, 'skip', tuple(self.skip))
         object.__setattr__(self, 'extra', tuple(self.extra))
+
+    def pool_at(self, is_stem: bool, pool: PoolFactory) -> PoolFactory:
+        """The filter of a place: that of all others, unless the stem has one of its own."""
+        return self.stem if is_stem and isinstance(self.stem, PoolFactory) else pool
 
 
 def make_plan(model: nn.Module, graph: Graph, pool: PoolFactory, options: Options) -> AntialiasPlan:
@@ -63,6 +69,7 @@ class _Planner:
     skipped: list[LeftAlone] = field(default_factory=list)
     unsupported: list[LeftAlone] = field(default_factory=list)
     carried: set[str] = field(default_factory=set)
+    stems: set[Node] = field(default_factory=set)
 
     def run(self) -> AntialiasPlan:
         roots = [node for node in self.select() if self.is_possible(node)]
@@ -97,17 +104,19 @@ class _Planner:
             if not is_root or (ops.stride_of(node.module) == (1, 1) and node.name not in extra):
                 continue
             seen.add(node.module)
+            if node.role == ops.CONV and ops.stride_of(node.module) != (1, 1) and node not in below_stride:
+                self.stems.add(node)
             reason = 'skip asks for it' if node.name in skip else None
             if reason is None and node.name not in extra:
-                reason = self.reason_to_leave(node, node in below_stride, node in below_conv)
+                reason = self.reason_to_leave(node, node in below_conv)
             if reason is None:
                 yield node
             else:
                 self.skipped.append(LeftAlone(node.name, reason))
 
-    def reason_to_leave(self, node: Node, below_stride: bool, below_conv: bool) -> str | None:
+    def reason_to_leave(self, node: Node, below_conv: bool) -> str | None:
         stride = max(ops.stride_of(node.module))
-        if node.role == ops.CONV and not below_stride:
+        if node in self.stems:
             return None if self.options.stem else 'the first downsampling convolution (stem=True filters it too)'
         if node.role == ops.CONV and stride > MAX_STRIDE:
             return f'stride {stride}: made dense it would cost {stride**2} times as much (extra=[...] insists)'
@@ -132,29 +141,20 @@ class _Planner:
 
     def place(self, run: Run, carrier: Carrier | str) -> None:
         """Turn a run and its carrier into a site."""
-        root, names = run.root, tuple(node.name for node in run.roots)
+        root, names, is_stem = run.root, tuple(node.name for node in run.roots), run.root in self.stems
+        pool = self.options.pool_at(is_stem, self.pool)
         if isinstance(carrier, Carrier) and carrier.name in self.carried:
             carrier = f'{carrier.name} carries another filter already'
         if isinstance(carrier, Carrier):
-            carrier = self.try_layer(carrier, run.stride) or carrier
+            carrier = _try_layer(pool, carrier, run.stride) or carrier
         if isinstance(carrier, str):
             self.reject(' + '.join(names), root.module, carrier)
             return
         self.carried.add(carrier.name)
         same = tuple(node.name for node in run.roots if node.grid == ops.SAME)
-        site = Site(
-            names, root.role, run.stride, carrier.channels, carrier.name, carrier.mode, str(self.pool), _note(run), same
-        )
+        filtered = carrier.channels, carrier.name, carrier.mode
+        site = Site(names, root.role, run.stride, *filtered, str(pool), _note(run), same, is_stem)
         self.sites.append((root.index, site))
-
-    def try_layer(self, carrier: Carrier, stride: tuple[int, int]) -> str | None:
-        """Build the filter once, to learn now whether it can be built."""
-        try:
-            with torch.random.fork_rng(devices=[]):
-                self.pool(carrier.channels, stride)
-        except ValueError as error:
-            return f'{self.pool} does not fit: {error}'
-        return None
 
     def reject(self, name: str, module: nn.Module, reason: str) -> None:
         self.unsupported.append(
@@ -179,11 +179,12 @@ class _Planner:
 
     def report_borders(self) -> None:
         """With circular padding, the borders that cannot be."""
-        if self.options.padding == 'keep':
+        padding = self.options.padding
+        if padding == 'keep':
             return
         replaced = () if self.options.avgpool == 'keep' else {name for _, site in self.sites for name in site.roots}
-        for node, reason in obstacles(self.graph, replaced):
-            self.unsupported.append(LeftAlone(_place(node), f'{reason}: padding="circular" cannot change it'))
+        for node, reason in obstacles(self.graph, replaced, with_convs=padding == 'circular'):
+            self.unsupported.append(LeftAlone(_place(node), f'{reason}: padding="{padding}" cannot change it'))
 
     def extra_names(self) -> set[str]:
         known = {n.name for n in self.graph if n.role in _ROOTS}
@@ -196,6 +197,24 @@ class _Planner:
             return {name for name, module in modules.items() if self.options.skip(name, module)}
         functions = {_place(node) for node in self.graph if _is_functional(node)}
         return matching_names('skip', _PLACES, self.options.skip, modules.keys() | functions)
+
+
+def _try_layer(pool: PoolFactory, carrier: Carrier, stride: tuple[int, int]) -> str | None:
+    """Build the filter once, to learn now whether it can be built."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            pool(carrier.channels, stride)
+    except ValueError as error:
+        return f'{pool} does not fit: {error}'
+    return None
+
+
+def resolve_stem(stem: Pool) -> PoolFactory:
+    """Make a factory of the option `stem` where it is a filter of its own; a ValueError names the option."""
+    try:
+        return resolve_pool(stem)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'stem must be True, False or a filter of its own, got {stem!r}: {error}') from error
 
 
 def _one_of(argument: str, value: object, *allowed: str) -> None:

@@ -13,7 +13,8 @@ from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion.errors import UnsupportedModelError
 from antialias_plugins.conversion.graph import Call, Graph, Node
 
-EXAMPLE_SIZE = 128
+# Small, and then what transformers with a fixed size or large windows are made for.
+EXAMPLE_SIZES = (128, 224, 256, 384)
 
 
 def trace(model: nn.Module, example_input: Tensor | tuple) -> Graph:
@@ -33,13 +34,13 @@ def trace(model: nn.Module, example_input: Tensor | tuple) -> Graph:
     recorder = _Recorder(model)
     with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]), ExitStack() as hooks:
         recorder.listen(hooks)
-        for tensor in _tensors(args):
+        for tensor in tensors_in(args):
             recorder.add('input', 'input', 'input', [], tensor)
         try:
             with recorder:
                 outputs = model(*args)
         except Exception as error:
-            shapes = [tuple(t.shape) for t in _tensors(args)]
+            shapes = [tuple(t.shape) for t in tensors_in(args)]
             raise UnsupportedModelError(
                 f'example_input: {type(model).__name__} must run on it, and fails on shape {shapes} with '
                 f'{type(error).__name__}: {error}. Pass an example_input that it accepts, or convert its backbone.'
@@ -48,33 +49,68 @@ def trace(model: nn.Module, example_input: Tensor | tuple) -> Graph:
 
 
 def default_example(model: nn.Module) -> Tensor:
-    """An image batch that most networks accept: noise of shape (1, C, 128, 128) in the network's dtype and device."""
+    """An image batch that the network accepts: noise of shape (1, C, S, S) in its dtype and on its device.
+
+    C is ``model.in_chans``, as timm has it, or what the first convolution reads; 3 for a network that folds pixels into
+    channels before it, as YOLOX's backbone does. S is the first of `EXAMPLE_SIZES` on which it runs, and the first of
+    them if it runs on none.
+    """
     conv = next((m for m in model.modules() if ops.is_conv(m)), None)
-    channels = getattr(model, 'in_chans', 3 if conv is None else conv.in_channels)  # timm's, which may fold the image
+    channels = getattr(model, 'in_chans', 3 if conv is None else conv.in_channels)
+    examples = (_noise(model, c, side) for side in EXAMPLE_SIZES for c in dict.fromkeys((channels, 3)))
+    found = next((x for x in examples if _runs(model, x)), None)
+    return _noise(model, channels, EXAMPLE_SIZES[0]) if found is None else found
+
+
+def _noise(model: nn.Module, channels: int, side: int) -> Tensor:
     weight = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
-    noise = torch.rand(1, channels, EXAMPLE_SIZE, EXAMPLE_SIZE, generator=torch.Generator().manual_seed(0))
+    noise = torch.rand(1, channels, side, side, generator=torch.Generator().manual_seed(0))
     return noise.to(device=weight.device, dtype=weight.dtype)
+
+
+def _runs(model: nn.Module, x: Tensor) -> bool:
+    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        try:
+            model(x)
+        except Exception:  # whatever a network says to an image that it does not take
+            return False
+    return True
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode inside, and every module's own flag afterwards."""
+    """Eval mode inside, and every module's own flag afterwards.
+
+    Only the flags change, because ``train()`` of some hosts does more (it freezes stages), but for modules that derive
+    tensors from parameters of their own there, as LeViT's attention does.
+    """
     flags = [(module, module.training) for module in model.modules()]
+    deriving = [module for module, flag in flags if flag and _derives_in_train(module)]
+    for module in deriving:
+        module.train(False)
     for module, _ in flags:
         module.training = False
     try:
         yield
     finally:
+        for module in deriving:
+            module.train(True)
         for module, flag in flags:
             module.training = flag
 
 
+def _derives_in_train(module: nn.Module) -> bool:
+    has_parameters = any(True for _ in module.parameters(recurse=False))
+    return type(module).train is not nn.Module.train and has_parameters
+
+
 def output_shapes(outputs: Any) -> tuple[tuple[int, ...], ...]:
     """Shapes of all tensors in what a network returns."""
-    return tuple(tuple(tensor.shape) for tensor in _tensors(outputs))
+    return tuple(tuple(tensor.shape) for tensor in tensors_in(outputs))
 
 
-def _tensors(tree: Any) -> list[Tensor]:
+def tensors_in(tree: Any) -> list[Tensor]:
+    """All tensors in nested containers."""
     return [leaf for leaf in tree_flatten(tree)[0] if isinstance(leaf, Tensor)]
 
 
@@ -105,13 +141,13 @@ class _Recorder(TorchFunctionMode):
         return node
 
     def bind(self, node: Node, output: Any) -> None:
-        for tensor in _tensors(output):
+        for tensor in tensors_in(output):
             self.node_of[id(tensor)] = node
             self.alive.append(tensor)
             node.shape = node.shape or tuple(tensor.shape)
 
     def sources(self, *trees: Any) -> list[Node]:
-        found = [self.node_of[id(t)] for tree in trees for t in _tensors(tree) if id(t) in self.node_of]
+        found = [self.node_of[id(t)] for tree in trees for t in tensors_in(tree) if id(t) in self.node_of]
         return list(dict.fromkeys(found))
 
     def enter(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
@@ -127,7 +163,8 @@ class _Recorder(TorchFunctionMode):
             self.open.append(Call(name, module, len(self.graph.nodes), inputs))
             return
         node = self.add('module', name, role, inputs, (), module)
-        if ops.stride_of(module) != (1, 1) and role in (ops.CONV, ops.MAX_POOL, ops.AVG_POOL):
+        is_converted = hasattr(type(module), '_aa_base')
+        if ops.stride_of(module) != (1, 1) and role in (ops.CONV, ops.MAX_POOL, ops.AVG_POOL) and not is_converted:
             node.grid = ops.dense_grid(module, args[0])
         self.open.append(node)
 
@@ -140,7 +177,7 @@ class _Recorder(TorchFunctionMode):
         if isinstance(top, Node):
             self.bind(top, output)
             return
-        if any(id(tensor) not in self.node_of for tensor in _tensors(output)):
+        if any(id(tensor) not in self.node_of for tensor in tensors_in(output)):
             # made by something that no function mode sees, such as NumPy or a compiled operator
             self.add('module', top.name, ops.OTHER, top.inputs, output, module)
         top.last, top.outputs = len(self.graph.nodes), self.sources(output)
@@ -150,10 +187,10 @@ class _Recorder(TorchFunctionMode):
         kwargs = kwargs or {}
         inputs = [] if self.muted else self.sources(args, kwargs)
         output = func(*args, **kwargs)
-        if inputs and _tensors(output):
+        if inputs and tensors_in(output):
             name = getattr(func, '__name__', str(func))
             role = ops.role_of_function(name)
-            if role == ops.JOIN and len(_tensors((args, kwargs))) == 1:
+            if role == ops.JOIN and len(tensors_in((args, kwargs))) == 1:
                 role = ops.IDENTITY  # a number was added: nothing was joined
             if name == 'conv2d' and self.is_fixed_filter(args, kwargs):
                 name = 'fixed filter'

@@ -58,20 +58,20 @@ def check_network(network: Network, members: int = 1) -> Result:
             model = network.build()
             baseline = run_baseline(model, network.channels, network.side)
         except Exception as error:  # a row of the table, not the end of it
-            return replace(result, reason=_in_words(error))
+            return replace(result, reason=in_words(error))
     sides = tuple(x.shape[-1] for x in baseline.inputs)
     result = replace(result, sides=sides, dtype=str(baseline.inputs[0].dtype).removeprefix('torch.'))
     try:
         return _check(model, baseline, result)
     except Exception as error:  # an error in the conversion is a row too, of the worst kind
-        return replace(result, outcome=Outcome.WRONG, reason=_in_words(error))
+        return replace(result, outcome=Outcome.WRONG, reason=in_words(error))
 
 
 def _check(model: nn.Module, baseline: Baseline, result: Result) -> Result:
     state = copy.deepcopy(model.state_dict())
     plan = plan_antialias(model, 'lpf4', example_input=baseline.inputs[0])
     kinds = tuple(dict.fromkeys(site.kind for site in plan.sites))
-    left = tuple(Counter(map(_in_short, plan.skipped)).items())
+    left = tuple(Counter(map(in_short, plan.skipped)).items())
     result = replace(result, sites=len(plan.sites), kinds=kinds, left=left)
     if not plan.sites and not plan.unsupported:
         return replace(result, outcome=Outcome.NOT_APPLICABLE)
@@ -157,10 +157,12 @@ def _difference(actual: list[Tensor], expected: list[Tensor]) -> float:
     return float(torch.stack(errors).max()) if errors else 0.0
 
 
-def _in_short(place: LeftAlone) -> str:
+def in_short(place: LeftAlone) -> str:
+    """Why a place is left as it is, in a few words."""
     reason = re.split(r'[:(]', place.reason)[0].strip()
     return 'fixed filter of its own' if place.name.endswith('fixed filter') else _IN_SHORT.get(reason, reason)
 
 
-def _in_words(error: Exception) -> str:
+def in_words(error: Exception) -> str:
+    """An error on one line."""
     return f'{type(error).__name__}: {" ".join(str(error).split())}'

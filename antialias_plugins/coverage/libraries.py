@@ -11,6 +11,7 @@ import timm
 import torch
 import torchvision
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from antialias_plugins.coverage.backbones import IMAGES, MMPRETRAIN, MMSEG
 from antialias_plugins.coverage.families import family_of
@@ -46,7 +47,7 @@ class Network:
     def build_on_meta(self) -> nn.Module:
         """The network with shapes only; what computes with values while it is built is built in earnest before."""
         try:
-            with torch.device('meta'):
+            with torch.device('meta'), _NumbersOnCpu():
                 return self.build()
         except (NotImplementedError, RuntimeError):  # what torch raises where there are no values
             return self.build().to('meta')
@@ -54,6 +55,14 @@ class Network:
     def count_parameters(self) -> int:
         """Number of parameters."""
         return sum(parameter.numel() for parameter in self.build_on_meta().parameters())
+
+
+class _NumbersOnCpu(TorchFunctionMode):
+    """Builds the rates of stochastic depth with values, which are read while a network is built."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        on_cpu = {'device': 'cpu'} if func is torch.linspace else {}
+        return func(*args, **on_cpu | (kwargs or {}))
 
 
 def list_networks(library: str) -> list[Network]:

@@ -1,23 +1,21 @@
 """Check family after family, and remember what came out."""
 
 import hashlib
-import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import antialias_plugins
 from antialias_plugins.coverage.catalogue import Family
 from antialias_plugins.coverage.check import check_network
+from antialias_plugins.coverage.journal import append_entry, read_journal
 from antialias_plugins.coverage.result import Outcome, Result
 from antialias_plugins.coverage.witness import has_only_a_stem
 from antialias_plugins.environment import describe_environment
 
 MAX_PARAMETERS = 150_000_000
 
-_DECISIVE = ('functional', 'kernels', 'layers', 'conversion', 'coverage')
+DECISIVE = ('functional', 'kernels', 'layers', 'conversion', 'coverage')
 
 
 def check_families(families: Iterable[Family], cache: Path | None = None) -> Iterator[Result]:
@@ -29,7 +27,7 @@ def check_families(families: Iterable[Family], cache: Path | None = None) -> Ite
             everything and the same source of this package is not checked again. None: nothing is remembered.
     """
     versions, source = library_versions(), source_digest()
-    remembered = _read(cache, versions)
+    remembered = read_journal(cache, 'family', versions)
     for family in families:
         entry = remembered.get(family.key, {})
         if entry.get('source') == source:
@@ -38,7 +36,7 @@ def check_families(families: Iterable[Family], cache: Path | None = None) -> Ite
         parameters = entry.get('parameters') or family.count_parameters()
         result = check_smallest(family, parameters)
         entry = {'family': family.key, 'versions': versions, 'source': source, 'parameters': parameters}
-        _append(cache, entry | {'result': result.to_json()})
+        append_entry(cache, entry | {'result': result.to_json()})
         yield result
 
 
@@ -66,28 +64,9 @@ def library_versions() -> dict[str, str]:
     return {name: text for name, text in environment.items() if name not in ('machine', 'commit', 'antialias-plugins')}
 
 
-def source_digest() -> str:
-    """A digest of all source of this package that decides on a result."""
+def source_digest(rooms: Iterable[str] = DECISIVE) -> str:
+    """A digest of all source of this package that decides on a result: of the rooms with these names."""
     root, digest = Path(antialias_plugins.__file__).parent, hashlib.sha256()
-    for path in sorted(path for room in _DECISIVE for path in (root / room).glob('*.py')):
+    for path in sorted(path for room in rooms for path in (root / room).glob('*.py')):
         digest.update(path.relative_to(root).as_posix().encode() + b'\0' + path.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def _read(cache: Path | None, versions: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """The latest entry of every family that was made with these versions."""
-    if cache is None or not cache.exists():
-        return {}
-    data = cache.read_bytes()
-    complete = data[: data.rfind(b'\n') + 1]
-    os.truncate(cache, len(complete))  # what an interruption left of a line
-    entries = map(json.loads, complete.splitlines())
-    return {entry['family']: entry for entry in entries if entry['versions'] == versions}
-
-
-def _append(cache: Path | None, entry: dict[str, Any]) -> None:
-    if cache is None:
-        return
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    with cache.open('a', encoding='utf-8') as file:
-        file.write(json.dumps(entry) + '\n')

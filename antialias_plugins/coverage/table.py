@@ -29,14 +29,14 @@ only certain sizes) and in float64:
 **Refused** networks were left as they were, by an error that names each place and its reason. **Not applicable**: there
 is nothing behind the stem that the conversion would filter by default. **Applicable**: all others that were checked."""
 
-_TITLES = {
+TITLES = {
     Outcome.WRONG: 'Wrong',
     Outcome.REFUSED: 'Refused',
     Outcome.CONVERTED: 'Converted',
     Outcome.NOT_APPLICABLE: 'Not applicable',
     Outcome.NOT_RUN: 'Not checked',
 }
-_APPLICABLE = (Outcome.CONVERTED, Outcome.REFUSED, Outcome.WRONG)
+APPLICABLE = (Outcome.CONVERTED, Outcome.REFUSED, Outcome.WRONG)
 _MAX_REASON = 240
 
 
@@ -53,7 +53,7 @@ def render_table(results: Iterable[Result], environment: dict[str, str]) -> str:
     parts += ['## The ten slowest conversions', _slowest(rows)]
     for library in libraries:
         parts.append(f'## {library}')
-        for outcome, title in _TITLES.items():
+        for outcome, title in TITLES.items():
             found = [row for row in rows if (row.library, row.outcome) == (library, outcome)]
             if found:
                 parts += [f'### {library}: {title.lower()} ({len(found)})', _section(outcome, found)]
@@ -63,8 +63,8 @@ def render_table(results: Iterable[Result], environment: dict[str, str]) -> str:
 def summarize(results: Iterable[Result]) -> str:
     """One line: how many of the applicable families are converted."""
     counts = Counter(row.outcome for row in results)
-    applicable = sum(counts[outcome] for outcome in _APPLICABLE)
-    text = f'{counts[Outcome.CONVERTED]} of {applicable} converted ({_percent(counts)})'
+    applicable = sum(counts[outcome] for outcome in APPLICABLE)
+    text = f'{counts[Outcome.CONVERTED]} of {applicable} converted ({percent(counts)})'
     return f'{text}, {counts[Outcome.REFUSED]} refused, {counts[Outcome.WRONG]} wrong'
 
 
@@ -73,11 +73,11 @@ def _totals(rows: Sequence[Result], libraries: Sequence[str]) -> str:
     for library in (*libraries, 'all'):
         found = [row for row in rows if library in (row.library, 'all')]
         counts = Counter(row.outcome for row in found)
-        applicable = sum(counts[outcome] for outcome in _APPLICABLE)
-        numbers = (len(found), sum(row.members for row in found), applicable, *(counts[o] for o in _APPLICABLE))
-        lines.append((library, *numbers, _percent(counts), counts[Outcome.NOT_APPLICABLE], counts[Outcome.NOT_RUN]))
-    head = ('library', 'families', 'networks', 'applicable', *(_TITLES[o].lower() for o in _APPLICABLE))
-    return _markdown((*head, 'converted of applicable', 'not applicable', 'not checked'), lines)
+        applicable = sum(counts[outcome] for outcome in APPLICABLE)
+        numbers = (len(found), sum(row.members for row in found), applicable, *(counts[o] for o in APPLICABLE))
+        lines.append((library, *numbers, percent(counts), counts[Outcome.NOT_APPLICABLE], counts[Outcome.NOT_RUN]))
+    head = ('library', 'families', 'networks', 'applicable', *(TITLES[o].lower() for o in APPLICABLE))
+    return table((*head, 'converted of applicable', 'not applicable', 'not checked'), lines)
 
 
 def _provenance(environment: dict[str, str]) -> str:
@@ -85,25 +85,26 @@ def _provenance(environment: dict[str, str]) -> str:
     return f'Made with {versions}. Times are of one conversion, with its example input, on {environment["machine"]}.'
 
 
-def _percent(counts: Counter) -> str:
-    applicable = sum(counts[outcome] for outcome in _APPLICABLE)
+def percent(counts: Counter) -> str:
+    """Share of the applicable ones that are converted."""
+    applicable = sum(counts[outcome] for outcome in APPLICABLE)
     return f'{100 * counts[Outcome.CONVERTED] / applicable:.1f} %' if applicable else '–'
 
 
 def _slowest(rows: Sequence[Result]) -> str:
     timed = sorted((row for row in rows if row.seconds is not None), key=lambda row: -row.seconds)
     lines = [(row.library, row.name, row.sites, row.sides[0], f'{row.seconds:.1f}') for row in timed[:10]]
-    return _markdown(('library', 'architecture', 'filters', 'image side', 'seconds'), lines)
+    return table(('library', 'architecture', 'filters', 'image side', 'seconds'), lines)
 
 
 def _section(outcome: Outcome, rows: Sequence[Result]) -> str:
     if outcome is Outcome.CONVERTED:
         head = ('module', 'architecture', 'of', 'filters', 'behind', 'left as it is', 'error', 's')
-        return _markdown(head, [_converted(row) for row in rows])
+        return table(head, [_converted(row) for row in rows])
     reason = 'left as it is' if outcome is Outcome.NOT_APPLICABLE else 'reason'
-    texts = [_left(row) if outcome is Outcome.NOT_APPLICABLE else _clip(row.reason) for row in rows]
+    texts = [_left(row) if outcome is Outcome.NOT_APPLICABLE else clip(row.reason) for row in rows]
     lines = [(row.module, row.name, row.members, text) for row, text in zip(rows, texts, strict=True)]
-    return _markdown(('module', 'architecture', 'of', reason), lines)
+    return table(('module', 'architecture', 'of', reason), lines)
 
 
 def _converted(row: Result) -> tuple:
@@ -116,12 +117,13 @@ def _left(row: Result) -> str:
     return ', '.join(reason if count == 1 else f'{count} × {reason}' for reason, count in row.left)
 
 
-def _clip(reason: str) -> str:
+def clip(reason: str) -> str:
+    """A reason that fits into a table."""
     return reason if len(reason) <= _MAX_REASON else reason[: _MAX_REASON - 1].rstrip() + '…'
 
 
-def _markdown(head: Sequence[str], lines: Iterable[Sequence]) -> str:
-    """A table; columns of numbers are aligned to the right."""
+def table(head: Sequence[str], lines: Iterable[Sequence]) -> str:
+    """A Markdown table; columns of numbers are aligned to the right."""
     cells = [[str(cell).replace('|', '\\|') for cell in line] for line in lines]
     numeric = [all(re.fullmatch(r'[\d.e%–\\* +-]+', line[i]) for line in cells) for i in range(len(head))]
     rule = ['---:' if right else '---' for right in numeric]

@@ -24,11 +24,15 @@ class LearnablePolyphasePool2d(PolyphasePool2d):
     among equals). In train mode the output is a sum of all components, whose random weights single one out: the more,
     the lower the temperature. Lower it during training, see `antialias_plugins.layers.scheduled_temperature`.
 
+    Behind a filter of K >= 2 taps all components have the same mean. Where the ReLU passes or stops each channel as a
+    whole, as it may with few `hid_channels` on maps that are all but constant, their logits tie, and nothing is exact.
+
     Args:
         channels: C.
         stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
         filt_size: K taps of the low-pass filter in front, at least 1. K = 1 is none.
-        hid_channels: channels between and behind the convolutions, C by default.
+        hid_channels: channels between and behind the convolutions: a number, or as a float a share of C, such as the
+            0.125 of the authors' smaller networks; C by default.
         padding_mode: border of the filter and of the convolutions: ``'zeros'``, ``'reflect'``, ``'replicate'`` or
             ``'circular'``.
         temperature: divisor of the logits in train mode, greater than 0.
@@ -62,7 +66,7 @@ class LearnablePolyphasePool2d(PolyphasePool2d):
         channels: int,
         stride: int | tuple[int, int] = 2,
         filt_size: int = 1,
-        hid_channels: int | None = None,
+        hid_channels: int | float | None = None,
         padding_mode: str = 'circular',
         temperature: float = 1.0,
         sampling: str = 'gumbel',
@@ -71,7 +75,7 @@ class LearnablePolyphasePool2d(PolyphasePool2d):
         super().__init__(check_count('channels', channels), stride, filt_size, padding_mode, adaptive)
         self.temperature = check_positive('temperature', temperature)
         self.sampling = check_choice('sampling', sampling, SAMPLINGS)
-        hidden = channels if hid_channels is None else check_count('hid_channels', hid_channels)
+        hidden = _hidden_channels(channels, hid_channels)
         self.conv1 = nn.Conv2d(channels, hidden, 3)
         self.conv2 = nn.Conv2d(hidden, hidden, 3)
 
@@ -99,8 +103,16 @@ class LearnablePolyphasePool2d(PolyphasePool2d):
         maps = components.flatten(0, 1)
         for conv, activation in ((self.conv1, F.relu), (self.conv2, nn.Identity())):
             maps = activation(conv(kernels.pad2d(maps, 3, self.padding_mode)))
-        return maps.mean((1, 2, 3), dtype=torch.float64).unflatten(0, components.shape[:2])
+        return maps.mean((1, 2, 3), dtype=torch.float64).unflatten(0, (-1, components.shape[1]))
 
     def extra_repr(self) -> str:
         """List the arguments."""
         return f'{super().extra_repr()}, temperature={self.temperature}, sampling={self.sampling!r}'
+
+
+def _hidden_channels(channels: int, hid_channels: int | float | None) -> int:
+    if hid_channels is None:
+        return channels
+    if isinstance(hid_channels, float):
+        return max(1, round(check_positive('hid_channels', hid_channels) * channels))
+    return check_count('hid_channels', hid_channels)

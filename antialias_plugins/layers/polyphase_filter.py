@@ -19,8 +19,8 @@ class PolyphaseFilter(FixedFilter):
         stride: S of the layer, at least 1, for both axes or as ``(vertical, horizontal)``.
         filt_size: K taps, at least 1. K = 1 is no filter.
         padding_mode: border of the filter: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
-        adaptive: None for the binomial filter. Arguments of `AdaptiveBlurPool2d`, such as ``{'groups': 8}``, for one
-            whose taps are predicted (DDAC).
+        adaptive: None for the binomial filter. For one whose taps are predicted (DDAC) ``groups`` and ``softmax`` of
+            `AdaptiveBlurPool2d`, such as ``{'groups': 8}``.
 
     Attributes:
         adaptive: `AdaptiveBlurPool2d` of stride 1, or None.
@@ -42,7 +42,7 @@ class PolyphaseFilter(FixedFilter):
         super().__init__(filt_size)
         self.channels = channels if channels is None else check_count('channels', channels)
         self.stride = check_pair('stride', stride)
-        self.adaptive = None if adaptive is None else AdaptiveBlurPool2d(channels, filt_size, 1, **adaptive)
+        self.adaptive = None if adaptive is None else _adaptive_filter(channels, filt_size, adaptive)
         self.padding_mode = padding_mode
 
     @property
@@ -68,3 +68,9 @@ class PolyphaseFilter(FixedFilter):
     def extra_repr(self) -> str:
         """List the arguments."""
         return f'{self.channels}, stride={self.stride}, filt_size={self.filt_size}, padding_mode={self.padding_mode!r}'
+
+
+def _adaptive_filter(channels: int | None, filt_size: int, arguments: Mapping[str, Any]) -> AdaptiveBlurPool2d:
+    if not isinstance(arguments, Mapping) or arguments.keys() - {'groups', 'softmax'}:
+        raise ValueError(f"adaptive must be None or a dict of 'groups' and 'softmax', got {arguments!r}")
+    return AdaptiveBlurPool2d(channels, filt_size, 1, **arguments)

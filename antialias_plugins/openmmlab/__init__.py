@@ -7,10 +7,13 @@ from mmengine.config.utils import MODULE2PACKAGE
 
 from antialias_plugins.openmmlab import (
     antialiased,
+    checkpoint_hook,
     dataset_check_hook,
+    filter_norms,
     hooks,
     layers,
     loops,
+    mean_loss_hook,
     psnr,
     runner,
     segmentation,
@@ -20,10 +23,13 @@ from antialias_plugins.openmmlab import (
 
 __all__ = [
     'antialiased',
+    'checkpoint_hook',
     'dataset_check_hook',
+    'filter_norms',
     'hooks',
     'layers',
     'loops',
+    'mean_loss_hook',
     'psnr',
     'runner',
     'segmentation',

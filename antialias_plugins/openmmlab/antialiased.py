@@ -18,6 +18,7 @@ from antialias_plugins.openmmlab.layers import LAYERS
 Pool = str | Mapping[str, Any] | Callable[[int, tuple[int, int]], nn.Module]
 
 _OPTIONS = tuple(inspect.getfullargspec(convert_antialias).kwonlyargs)
+_NOT_PLANNED = ('recompute', 'on_unsupported')
 
 
 @MODELS.register_module()
@@ -38,7 +39,7 @@ def Antialiased(
             or a class; a backbone, a timm wrapper or a whole segmentor.
         pool: The filter: a shorthand (``'lpf4'``, ``'ddac3'``), a config whose type is one of our layers or anything in
             the registry that takes ``channels`` and ``stride``, or a callable of the two.
-        convert: Options of :func:`~antialias_plugins.convert_antialias`.
+        convert: Options of :func:`~antialias_plugins.convert_antialias`. A `stem` of its own is written like `pool`.
         **kwargs: Arguments of `base`.
 
     Returns:
@@ -51,8 +52,11 @@ def Antialiased(
     _check_base(base)
     options = check_convert(convert)
     factory = _resolve(pool)
+    if isinstance(options.get('stem'), Mapping):
+        options['stem'] = _resolve(options['stem'])
     model = MODELS.build({'type': base, **kwargs})
-    plan = plan_antialias(model, factory, **{key: options[key] for key in options if key != 'on_unsupported'})
+    planned = {key: options[key] for key in options if key not in _NOT_PLANNED}
+    plan = plan_antialias(model, factory, **planned)
     convert_antialias(model, factory, **options)
     print_log(f'Antialiased {plan}', logger='current', level=logging.INFO)
     return model

@@ -1,6 +1,7 @@
 """Configs of the OpenMMLab backbones that compute what the published antialiased networks do."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 BACKBONES: dict[str, dict[str, Any]] = {
@@ -10,13 +11,17 @@ BACKBONES: dict[str, dict[str, Any]] = {
     'mobilenet_v2': {'base': 'MobileNetV2'},
 }
 
+_LAYERS = {'ddac': 'AdaptiveBlurPool2d', 'lps': 'LearnablePolyphasePool2d'}
 
-def published_backbone(arch: str, library: str = 'mmseg') -> dict[str, Any]:
+
+def published_backbone(arch: str, library: str = 'mmseg', arguments: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the config of a backbone that published weights fit and are right for.
 
     Args:
-        arch: a published network, ``'<name>_lpf<k>'`` or ``'<name>_ddac<k>'``, where name is a key of `BACKBONES`.
+        arch: a published network, ``'<name>_lpf<k>'``, ``'<name>_ddac<k>'`` or ``'<name>_lps<k>'``, where name is a key
+            of `BACKBONES`.
         library: ``'mmseg'``, ``'mmdet'`` or ``'mmpretrain'``.
+        arguments: what `antialias_plugins.checkpoints.published_arguments` says of the file.
 
     Raises:
         ValueError: OpenMMLab has no such backbone.
@@ -25,14 +30,17 @@ def published_backbone(arch: str, library: str = 'mmseg') -> dict[str, Any]:
         >>> published_backbone('resnet50_lpf4')['pool']
         'lpf4'
     """
-    match = re.fullmatch(r'(\w+)_((lpf|ddac)(\d+))', arch)
+    match = re.fullmatch(r'(\w+)_((lpf|ddac|lps)(\d+))', arch)
     if match is None or match[1] not in BACKBONES:
         names = ', '.join(BACKBONES)
-        raise ValueError(f'arch must be one of {names}, with _lpf<k> or _ddac<k> at its end, got {arch!r}')
-    adaptive = {'type': 'AdaptiveBlurPool2d', 'filt_size': int(match[4]), 'groups': 8, 'softmax': 'joint'}
-    arguments = dict(BACKBONES[match[1]])
-    config = {'type': 'Antialiased', 'base': f'{library}.{arguments.pop("base")}', **arguments}
-    config['pool'] = adaptive if match[3] == 'ddac' else match[2]
-    if arguments:  # a ResNet: the published ones have another max pool
-        config['convert'] = {'maxpool': 'published'}
-    return config
+        raise ValueError(f'arch must be one of {names}, with _lpf<k>, _ddac<k> or _lps<k> at its end, got {arch!r}')
+    base = dict(BACKBONES[match[1]])
+    arguments, convert = dict(arguments or {}), {}
+    if 'depth' in base:  # a ResNet: the published ones have another max pool
+        convert['maxpool'] = 'published'
+    convert |= {option: arguments.pop(option) for option in ('stem', 'padding') if option in arguments}
+    config = {'type': 'Antialiased', 'base': f'{library}.{base.pop("base")}', **base}
+    config['pool'] = match[2]
+    if arguments:
+        config['pool'] = {'type': _LAYERS[match[3]], 'filt_size': int(match[4]), **arguments}
+    return {**config, 'convert': convert} if convert else config

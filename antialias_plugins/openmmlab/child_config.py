@@ -1,19 +1,20 @@
 """Child configs that antialias the backbone of any existing config."""
 
 import os
-from collections.abc import Mapping
-from difflib import get_close_matches
-from importlib import import_module
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
+from antialias_plugins.conversion.planner import Options
 from antialias_plugins.files import replacing
 from antialias_plugins.layers import resolve_pool
 from antialias_plugins.openmmlab.antialiased import check_convert
+from antialias_plugins.openmmlab.zoo import find_config
 
 _OUR_KEYS = ('base', 'pool', 'convert')
+_BACKBONES = ('backbone', 'image_encoder', 'rfp_backbone', 'vision_backbone', 'vision_encoder', 'visual_encoder')
 
 
 def write_child_config(
@@ -25,14 +26,15 @@ def write_child_config(
     consistency: bool = False,
     overwrite: bool = False,
 ) -> Path:
-    """Write a config that inherits from `base` and antialiases its backbone.
+    """Write a config that inherits from `base`, a config of any OpenMMLab package, and antialiases its backbone.
 
     Nothing else changes: the data preprocessor, the initialization and the schedule are those of `base`.
 
     Args:
-        base: A config file, or the name of a config in the installed zoo of mmseg, with or without its folder, suffix
-            and scope: ``'mmseg::deeplabv3plus/deeplabv3plus_r50-d8_4xb2-80k_cityscapes-512x1024.py'``. A config of
-            another package needs its scope (``'mmdet::'``).
+        base: A config file, or the name of a config in an installed zoo, with or without its folder, suffix and scope:
+            ``'mmseg::deeplabv3plus/deeplabv3plus_r50-d8_4xb2-80k_cityscapes-512x1024.py'``; see
+            :func:`~antialias_plugins.openmmlab.zoo.find_config`. Every backbone in it is antialiased, see
+            :func:`find_backbones`.
         out: The file to write. It refers to a config of the zoo by an absolute path, to a file by a relative one
             where the two have a folder in common.
         pool: Shorthand of the filter, such as ``'lpf4'`` or ``'ddac3'``.
@@ -44,8 +46,8 @@ def write_child_config(
         The path of the file that was written; it appears complete or not at all.
 
     Raises:
-        ValueError: If `base` cannot be found, has no backbone or an antialiased one, or is of mmengine's new style
-            (``read_base``), or if `pool`, `convert` or the suffix of `out` is wrong.
+        ValueError: If `base` cannot be found or is ambiguous, has no backbone or an antialiased one, or is of
+            mmengine's new style (``read_base``), or if `pool`, `convert` or the suffix of `out` is wrong.
         FileExistsError: If `out` exists and `overwrite` is not set.
     """
     out = Path(out)
@@ -55,15 +57,19 @@ def write_child_config(
         raise FileExistsError(f'out exists: {str(out)!r}; ask to overwrite it, or choose another name')
     resolve_pool(pool)
     options = check_convert(convert)
+    Options(stem=options.get('stem', False))
     path = find_config(base)
     config = Config.fromfile(path, import_custom_modules=False)
-    backbone = {'type': 'Antialiased', 'base': _backbone_type(config, path), 'pool': pool}
-    if options:
-        backbone['convert'] = options
+    backbones = find_backbones(config)
+    if not backbones:
+        keys = f'one of {", ".join(_BACKBONES)} inside its model'
+        raise ValueError(f'base must have a backbone to antialias, {keys}, got {str(path)!r}')
+    changes = Config()
+    changes.merge_from_dict({key: _antialiased(it, pool, options, path) for key, it in backbones.items()})
     content = {
         '_base_': _reference(path, out) if Path(base).is_file() else str(path),
         **_custom_imports(config),
-        'model': {'backbone': backbone},
+        **changes.to_dict(),
     }
     if consistency:
         content['test_cfg'] = {'type': 'ShiftConsistencyTestLoop'}
@@ -72,25 +78,38 @@ def write_child_config(
     return out
 
 
-def find_config(base: str | os.PathLike) -> Path:
-    """Return the absolute path of a config, given its path or its name in the zoo of an installed package.
+def find_backbones(config: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the networks of a config's model that see the image, by their dotted key.
+
+    They are what the model, or a part of it (the detector of a tracker or of a teacher and its student, a recursive
+    pyramid), keeps under the key ``backbone``, ``image_encoder``, ``rfp_backbone``, ``vision_backbone``,
+    ``vision_encoder`` or ``visual_encoder``.
+
+    Args:
+        config: The whole config.
+
+    Returns:
+        The config of each backbone; empty if there is none.
 
     Raises:
-        ValueError: If there is no such file or config; the nearest names are suggested.
+        ValueError: If a backbone is a list of layers, which a child config cannot change one by one.
+
+    Example:
+        >>> list(find_backbones({'model': {'detector': {'backbone': {'type': 'ResNet'}}}}))
+        ['model.detector.backbone']
     """
-    if Path(base).is_file():
-        return Path(base).absolute()
-    package, separator, name = str(base).rpartition('::')
-    zoo = _zoo(package if separator else 'mmseg')
-    name = name.removesuffix('.py')
-    found = {relative: path for relative, path in zoo.items() if name in (relative, path.stem)}
-    if len(found) == 1:
-        return found.popitem()[1]
-    nearest = list(found) or get_close_matches(Path(name).name, [path.stem for path in zoo.values()])
-    hint = f'; did you mean {" or ".join(nearest)}?' if nearest else ''
-    raise ValueError(
-        f'base must be a config file or the name of a config in the installed zoo, got {str(base)!r}{hint}'
-    )
+    return dict(_backbones('model', config.get('model') or {}))
+
+
+def _backbones(key: str, model: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, value in model.items():
+        path = f'{key}.{name}'
+        if name in _BACKBONES and isinstance(value, list | tuple):
+            raise ValueError(f'base must have a single network as {path}, got a list of {len(value)}')
+        if name in _BACKBONES and isinstance(value, Mapping) and 'type' in value:
+            yield path, value
+        elif isinstance(value, Mapping):
+            yield from _backbones(path, value)
 
 
 def _reference(path: Path, out: Path) -> str:
@@ -99,20 +118,8 @@ def _reference(path: Path, out: Path) -> str:
     return str(path) if common == path.anchor else os.path.relpath(path, out.absolute().parent)
 
 
-def _zoo(package: str) -> dict[str, Path]:
-    """The configs that an installed OpenMMLab package brings, by their relative path without suffix."""
-    try:
-        root = Path(import_module(package).__file__).parent / '.mim' / 'configs'
-    except ModuleNotFoundError as error:
-        raise ValueError(f'base must name a config of an installed package, got {package!r}') from error
-    files = (path for path in sorted(root.rglob('*.py')) if '_base_' not in path.parts)
-    return {path.relative_to(root).with_suffix('').as_posix(): path for path in files}
-
-
-def _backbone_type(config: Config, path: Path) -> str:
-    backbone = config.get('model', {}).get('backbone')
-    if not isinstance(backbone, Mapping) or 'type' not in backbone:
-        raise ValueError(f'base must have a model.backbone to antialias, got {str(path)!r}')
+def _antialiased(backbone: Mapping[str, Any], pool: str, options: dict[str, Any], path: Path) -> dict[str, Any]:
+    """What a child config says of a backbone of the config at `path`."""
     if backbone['type'] == 'Antialiased':
         raise ValueError(f'base must have a backbone that is not antialiased yet, got {str(path)!r}')
     if not isinstance(backbone['type'], str):
@@ -122,7 +129,7 @@ def _backbone_type(config: Config, path: Path) -> str:
         raise ValueError(
             f'base must leave the keys {", ".join(_OUR_KEYS)} to Antialiased, got {clash} in {str(path)!r}'
         )
-    return backbone['type']
+    return {'type': 'Antialiased', 'base': backbone['type'], 'pool': pool, **({'convert': options} if options else {})}
 
 
 def _custom_imports(config: Config) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from mmengine.config import Config
 
 from antialias_plugins.environment import describe_environment
+from antialias_plugins.openmmlab.scalars import read_scalars
 
 RECORD = 'experiment.json'
 
@@ -66,9 +67,7 @@ class Experiment:
     @property
     def seconds_per_iteration(self) -> float:
         """Median of the times that mmengine logged, each a mean over its last iterations; resumed runs included."""
-        logs = sorted(self.folder.glob('*/vis_data/scalars.json'))
-        entries = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
-        return median(entry['time'] for entry in entries if 'loss' in entry)
+        return median(entry['time'] for entry in read_scalars(self.folder) if 'loss' in entry)
 
 
 def begin(config: Path, folder: Path, inputs: Iterable[Path] = ()) -> str:

@@ -19,6 +19,9 @@ class ShiftConsistencyHook(Hook):
     offsets, on one process or several. (Where each process trains running statistics of its own, batch norm without
     ``SyncBN``, each also validates with its own, and a checkpoint has those of the first; that goes for all metrics.)
 
+    A detector has no ``mAISC`` before it is sure of some instance, and ``CheckpointHook`` stops where its metric is
+    missing: let ``coco/segm_mAP`` choose the checkpoint of a detector that begins from nothing.
+
     Args:
         images: Number of images, the first of the data set; ``None`` for all. A pair of views costs about two more
             forward passes per image. The interval tells how far so few images can be trusted.

@@ -37,10 +37,20 @@ class ShiftConsistencyTestLoop(TestLoop):
     - ``correct_consistency``: the same among images of which a view is classified correctly (absent without labels);
     - ``probability_change``: mean absolute change of the top class's probability.
 
-    A crop has to have room to move in: let the test pipeline make the image ``max_shift`` larger than the network's
-    input, and say with ``crop_size`` how large that is. The usual metrics then see the central crop of that size, the
-    same pixels as before. Without ``crop_size`` they see the whole image, and the views are ``max_shift`` smaller,
-    which suits networks that take any size. Circular views are as large as the input, and need no larger image.
+    **Object detection** (``pred_instances``, as mmdet's detectors): two crops, ``max_shift`` smaller than the input,
+    whose instances are matched on their overlap; see `antialias_plugins.metrics.mean_instance_consistency`.
+
+    - ``mAISC``: mean share of instances with a partner of the same class in the other crop, by the IoU of masks (absent
+      without masks);
+    - ``mAISC_box``: the same by the IoU of boxes.
+
+    Instances count from ``score_threshold=0.5`` on. If there are none in any image, both are absent, with a warning.
+
+    A classifier's crop has to have room to move in: let the test pipeline make the image ``max_shift`` larger than the
+    network's input, and say with ``crop_size`` how large that is. The usual metrics then see the central crop of that
+    size, the same pixels as before. Without ``crop_size`` they see the whole image, and the views are ``max_shift``
+    smaller, which suits networks that take any size. Circular views are as large as the input, and need no larger
+    image.
 
     The offsets of an image depend on ``seed`` and on its index in the data set alone, images are counted by that index,
     and no two images share a batch of views: the numbers do not change with batch size, workers or processes, nor with
@@ -55,7 +65,8 @@ class ShiftConsistencyTestLoop(TestLoop):
         **options: ``max_shift=32``, ``seed=0``, ``circular=False``, ``subpixel=1``; for segmentation
             ``ignore_index=255``, ``per_class=False``, ``boundary=None``, see `SegmentationTask`; for classification
             ``crop_size=None``, ``views=2``, ``protocol='per_image'``, ``batch_size=None``, see `ClassificationTask`;
-            and ``images=None``, a number to measure the first so many images only.
+            for detection ``score_threshold=0.5``, ``iou_threshold=0.9``, ``min_area=10`` and neither ``circular`` nor
+            ``subpixel``, see `InstanceTask`; and ``images=None``, a number to measure the first so many images only.
 
     Raises:
         ValueError: If an option is out of range or for another kind of model, the sampler's order is not fixed, the

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_rank
+from mmengine.hooks import Hook
 from mmengine.registry import DATASETS, LOOPS
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import Dataset
@@ -29,6 +30,9 @@ class ResumableTrainLoop(IterBasedTrainLoop):
     when the checkpoint was written at a multiple of ``accumulative_counts`` and the seed is fixed in the config
     (``randomness=dict(seed=0)``), because mmengine makes the sampler before it reads the seed of the checkpoint.
 
+    mmengine writes the checkpoint of an iteration before it validates there, and a training that is resumed from it
+    goes on with the next iteration. Here it begins with that validation, which may have been interrupted.
+
     Args:
         runner: The runner.
         dataloader: Config of the training data loader; its sampler is mmengine's `InfiniteSampler`.
@@ -40,11 +44,27 @@ class ResumableTrainLoop(IterBasedTrainLoop):
 
     def __init__(self, runner: Runner, dataloader: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(runner, _seed_draws(dataloader, runner.seed), **kwargs)
+        runner.register_hook(_PendingValidation(), priority='LOWEST')
+
+    @property
+    def validates(self) -> bool:
+        """Whether a validation follows the iterations so far."""
+        self._decide_current_val_interval()
+        due = self.iter % self.val_interval == 0 or self.iter == self.max_iters
+        return self.runner.val_loop is not None and due and self.iter >= max(self.val_begin, 1)
 
     def run_iter(self, data_batch: Any) -> None:
         """Run one iteration with generators that start from the seed, the rank and the iteration."""
         _start_generators(self.runner.seed, get_rank(), self.iter)
         super().run_iter(data_batch)
+
+
+class _PendingValidation(Hook):
+    """Begins a resumed training with the validation that belongs behind its checkpoint."""
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        if runner.train_loop.validates:
+            runner.val_loop.run()
 
 
 class DrawSampler(InfiniteSampler):

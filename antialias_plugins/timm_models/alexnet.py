@@ -34,7 +34,7 @@ class AlexNet(nn.Module):
         (N, in_chans, H, W) to (N, num_classes).
 
     Raises:
-        ValueError: `global_pool`, `filt_size` or `padding_mode` is not one of its values.
+        ValueError: `global_pool`, `filt_size`, `padding_mode` or `stem` is not one of its values.
     """
 
     def __init__(
@@ -50,6 +50,10 @@ class AlexNet(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(stem, bool):
+            raise ValueError(
+                f'stem must be True or False, as the stem of AlexNet has no filter of its own, got {stem!r}'
+            )
         self.in_chans, self.drop_rate = in_chans, drop_rate
         self.num_features, self.head_hidden_size = 256, 4096
         self.grad_checkpointing = False

@@ -16,8 +16,8 @@ from antialias_plugins.timm_models.weights import pretrained_cfgs
 METHODS = {
     'lpf': ('BlurPool2d', (2, 3, 4, 5), tuple(ARCHITECTURES)),
     'ddac': ('AdaptiveBlurPool2d', (3, 5), RESNETS),
-    'aps': ('AdaptivePolyphasePool2d', (2, 3), POLYPHASE),
-    'lps': ('LearnablePolyphasePool2d', (2, 3), POLYPHASE),
+    'aps': ('AdaptivePolyphasePool2d', (1, 2, 3), POLYPHASE),
+    'lps': ('LearnablePolyphasePool2d', (1, 2, 3), POLYPHASE),
 }
 PAPERS = {
     'lpf': '`Making Convolutional Networks Shift-Invariant Again <https://arxiv.org/abs/1904.11486>`_ (Zhang, 2019)',

@@ -9,6 +9,8 @@ from timm.models import get_pretrained_cfg, model_entrypoint
 from torch import nn
 
 from antialias_plugins.conversion import convert_antialias
+from antialias_plugins.conversion.planner import resolve_stem
+from antialias_plugins.layers import PoolFactory
 from antialias_plugins.timm_models.alexnet import AlexNet
 from antialias_plugins.timm_models.vgg import pool_head
 
@@ -52,7 +54,21 @@ def _convert_sibling(
     model = model_entrypoint(sibling)(pretrained=False, **kwargs)
     if adapt is not None:
         adapt(model)
+    if not isinstance(options.get('stem', False), bool):
+        options = {**options, 'stem': _with_border(resolve_stem(options['stem']), pool['padding_mode'])}
     return convert_antialias(model, pool, **published, **options)
+
+
+def _with_border(pool: PoolFactory, padding_mode: str) -> PoolFactory:
+    """The same filter with another border, where it has one."""
+
+    def build(channels: int, stride: tuple[int, int]) -> nn.Module:
+        layer = pool(channels, stride)
+        if hasattr(layer, 'padding_mode'):
+            layer.padding_mode = padding_mode
+        return layer
+
+    return PoolFactory(build, str(pool))
 
 
 def _build_alexnet(pool: dict[str, Any], options: Mapping[str, Any], **kwargs: Any) -> nn.Module:
@@ -73,11 +89,11 @@ _ALEXNET_CFG = {'first_conv': 'features.0', 'classifier': 'classifier.6', 'pool_
 
 ARCHITECTURES: dict[str, Architecture] = {
     'alexnet': Architecture(_build_alexnet, cfg=_ALEXNET_CFG, feature_cfg={**_FLAT, 'out_indices': (0, 1, 2, 3)}),
-    **{name: _of_sibling(name, {'maxpool': 'published'}, options=('stem', 'dilated')) for name in RESNETS},
+    **{name: _of_sibling(name, {'maxpool': 'published'}, options=('stem', 'dilated', 'recompute')) for name in RESNETS},
     **{name: _of_sibling(name, {'avgpool': 'published'}, feature_cfg=_FLAT) for name in DENSENETS},
     **{
         name: _of_sibling(name, {}, pool_head, options=(), feature_cfg={**_FLAT, 'out_indices': (0, 1, 2, 3, 4, 5)})
         for name in VGGS
     },
-    'mobilenet_v2': _of_sibling('mobilenetv2_100', {}, own_features=True),
+    'mobilenet_v2': _of_sibling('mobilenetv2_100', {}, options=('stem', 'recompute'), own_features=True),
 }

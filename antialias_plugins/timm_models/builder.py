@@ -9,11 +9,20 @@ from timm.models import PretrainedCfg, build_model_with_cfg, resolve_pretrained_
 from torch import Tensor, nn
 
 from antialias_plugins.checkpoints import PublishedWeights, convert_state_dict, fetch_weights, read_checkpoint
+from antialias_plugins.checkpoints.learnable_polyphase import trained_arguments
 from antialias_plugins.timm_models.architectures import Architecture
 from antialias_plugins.timm_models.weights import find_published, warn_of_license
 
 # What timm leaves out of an EfficientNet that has no head.
 HEAD_ARGUMENTS = ('num_classes', 'num_features', 'head_conv', 'global_pool')
+
+# The arguments that the filters take from `timm.create_model`, with their defaults.
+FILTER_ARGUMENTS: dict[str, dict[str, Any]] = {
+    'BlurPool2d': {},
+    'AdaptiveBlurPool2d': {'groups': 8, 'softmax': 'group'},
+    'AdaptivePolyphasePool2d': {'norm': 'l2', 'adaptive': None},
+    'LearnablePolyphasePool2d': {'hid_channels': None, 'adaptive': None},
+}
 
 
 def build_antialiased(
@@ -41,10 +50,12 @@ def build_antialiased(
         padding_mode: border of the filters; ``'reflect'`` if None. The polyphase names have ``'circular'`` borders in
             all layers instead, which makes them exactly invariant to circular shifts; with any other word all layers
             but the filters keep the border they have.
-        kwargs: ``stem=True`` filters the first strided convolution too (the polyphase names always do, unless told
-            otherwise); ``dilated`` ('skip' or 'blur'; ResNets) says
-            what becomes of the filter where ``output_stride`` replaces a stride by dilation; ``groups`` and
-            ``softmax`` belong to the adaptive filter; all others are timm's.
+        kwargs: ``stem=True`` filters the first strided convolution too, ``stem='lps1'`` by a filter of its own (the
+            polyphase names always do, unless told otherwise); ``dilated`` ('skip' or 'blur'; ResNets) says what becomes
+            of the filter where ``output_stride`` replaces a stride by dilation; ``recompute`` (ResNets and MobileNetV2)
+            and ``padding`` (polyphase names; by default what `padding_mode` asks for) are those of
+            `antialias_plugins.convert_antialias`; those of `FILTER_ARGUMENTS` belong to the filters; all others are
+            timm's.
 
     Returns:
         The network, or its feature extractor with ``features_only=True``.
@@ -58,12 +69,18 @@ def build_antialiased(
     cfg = resolve_pretrained_cfg(name, pretrained_cfg, pretrained_cfg_overlay)
     is_ours = pretrained and not (cfg.source or cfg.state_dict or cfg.hf_hub_id)
     published = find_published(cfg) if is_ours else None
-    border = padding_mode or ('circular' if _chooses_phase(pool) else 'reflect')
-    pool = _resolve_filter({**pool, 'padding_mode': border}, published, kwargs)
-    build = partial(architecture.build, pool, _pop_options(architecture, pool, kwargs))
-    overlay = dict(pretrained_cfg_overlay or {})
+    path = None
     if is_ours and (published or cfg.file):
-        overlay['state_dict'] = _read(cfg, published, cache_dir, build)
+        path = cfg.file or fetch_weights(published, cache_dir)
+    trained = _trained_arguments(pool, published, path)
+    kwargs = _as_trained(trained, kwargs, published.key if published else path)
+    border = padding_mode or ('circular' if _chooses_phase(pool) else 'reflect')
+    arguments = {'padding_mode': border, **_pop_arguments(pool, kwargs)}
+    options = _pop_options(architecture, pool, border, kwargs)
+    build = partial(architecture.build, {**pool, **arguments}, options)
+    overlay = dict(pretrained_cfg_overlay or {})
+    if path is not None:
+        overlay['state_dict'] = _read(path, cfg, build)
         if published:
             warn_of_license(published, is_default=not pretrained_cfg)
     if architecture.own_features:
@@ -80,34 +97,49 @@ def build_antialiased(
     )
     if is_ours:
         model.pretrained_cfg.pop('state_dict', None)  # or a copy of all weights would go wherever the config goes
-    if 'softmax' in pool:
-        model._model_args = {'softmax': pool['softmax']}  # timm saves these, so that the network can be built again
+    model._model_args = {**arguments, **options}  # timm saves these, so that the network can be built again
     return model
 
 
-def _resolve_filter(pool: dict[str, Any], published: PublishedWeights | None, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The config of the filter with the arguments that belong to it: as its weights were trained, if it has any."""
-    if pool['type'] != 'AdaptiveBlurPool2d':
-        return pool
-    trained = published.model_args if published else {}
-    arguments = {}
-    for argument, default in {'groups': 8, 'softmax': 'group'}.items():
-        asked, needed = kwargs.pop(argument, None), trained.get(argument)
-        if None not in (asked, needed) and asked != needed:
-            raise ValueError(f'{argument} must be {needed!r} with the weights {published.key}, got {asked!r}')
-        arguments[argument] = next(value for value in (asked, needed, default) if value is not None)
-    return {**pool, **arguments}
+def _trained_arguments(
+    pool: dict[str, Any], published: PublishedWeights | None, path: str | Path | None
+) -> dict[str, Any]:
+    """The arguments without which the network does not compute what the weights were trained for."""
+    trained = dict(published.model_args) if published else {}
+    if path is not None and pool['type'] == 'LearnablePolyphasePool2d':
+        trained |= trained_arguments(path, pool['filt_size'])
+    return trained
 
 
-def _pop_options(architecture: Architecture, pool: dict[str, Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+def _as_trained(trained: dict[str, Any], kwargs: dict[str, Any], source: str | Path | None) -> dict[str, Any]:
+    """The arguments of the user with those that the weights need."""
+    for argument, needed in trained.items():
+        asked = kwargs.get(argument)
+        if asked is not None and asked != needed:
+            raise ValueError(f'{argument} must be {needed!r} with the weights {source}, got {asked!r}')
+    return {**kwargs, **trained}
+
+
+def _pop_arguments(pool: dict[str, Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of the filter among all."""
+    asked = {argument: kwargs.pop(argument, None) for argument in FILTER_ARGUMENTS[pool['type']]}
+    defaults = FILTER_ARGUMENTS[pool['type']]
+    return {argument: defaults[argument] if value is None else value for argument, value in asked.items()}
+
+
+def _pop_options(
+    architecture: Architecture, pool: dict[str, Any], border: str, kwargs: dict[str, Any]
+) -> dict[str, Any]:
     """The options of the conversion among the arguments."""
     options = {option: kwargs.pop(option) for option in architecture.options if kwargs.get(option) is not None}
     if 'dilated' in architecture.options:
         # an adaptive filter has weights, which a dilated network needs a place for; a fixed one is dropped as published
         options.setdefault('dilated', 'blur' if pool['type'] == 'AdaptiveBlurPool2d' else 'skip')
     if _chooses_phase(pool):
-        circular = 'circular' if pool['padding_mode'] == 'circular' else 'keep'
-        options = {'stem': True, **options, 'padding': circular}
+        padding = kwargs.pop('padding', None) or ('circular' if border == 'circular' else 'keep')
+        if padding != 'keep' and border != 'circular':
+            raise ValueError(f"padding_mode must be 'circular' with padding={padding!r}, got {border!r}")
+        options = {'stem': True, **options, 'padding': padding}
     return options
 
 
@@ -116,14 +148,8 @@ def _chooses_phase(pool: dict[str, Any]) -> bool:
     return pool['type'] in ('AdaptivePolyphasePool2d', 'LearnablePolyphasePool2d')
 
 
-def _read(
-    cfg: PretrainedCfg,
-    published: PublishedWeights | None,
-    cache_dir: str | Path | None,
-    build: Callable[..., nn.Module],
-) -> dict[str, Tensor]:
+def _read(path: str | Path, cfg: PretrainedCfg, build: Callable[..., nn.Module]) -> dict[str, Tensor]:
     """The weights in the layout of the network as it was trained, whatever classes and channels are asked for now."""
-    path = cfg.file or fetch_weights(published, cache_dir)
     trained = build(num_classes=cfg.num_classes, in_chans=cfg.input_size[0])
     return convert_state_dict(read_checkpoint(path), trained)[0]
 

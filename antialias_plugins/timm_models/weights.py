@@ -13,6 +13,7 @@ FINE_TUNED = 'adobe_ft_in1k'
 ORIGINS = {
     'adobe': 'https://github.com/adobe/antialiased-cnns',
     'zou': 'https://github.com/MaureenZOU/Adaptive-anti-Aliasing',
+    'rojas': 'https://github.com/raymondyeh07/learnable_polyphase_sampling',
 }
 IMAGENET = {
     'num_classes': 1000,

@@ -6,6 +6,7 @@ from antialias_plugins.visualization.filter_spread import plot_filter_spread
 from antialias_plugins.visualization.flip_map import FlipMap, plot_flip_map
 from antialias_plugins.visualization.learning_rates import ScheduleCurves, plot_learning_rates
 from antialias_plugins.visualization.pareto import pareto_front, plot_pareto
+from antialias_plugins.visualization.process_curves import ProcessCurves, plot_processes
 from antialias_plugins.visualization.shift_flips import FlipPanel, plot_shift_flips
 from antialias_plugins.visualization.spectra import SiteSpectrum, plot_spectra
 from antialias_plugins.visualization.stability_strip import StabilityStrip, plot_stability
@@ -18,6 +19,7 @@ __all__ = [
     'FlipPanel',
     'MethodFigures',
     'Panel',
+    'ProcessCurves',
     'Result',
     'ScheduleCurves',
     'SiteSpectrum',
@@ -28,6 +30,7 @@ __all__ = [
     'plot_flip_map',
     'plot_learning_rates',
     'plot_pareto',
+    'plot_processes',
     'plot_shift_flips',
     'plot_spectra',
     'plot_stability',

@@ -62,7 +62,8 @@ def _all() -> Iterator[Result]:
     for name, (accuracy, consistency) in _BASELINES.items():
         yield Result(name, accuracy, consistency, 'baseline')
     for weights in PUBLISHED.values():
-        yield Result(weights.name, weights.accuracy, weights.consistency, weights.tag)
+        if weights.accuracy is not None and weights.consistency is not None:
+            yield Result(weights.name, weights.accuracy, weights.consistency, weights.tag)
 
 
 PUBLISHED_RESULTS: tuple[Result, ...] = tuple(_all())

@@ -78,15 +78,17 @@ class PixelAdaptiveFilter(nn.Module):
     ``y_c(p) = sum_t w_{g(c), t}(p) x_c(p + t)``, the taps t row by row.
     """
 
-    def __init__(self, channels: int, filt_size: int, groups: int = 8, stride: int = 2) -> None:
+    def __init__(
+        self, channels: int, filt_size: int, groups: int = 8, stride: int = 2, border: str = 'reflect'
+    ) -> None:
         super().__init__()
-        self.filt_size, self.groups, self.stride = filt_size, groups, stride
+        self.filt_size, self.groups, self.stride, self.border = filt_size, groups, stride, border
         self.conv = nn.Conv2d(channels, groups * filt_size**2, filt_size, bias=False)
         self.bn = nn.BatchNorm2d(groups * filt_size**2)
 
     def forward(self, x):
         k, (_, _, height, width) = self.filt_size, x.shape
-        padded = F.pad(x, [k // 2] * 4, mode='reflect')
+        padded = F.pad(x, [k // 2] * 4, mode=self.border)
         taps = self.bn(self.conv(padded)).softmax(1).unflatten(1, (self.groups, k * k))
         y = torch.zeros_like(x)
         for t in range(k * k):

@@ -1,121 +1,172 @@
-"""Files of learnable_polyphase_sampling, against a network written after its formulas.
-
-Published: every stride is taken by a layer in front of a block's last convolution, and the max pool is 2x2 between two
-layers, of which the first has no low-pass filter. No file of the authors was at hand: names, shapes and computation are
-those of their code, not of a download.
-"""
+"""Files of learnable_polyphase_sampling, against a network written after its formulas."""
 
 import pytest
 import timm
 import torch
 import torchvision
 from torch import nn
-from torch.nn import functional as F
 
 from antialias_plugins import AntialiasWarning, convert_antialias
-from antialias_plugins.checkpoints import CheckpointError, convert_state_dict
-from antialias_plugins.layers import LearnablePolyphasePool2d
-from tests.checkpoints.networks import CLASSES, randomise
+from antialias_plugins.checkpoints import CheckpointError, convert_state_dict, published_arguments, read_checkpoint
+from antialias_plugins.checkpoints.learnable_polyphase import trained_arguments
+from tests.checkpoints.networks import CLASSES
+from tests.checkpoints.published_polyphase import (
+    PolyphaseInvariantDown2D,
+    SAInner,
+    published_polyphase,
+    save_polyphase,
+)
 
-TAPS = {1: [1.0], 2: [1.0, 1.0], 3: [1.0, 2.0, 1.0]}
+pytestmark = pytest.mark.filterwarnings('ignore::antialias_plugins.timm_models.WeightsLicenseWarning')
+
+JOINT = {'groups': 8, 'softmax': 'joint'}
+EIGHTH = {'type': 'LearnablePolyphasePool2d', 'hid_channels': 0.125}
+FILES = {  # network, how it was published, and the arguments that the file has to tell
+    'lps1': ('resnet18_lps1', {}, {'stem': True}),
+    'lps2, small': ('resnet18_lps2', {'filt_size': 2, 'share': 0.125}, {'hid_channels': 0.125, 'stem': EIGHTH}),
+    'ddac3': ('resnet18_lps3', {'filt_size': 3, 'adaptive': True}, {'adaptive': JOINT, 'stem': 'lps1'}),
+    'strided stem': ('resnet18_lps3', {'filt_size': 3, 'strided_stem': True}, {'stem': False}),
+    'bottleneck': ('resnet50_lps3', {'filt_size': 3, 'border': 'zeros'}, {'stem': 'lps1', 'padding': 'pools'}),
+}
+ALL = {'adaptive': None, 'hid_channels': None, 'padding': 'circular'}
 
 
-class Published(nn.Module):
-    """Low-pass, four components row by row, that of the largest mean of two convolutions; or that of `leader`."""
+@pytest.fixture(scope='module', params=FILES)
+def saved(request, tmp_path_factory):
+    """A file, its network, our name of it and the arguments that make ours the same."""
+    name, options, expected = FILES[request.param]
+    torch.manual_seed(0)
+    network = published_polyphase(name.partition('_')[0], **options)
+    path = tmp_path_factory.mktemp('published') / 'epoch.ckpt'
+    save_polyphase(network.state_dict(), path, border=options.get('border', 'circular'))
+    return path, network.float(), name, {**ALL, **expected}
 
-    def __init__(self, channels, filt_size, leader=None):
-        super().__init__()
-        self.leader = [leader]  # no submodule
-        self.component_selection = nn.Module()
-        self.component_selection.register_buffer('gumbel_tau', torch.tensor(0.01))
-        if leader is None:
-            logits = self.component_selection.get_logits = nn.Module()
-            logits.conv1 = nn.Conv2d(channels, channels, 3, padding='same', padding_mode='circular')
-            logits.conv2 = nn.Conv2d(channels, channels, 3, padding='same', padding_mode='circular')
-        if filt_size > 1:
-            taps = torch.tensor(TAPS[filt_size])
-            self._antialias_layer = nn.Module()
-            self._antialias_layer.register_buffer(
-                'filt', (taps[:, None] * taps / taps.sum() ** 2).expand(channels, 1, -1, -1)
+
+def layers(filt_size=1):
+    """A state dict of two of its layers only."""
+    pools = nn.ModuleDict({'0': PolyphaseInvariantDown2D(4), '3': PolyphaseInvariantDown2D(4, filt_size)})
+    return {f'core.maxpool.{key}': tensor for key, tensor in pools.state_dict().items()}
+
+
+def images():
+    return torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+
+
+def test_file_tells_how_its_network_is_built(saved):
+    path, _, name, expected = saved
+    assert trained_arguments(path, int(name[-1])) == expected
+    assert published_arguments(name, path) == {key: value for key, value in expected.items() if value is not None}
+
+
+@torch.no_grad()
+def test_timm_gives_the_published_logits(saved):
+    """In double precision too, in which no rounding can hide behind a tolerance."""
+    path, network, name, arguments = saved
+    overlay = {'file': str(path), 'num_classes': CLASSES}
+    model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=CLASSES)
+    assert {key: value for key, value in model._model_args.items() if key in arguments} == arguments
+    reference, x = network.double(), images().double()
+    torch.testing.assert_close(model.double().eval()(x), reference(x), rtol=1e-9, atol=1e-11)
+
+
+@torch.no_grad()
+def test_torchvision_gives_the_published_logits(saved):
+    path, network, name, arguments = saved
+    layer = {key: arguments[key] for key in ('adaptive', 'hid_channels')}
+    pool = {'type': 'LearnablePolyphasePool2d', 'filt_size': int(name[-1]), **layer}
+    model = getattr(torchvision.models, name.partition('_')[0])(num_classes=CLASSES)
+    convert = {key: arguments[key] for key in ('stem', 'padding')}
+    convert_antialias(model.double().eval(), pool, maxpool='published', **convert)
+    content = read_checkpoint(path)
+    weights, report = convert_state_dict(content, model)
+    model.load_state_dict(weights, strict=True)
+    assert report.layout == 'LPS' and not report.notes
+    assert len(report.loaded) + len(report.dropped) == len(content)
+    assert {place.name.rpartition('.')[2] for place in report.dropped} <= {'filt', 'gumbel_tau'}
+    torch.testing.assert_close(model(images().double()), network.double()(images().double()), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ('hyper', 'complaint'),
+    [
+        ({'border': 'reflect'}, "padding_mode='reflect'"),
+        ({'extras': {'maxpool_zpad': True}}, 'maxpool_zpad=True'),
+        ({'selection_noantialias': True}, 'selection_noantialias=True'),
+        ({'comp_convex': True}, 'comp_convex=True'),
+        ({'logits_pad': 'zeros'}, "logits_pad='zeros'"),
+        ({'get_logits': SAInner}, 'logits of SAInner'),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else '',
+)
+def test_what_ours_cannot_compute_is_refused(hyper, complaint, tmp_path):
+    save_polyphase(layers(), tmp_path / 'a.ckpt', **hyper)
+    with pytest.raises(CheckpointError, match=rf'a\.ckpt: trained with {complaint}, which'):
+        trained_arguments(tmp_path / 'a.ckpt', 1)
+
+
+def test_a_file_without_hyperparameters_has_the_border_of_its_name(tmp_path):
+    save_polyphase(layers(2), tmp_path / 'a.ckpt')
+    assert published_arguments('resnet18_lps2', tmp_path / 'a.ckpt') == {'padding': 'circular', 'stem': 'lps1'}
+    save_polyphase(layers(3), tmp_path / 'a.ckpt')
+    assert published_arguments('resnet50_lps3', tmp_path / 'a.ckpt')['padding'] == 'pools'
+
+
+def test_filters_of_another_size_are_refused(tmp_path):
+    save_polyphase(layers(2), tmp_path / 'a.ckpt')
+    with pytest.raises(CheckpointError, match=r'trained with filters of 2 taps \(_lps2\), got 3'):
+        published_arguments('resnet18_lps3', tmp_path / 'a.ckpt')
+
+
+@pytest.mark.parametrize('change', ['no convolutions', 'two filters'])
+def test_layers_of_other_kinds_are_refused(change, tmp_path):
+    weights = layers(2)
+    if change == 'no convolutions':
+        weights = {key: tensor for key, tensor in weights.items() if 'get_logits' not in key}
+    else:
+        weights['core.layer2.0.conv2.0._antialias_layer.filt'] = torch.zeros(4, 1, 3, 3)
+    save_polyphase(weights, tmp_path / 'a.ckpt')
+    with pytest.raises(CheckpointError, match=r'not chosen by convolutions|filters of \[2, 3\] taps'):
+        trained_arguments(tmp_path / 'a.ckpt', 2)
+
+
+def test_arguments_that_contradict_the_file_are_refused(tmp_path):
+    save_polyphase(layers(2), tmp_path / 'a.ckpt')
+    for arguments in ({'stem': True}, {'hid_channels': 4}, {'padding': 'keep'}):
+        with pytest.raises(ValueError, match=f'{next(iter(arguments))} must be .* with the weights'):
+            timm.create_model(
+                'resnet18_lps2', True, pretrained_cfg_overlay={'file': str(tmp_path / 'a.ckpt')}, **arguments
             )
 
-    def forward(self, x):
-        if hasattr(self, '_antialias_layer'):
-            filt = self._antialias_layer.filt
-            before, after = (filt.shape[-1] - 1) // 2, filt.shape[-1] // 2
-            x = F.conv2d(F.pad(x, (before, after, before, after), 'circular'), filt, groups=x.shape[1])
-        parts = torch.stack([x[:, :, a::2, b::2] for a in (0, 1) for b in (0, 1)], 1)
-        if self.leader[0] is None:
-            logits = self.component_selection.get_logits
-            scores = [logits.conv2(logits.conv1(part).relu()).mean((1, 2, 3)) for part in parts.unbind(1)]
-            self.phase = torch.stack(scores, 1).argmax(1)
-        return parts[torch.arange(len(x)), (self if self.leader[0] is None else self.leader[0]).phase]
+
+@pytest.mark.parametrize(
+    ('published', 'name', 'note'),
+    [
+        ({'filt_size': 2}, 'resnet18_lps2', r"7 filters; the network has 8 \(convert_antialias\(\.\.\., stem='lps1'"),
+        ({}, 'resnet18_lps3', 'trained without filters; the network has filters of 3 taps'),
+    ],
+    ids=['stem', 'all'],
+)
+def test_filters_that_the_file_was_trained_without_are_announced(published, name, note):
+    model = timm.create_model(name, num_classes=CLASSES).double()
+    with pytest.warns(AntialiasWarning, match=note):
+        convert_state_dict(published_polyphase('resnet18', **published).state_dict(), model)
 
 
-class Wrapped(nn.Module):
-    def forward(self, x):
-        return F.pad(x, (0, 1, 0, 1), 'circular')
+def test_another_softmax_is_announced():
+    weights = published_polyphase('resnet18', 3, adaptive=True).state_dict()
+    model = timm.create_model('resnet18_lps3', num_classes=CLASSES, stem='lps1', adaptive={'groups': 8}).double()
+    with pytest.warns(AntialiasWarning, match="trained with softmax='joint'"):
+        convert_state_dict(weights, model)
 
 
-def published(name, filt_size):
-    core = getattr(torchvision.models, name)(num_classes=CLASSES)
-    core.conv1.stride = (1, 1)
-    core.maxpool = nn.Sequential(Published(64, 1), Wrapped(), nn.MaxPool2d(2, 1), Published(64, filt_size))
-    for stage in (core.layer2, core.layer3, core.layer4):
-        block = stage[0]
-        last = 'conv3' if hasattr(block, 'conv3') else 'conv2'
-        reader, skip = getattr(block, last), block.downsample
-        for conv in (block.conv1, block.conv2, skip[0]):
-            conv.stride = (1, 1)
-        leader = Published(reader.in_channels, filt_size)
-        setattr(block, last, nn.Sequential(leader, reader))
-        block.downsample = nn.Sequential(Published(skip[0].in_channels, filt_size, leader), *skip)
-    for module in core.modules():
-        if isinstance(module, nn.Conv2d):
-            module.padding_mode = 'circular'
-    model = nn.Module()
-    model.core = core
-    return randomise(model).double().eval()
-
-
-def ours(library, name, filt_size):
-    model = (
-        timm.create_model(name, num_classes=CLASSES)
-        if library == 'timm'
-        else getattr(torchvision.models, name)(num_classes=CLASSES)
-    )
-    pool = {'type': LearnablePolyphasePool2d, 'filt_size': filt_size}
-    convert_antialias(model.double().eval(), pool, stem=True, maxpool='published', padding='circular')
-    stem = model.act1 if library == 'timm' else model.relu
-    link, stem.aa = stem.aa.link, LearnablePolyphasePool2d(64).double().eval()
-    stem.aa.lead(link)
-    return model
-
-
-@pytest.mark.parametrize('library', ['torchvision', 'timm'])
-@pytest.mark.parametrize(('name', 'filt_size'), [('resnet18', 2), ('resnet50', 3)])
-@torch.no_grad()
-def test_file_gives_the_published_logits(name, filt_size, library):
-    reference, model = published(name, filt_size), ours(library, name, filt_size)
-    weights, report = convert_state_dict(reference.state_dict(), model)
-    model.load_state_dict(weights, strict=True)
-    x = torch.rand(2, 3, 64, 96, dtype=torch.float64)
-    torch.testing.assert_close(model(x), reference.core(x), rtol=1e-9, atol=1e-11)
-    assert report.layout == 'LPS'
-    assert len(report.loaded) + len(report.dropped) == len(reference.state_dict())
-    assert {place.name.rpartition('.')[2] for place in report.dropped} == {'filt', 'gumbel_tau'}
-
-
-def test_a_filter_that_the_published_stem_lacks_is_announced():
-    model = timm.create_model('resnet18_lps2', num_classes=CLASSES).double()
-    with pytest.warns(AntialiasWarning, match='trained with 7 filters; the network has 8'):
-        convert_state_dict(published('resnet18', 2).state_dict(), model)
-
-
-def test_other_choices_are_refused():
-    weights, model = published('resnet18', 2).state_dict(), ours('torchvision', 'resnet18', 2)
+def test_other_networks_are_refused():
+    weights = published_polyphase('resnet18').state_dict()
+    binomial = timm.create_model('resnet18_lpf2', num_classes=CLASSES)
+    plain = torchvision.models.resnet18(num_classes=CLASSES)
+    adaptive = timm.create_model('resnet18_lps3', num_classes=CLASSES, adaptive=JOINT)
+    for model, complaint in ((binomial, 'left over'), (plain, 'left over'), (adaptive, 'missing')):
+        with pytest.raises(CheckpointError, match=f'{complaint} in the file'):
+            convert_state_dict(weights, model)
     weights['core.maxpool.3.component_selection.get_logits._phi.0.weight'] = torch.zeros(1)
     with pytest.raises(CheckpointError, match=r'left over in the file: core\.maxpool\.3.*_phi'):
-        convert_state_dict(weights, model)
-    with pytest.raises(CheckpointError, match='left over in the file'):
-        convert_state_dict(published('resnet18', 2).state_dict(), torchvision.models.resnet18(num_classes=CLASSES))
+        convert_state_dict(weights, timm.create_model('resnet18_lps1', num_classes=CLASSES))

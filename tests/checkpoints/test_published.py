@@ -29,6 +29,8 @@ def test_counts():
         'adobe_in1k': 36,
         'adobe_ft_in1k': 23,
         'zou_in1k': 2,
+        'rojas_in1k': 4,
+        'rojas_ddac_in1k': 2,
     }
     digests = [weights.sha256 for weights in PUBLISHED.values() if weights.sha256]
     assert len(set(digests)) == 59
@@ -40,7 +42,7 @@ def test_keys_are_names_with_tags():
 
 
 def test_figures_are_percentages_and_longer_filters_are_more_consistent():
-    for weights in PUBLISHED.values():
+    for weights in (weights for weights in PUBLISHED.values() if weights.accuracy):
         assert 55 < weights.accuracy < weights.consistency < 100, weights
     two, five = (PUBLISHED[f'resnet50_lpf{k}.adobe_in1k'] for k in (2, 5))
     assert (two.accuracy, two.consistency, five.accuracy, five.consistency) == (76.81, 89.96, 77.04, 91.31)
@@ -52,3 +54,22 @@ def test_adaptive_weights_say_what_they_need():
     assert weights.license is None
     with pytest.raises(TypeError):
         weights.model_args['groups'] = 2
+
+
+@pytest.mark.parametrize(
+    ('key', 'file', 'arguments'),
+    [
+        ('resnet18_lps1.rojas_in1k', 'ResNet18_LPS_circular_basic', {'padding': 'circular'}),
+        ('resnet50_lps3.rojas_in1k', 'ResNet50_LPS_LPF3_zero_randomresized', {'padding': 'pools', 'stem': 'lps1'}),
+        (
+            'resnet101_lps3.rojas_ddac_in1k',
+            'ResNet101_LPS_DDAC3_zero_randomresized',
+            {'padding': 'pools', 'stem': 'lps1', 'adaptive': {'groups': 8, 'softmax': 'joint'}},
+        ),
+    ],
+)
+def test_files_of_a_folder_are_named(key, file, arguments):
+    weights = PUBLISHED[key]
+    assert (weights.file, weights.model_args) == (f'{file}.ckpt', arguments)
+    assert weights.url == 'https://uofi.box.com/s/pql7u3c7x8zifp0m46xhe2uduwwazcad'
+    assert (weights.sha256, weights.accuracy) == (None, None)

@@ -1,8 +1,10 @@
 import argparse
+import functools
 import hashlib
 import io
 import os
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from antialias_plugins.checkpoints import CheckpointError, read_checkpoint
+from antialias_plugins.checkpoints.read import read_content
 
 WEIGHTS = {'conv.weight': torch.arange(24.0).view(2, 3, 2, 2), 'bn.num_batches_tracked': torch.tensor(3)}
 
@@ -89,11 +92,40 @@ def test_checkpoint_of_timms_training_script(tmp_path):
 class Trap:
     """Unpickled by an ordinary reader, it makes a folder."""
 
+    function = os.mkdir
+
     def __init__(self, path):
         self.path = path
 
     def __reduce__(self):
-        return os.mkdir, (str(self.path),)
+        return self.function, (str(self.path),)
+
+
+class Settings:
+    def __init__(self):
+        self.width = 3
+
+
+@pytest.mark.skipif(not hasattr(torch.serialization, 'safe_globals'), reason='this torch cannot allow single types')
+def test_objects_beside_the_weights_are_not_loaded(tmp_path):
+    """As pytorch-lightning saves them; one of them would remove a folder."""
+    (tmp_path / 'kept').mkdir()
+    trap = Trap(tmp_path / 'kept')
+    trap.function = shutil.rmtree
+    objects = {'trap': trap, 'class': Settings, 'object': Settings(), 'call': functools.partial(Settings, width=3)}
+    torch.save({'state_dict': WEIGHTS, 'hyper_parameters': objects}, tmp_path / 'net.ckpt')
+    assert_weights(read_checkpoint(tmp_path / 'net.ckpt'))
+    read = read_content(tmp_path / 'net.ckpt')['hyper_parameters']
+    assert (read['class'].__name__, read['object'].state) == ('Settings', {'width': 3})
+    assert read['call'].state[2] == {'width': 3} and read['trap'].arguments == (str(tmp_path / 'kept'),)
+    assert (tmp_path / 'kept').exists()
+
+
+@pytest.mark.skipif(not hasattr(torch.serialization, 'safe_globals'), reason='this torch cannot allow single types')
+def test_a_whole_network_is_no_state_dict(tmp_path):
+    torch.save(torch.nn.Linear(2, 2), tmp_path / 'net.pth')
+    with pytest.raises(CheckpointError, match='holds an object of type Linear, not a state dict'):
+        read_checkpoint(tmp_path / 'net.pth')
 
 
 def test_code_in_a_file_does_not_run(tmp_path):

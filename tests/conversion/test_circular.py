@@ -103,6 +103,21 @@ def test_or_left_with_a_warning():
     assert model.conv.padding_mode == 'circular'
 
 
+def test_borders_of_pools_alone():
+    model = convert_antialias(torchvision.models.resnet18(num_classes=10).eval(), 'lps3', padding='pools')
+    assert {conv.padding_mode for name, conv in model.named_modules() if isinstance(conv, nn.Conv2d)} == {'zeros'}
+    map = torch.rand(1, 64, 6, 8)
+    dense = torch.stack([map.roll((dy, dx), (2, 3)) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]).amax(0)
+    assert model.maxpool.aa.padding_mode == 'circular'
+    assert torch.equal(model.maxpool(map), model.maxpool.aa(dense))
+
+
+def test_pools_whose_border_cannot_wrap_are_refused_and_convolutions_are_not():
+    with pytest.raises(UnsupportedModelError, match='averages beyond the border: padding="pools" cannot change it'):
+        convert_antialias(Pools(nn.AvgPool2d(3, 1, 1)), 'lpf3', padding='pools')
+    convert_antialias(Pools(nn.Conv2d(4, 4, 3)), 'lpf3', padding='pools')
+
+
 @pytest.mark.parametrize('build', NETWORKS.values(), ids=NETWORKS)
 def test_revert_brings_the_borders_back(build):
     model = build().double().eval()
@@ -116,5 +131,5 @@ def test_revert_brings_the_borders_back(build):
 
 
 def test_option_is_checked():
-    with pytest.raises(ValueError, match="padding must be 'keep' or 'circular', got 'zeros'"):
+    with pytest.raises(ValueError, match="padding must be 'keep', 'pools' or 'circular', got 'zeros'"):
         convert_antialias(torchvision.models.resnet18(), padding='zeros')

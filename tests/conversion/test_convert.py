@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 
 from antialias_plugins import (
     AdaptiveBlurPool2d,
+    AdaptivePolyphasePool2d,
     AntialiasWarning,
     BlurPool2d,
     UnsupportedModelError,
@@ -160,6 +161,9 @@ def test_nothing_to_convert_is_an_error(build, message):
         ({'pool': 'dac3'}, 'did you mean ddac3'),
         ({'pool': 'ddac4'}, 'must be odd'),
         ({'maxpool': 'publish'}, "maxpool must be 'keep' or 'published', got 'publish'"),
+        ({'stem': 'lsp1'}, "stem must be True, False or a filter of its own, got 'lsp1': pool must be one of lpf"),
+        ({'stem': 1}, 'stem must be True, False or a filter of its own, got 1'),
+        ({'stem': None}, 'stem must be True, False or a filter of its own, got None'),
         ({'avgpool': None}, "avgpool must be 'replace', 'keep' or 'published', got None"),
         ({'dilated': True}, "dilated must be 'skip' or 'blur', got True"),
         ({'on_unsupported': 'ignore'}, "on_unsupported must be 'raise' or 'warn', got 'ignore'"),
@@ -207,6 +211,31 @@ def test_stem_filters_the_first_convolution_too():
     model = torchvision.models.resnet18()
     names = [site.roots for site in plan_antialias(model, 'lpf3', stem=True).sites]
     assert names[:2] == [('conv1',), ('maxpool',)]
+
+
+@pytest.mark.parametrize(
+    'stem',
+    ['aps1', {'type': 'AdaptivePolyphasePool2d'}, AdaptivePolyphasePool2d, lambda c, s: AdaptivePolyphasePool2d(c, s)],
+    ids=['shorthand', 'config', 'class', 'callable'],
+)
+def test_stem_takes_a_filter_of_its_own(stem):
+    model = convert_antialias(torchvision.models.resnet18(), 'lpf3', stem=stem)
+    assert type(model.relu.aa) is AdaptivePolyphasePool2d
+    assert (model.relu.aa.filt_size, model.relu.aa.stride, model.relu.aa.channels) == (1, (2, 2), 64)
+    assert [type(m) for name, m in model.named_modules() if name.endswith('aa')][1:] == [BlurPool2d] * 7
+
+
+def test_plan_names_the_filter_of_the_stem():
+    lines = str(plan_antialias(torchvision.models.resnet18(), 'lpf3', stem='lps1')).splitlines()
+    assert lines[0] == 'ResNet with lpf3: 8 filtered, 0 left as they are, 0 unsupported'
+    assert lines[2].split() == ['conv1', 'conv', '2', '64', 'after', 'relu', '(lps1)']
+    assert all('(' not in line for line in lines[3:])
+
+
+def test_a_dense_convolution_in_front_of_the_stem_is_no_stem():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 8, 1))
+    sites = plan_antialias(model, 'lpf3', stem='lpf5', extra=['0']).sites
+    assert [(site.layer, site.is_stem) for site in sites] == [('lpf3', False), ('lpf5', True)]
 
 
 def test_published_max_window():

@@ -12,6 +12,7 @@ from torch import nn
 from antialias_plugins import AntialiasWarning, UnsupportedModelError, convert_antialias, plan_antialias
 from antialias_plugins.conversion.phases import PhaseConflict, phase_groups
 from antialias_plugins.conversion.trace import default_example, trace
+from antialias_plugins.layers import BlurPool2d
 from antialias_plugins.layers.polyphase_pool import PolyphasePool2d
 
 NETWORKS = {
@@ -22,6 +23,7 @@ NETWORKS = {
     'mobilenet_v2': lambda: torchvision.models.mobilenet_v2(num_classes=10),
     'regnetx_002': lambda: timm.create_model('regnetx_002', num_classes=10),
 }
+SHIFTS = [(1, 0), (3, -7), (5, 16)]
 
 
 class Largest(PolyphasePool2d):
@@ -74,7 +76,14 @@ def test_logits_do_not_change_under_any_circular_shift(build, filt_size, dtype, 
     model = build().to(dtype).eval()
     convert_antialias(model, {'type': Largest, 'filt_size': filt_size}, stem=True, padding='circular')
     images = torch.rand(2, 3, 128, 96, dtype=dtype)
-    assert largest_change(model, images, [(1, 0), (3, -7), (5, 16)]) <= rounding
+    assert largest_change(model, images, SHIFTS) <= rounding
+
+
+@pytest.mark.parametrize(('pool', 'stem'), [('lps3', 'lps1'), ('aps2', 'lps1'), ('lps3', 'aps1')])
+def test_nor_where_the_stem_has_no_filter(pool, stem):
+    model = NETWORKS['torchvision-resnet18']().double().eval()
+    convert_antialias(model, pool, stem=stem, padding='circular', maxpool='published')
+    assert largest_change(model, torch.rand(2, 3, 128, 96, dtype=torch.float64), SHIFTS) <= 1e-14
 
 
 def test_they_do_where_the_skip_path_chooses_by_itself():
@@ -136,6 +145,26 @@ def test_branches_that_do_not():
     description = repr(model)
     with pytest.raises(UnsupportedModelError, match=r'left as it is: add reads maps .* no common phase aligns them'):
         convert_antialias(model, Largest, stem=True, skip=['second'])
+    assert repr(model) == description
+
+
+@pytest.mark.parametrize(('pool', 'stem', 'links'), [('lpf3', 'aps1', 1), ('aps3', 'lpf3', 4)])
+def test_a_stem_of_another_kind_chooses_by_itself_or_not_at_all(pool, stem, links):
+    model = convert_antialias(NETWORKS['torchvision-resnet18']().eval(), pool, stem=stem)
+    layers = [module for module in model.modules() if isinstance(module, PolyphasePool2d)]
+    assert len({layer.link for layer in layers}) == links
+    assert model(torch.rand(1, 3, 64, 64)).shape == (1, 10)
+
+
+def test_branches_of_which_one_does_not_choose_are_refused():
+    def pool(channels, stride):
+        return BlurPool2d(channels, 3, stride) if channels == 64 else Largest(channels, stride)
+
+    model = NETWORKS['torchvision-resnet18']()
+    description = repr(model)
+    message = r'subsampled by layer2\.0\.conv1 .* and layer2\.0\.downsample\.0 .* meet, and not all .* choose a phase'
+    with pytest.raises(UnsupportedModelError, match=message):
+        convert_antialias(model, pool)
     assert repr(model) == description
 
 

@@ -11,6 +11,10 @@ def test_calls_the_function_with_its_arguments():
     assert torch.equal(output, blur_pool2d(input, 5, (2, 3), 'circular'))
 
 
+def test_a_map_without_values_gives_one_of_the_right_size():
+    assert BlurPool2d(3)(torch.rand(1, 3, 9, 8, device='meta')).shape == (1, 3, 5, 4)
+
+
 def test_repr():
     assert repr(BlurPool2d(64)) == "BlurPool2d(64, filt_size=4, stride=(2, 2), padding_mode='reflect')"
 

@@ -54,6 +54,13 @@ def test_takes_the_component_of_the_largest_logit(padding_mode, stride):
     assert torch.equal(output, select_component(polyphase_components(input, stride), expected.argmax(1)))
 
 
+@pytest.mark.parametrize(('asked', 'hidden'), [(None, 20), (7, 7), (0.5, 10), (1.0, 20), (0.01, 1), (1.5, 30)])
+def test_hidden_channels_are_a_number_or_a_share(asked, hidden):
+    layer = LearnablePolyphasePool2d(20, hid_channels=asked)
+    assert layer.conv1.weight.shape[:2] == (hidden, 20)
+    assert layer.conv2.weight.shape[:2] == (hidden, hidden)
+
+
 def test_first_of_equal_logits_wins():
     layer = linked(LearnablePolyphasePool2d(3).eval())
     layer(torch.ones(2, 3, 4, 4))
@@ -148,6 +155,8 @@ def test_repr():
     [
         ({'channels': 0}, 'channels must be an integer of at least 1, got 0'),
         ({'channels': None}, 'channels must be an integer of at least 1, got None'),
+        ({'hid_channels': 0.0}, 'hid_channels must be a number greater than 0, got 0.0'),
+        ({'hid_channels': True}, 'hid_channels must be an integer of at least 1, got True'),
         ({'hid_channels': 0}, 'hid_channels must be an integer of at least 1, got 0'),
         ({'temperature': 0.0}, 'temperature must be a number greater than 0, got 0.0'),
         ({'temperature': float('nan')}, 'temperature must be a number greater than 0, got nan'),

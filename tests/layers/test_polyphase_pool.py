@@ -120,6 +120,11 @@ def test_choice_is_left_to_subclasses():
         ({'stride': 0}, 'stride must be an integer of at least 1 or a pair of them, got 0'),
         ({'filt_size': 0}, 'filt_size must be an integer of at least 1, got 0'),
         ({'adaptive': {'groups': 2}}, 'channels must be an integer of at least 1, got None'),
+        ({'channels': 4, 'adaptive': 3}, "adaptive must be None or a dict of 'groups' and 'softmax', got 3"),
+        (
+            {'channels': 4, 'adaptive': {'groups': 2, 'padding_mode': 'zeros'}},
+            "adaptive must .* 'padding_mode': 'zeros'",
+        ),
         ({'channels': 4, 'filt_size': 2, 'adaptive': {'groups': 2}}, 'filt_size must be odd, .* got 2'),
         ({'padding_mode': 'wrap'}, "padding_mode must be one of 'zeros', .*, got 'wrap'"),
     ],

@@ -161,6 +161,21 @@ def test_convert_reaches_the_conversion():
     assert strides(convert={'dilated': 'blur'}) == [(1, 1)] * 4 + [(2, 2)] * 3
 
 
+@pytest.mark.parametrize(
+    ('stem', 'layer'),
+    [
+        ('aps1', 'AdaptivePolyphasePool2d'),
+        ({'type': 'AdaptivePolyphasePool2d', 'norm': 'linf'}, 'AdaptivePolyphasePool2d'),
+        ({'type': 'TakeEverySecond', 'phase': 1}, 'TakeEverySecond'),
+    ],
+    ids=['shorthand', 'our layer', 'registered layer'],
+)
+def test_stem_takes_a_filter_of_its_own(stem, layer):
+    model = build(base='ResNet', depth=18, pool='lpf3', convert={'stem': stem})
+    assert type(model.relu.aa).__name__ == layer
+    assert sum(isinstance(module, BlurPool2d) for module in model.modules()) == 7
+
+
 def test_plan_is_logged():
     lines = io.StringIO()
     handler = logging.StreamHandler(lines)

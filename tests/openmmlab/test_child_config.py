@@ -10,7 +10,8 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
 from antialias_plugins import AdaptiveBlurPool2d, BlurPool2d
-from antialias_plugins.openmmlab.child_config import find_config, write_child_config
+from antialias_plugins.openmmlab.child_config import find_backbones, write_child_config
+from antialias_plugins.openmmlab.zoo import find_config
 
 ROOT = Path(__file__).parents[2]
 OURS = ROOT / 'configs/deeplabv3plus/deeplabv3plus_r18-d16_1xb4-250_toyscapes-96x192.py'
@@ -71,6 +72,33 @@ def test_imports_of_the_base_are_kept(theirs, merged, base, tmp_path):
     assert Config.fromfile(write_child_config(base, tmp_path / 'child.py')).custom_imports == merged
 
 
+@pytest.mark.parametrize(
+    ('model', 'keys'),
+    [
+        ('backbone=dict(type="A")', ['backbone']),
+        ('detector=dict(type="D", backbone=dict(type="A"))', ['detector.backbone']),
+        (
+            'detector=dict(backbone=dict(type="A")), reid=dict(backbone=dict(type="B"))',
+            ['detector.backbone', 'reid.backbone'],
+        ),
+        ('backbone=dict(type="A"), neck=dict(rfp_backbone=dict(type="B"))', ['backbone', 'neck.rfp_backbone']),
+        ('image_encoder=dict(type="A", encoder=dict(type="B"))', ['image_encoder']),
+        ('visual_encoder=dict(type="A", backbone=dict(type="B")), text_encoder=dict(type="C")', ['visual_encoder']),
+    ],
+)
+def test_every_backbone_is_found_wherever_it_is(model, keys, base, tmp_path):
+    base.write_text(f'model = dict({model})')
+    parent = Config.fromfile(base)
+
+    child = Config.fromfile(write_child_config(base, tmp_path / 'child.py'))
+
+    assert [key.removeprefix('model.') for key in find_backbones(child)] == keys
+    for backbone in find_backbones(child).values():
+        assert (backbone.pop('type'), backbone.pop('pool')) == ('Antialiased', 'lpf4')
+        backbone.type = backbone.pop('base')
+    assert child.model == parent.model
+
+
 def test_a_file_is_referred_to_by_a_relative_path(base, tmp_path):
     out = write_child_config(base, tmp_path / 'new' / 'child.py')
 
@@ -85,11 +113,13 @@ def test_a_file_is_referred_to_by_a_relative_path(base, tmp_path):
         (NAME.replace('scapes', 'scape'), {}, f'did you mean {NAME}'),
         ('no_such_package::deeplabv3', {}, "installed package, got 'no_such_package'"),
         (ANTIALIASED, {}, 'backbone that is not antialiased yet'),
-        ('model = dict(type="A")', {}, r'must have a model.backbone'),
+        ('model = dict(type="A")', {}, 'must have a backbone .* one of backbone, image_encoder'),
+        ('model = dict(image_encoder=[dict(type="A")])', {}, r'model\.image_encoder, got a list of 1'),
         ('model = dict(backbone=dict(type="A", pool=3))', {}, r"got \['pool'\]"),
-        ('train_cfg = dict()', {}, r'must have a model.backbone'),
+        ('train_cfg = dict()', {}, 'must have a backbone'),
         (OURS, {'pool': 'dac3'}, 'did you mean ddac3'),
         (OURS, {'convert': {'dilate': 'blur'}}, 'did you mean dilated'),
+        (OURS, {'convert': {'stem': 'lsp1'}}, 'stem must be True, False or a filter .* did you mean lps1'),
         (OURS, {'out': 'child.yaml'}, 'out must be a .py file'),
     ],
 )

@@ -195,9 +195,9 @@ def test_views_are_padded_as_images_are(runner, test_cfg):
     assert metrics.items() >= measure(runner, divisor=28).items()
 
 
-class Detector(torch.nn.Module):
+class DepthNetwork(torch.nn.Module):
     def test_step(self, data):
-        return [BaseDataElement(pred_instances=torch.ones(2)) for _ in data['inputs']]
+        return [BaseDataElement(pred_depth_map=torch.ones(2)) for _ in data['inputs']]
 
 
 TWO_SCALES = dict(
@@ -208,7 +208,11 @@ TWO_SCALES = dict(
 @pytest.mark.parametrize(
     ('model', 'options', 'message'),
     [
-        (Detector(), {}, r'model must predict pred_sem_seg .* or pred_score .*, got .*pred_instances'),
+        (
+            DepthNetwork(),
+            {},
+            r'model must predict pred_sem_seg .* or pred_score .* or pred_instances .*, got .*pred_depth_map',
+        ),
         (DarkIsRandom(), dict(pipeline=[LOAD, TWO_SCALES]), 'test-time augmentation, got a (list|tuple) per image'),
         (DarkIsRandom(), dict(max_shift=HEIGHT), 'max_shift must not exceed half .* got 64 for an image of 64x96'),
         (DarkIsRandom(), dict(max_shift=0), 'max_shift must be at least 2, .* got 0'),
@@ -218,7 +222,7 @@ TWO_SCALES = dict(
         (DarkIsRandom(), dict(max_shfit=3), 'options must all be of one kind .* got .*max_shfit'),
         (DarkIsRandom(), dict(images=0), 'images must be at least 1, or None for all, got 0'),
     ],
-    ids=['detector', 'test-time-augmentation', 'small-image', 'max_shift', 'seed', 'task', 'tasks', 'typo', 'images'],
+    ids=['other', 'test-time-augmentation', 'small-image', 'max_shift', 'seed', 'task', 'tasks', 'typo', 'images'],
 )
 def test_bad_setting(stub_runner, model, options, message):
     with pytest.raises(ValueError, match=message):
@@ -233,7 +237,7 @@ def test_order_of_the_images_must_be_known(runner, sampler):
         loop.run()
 
 
-def test_import_leaves_mmseg_alone():
-    code = 'import sys, antialias_plugins.openmmlab.loops; sys.exit("mmseg" in sys.modules)'
+def test_import_leaves_mmseg_and_mmdet_alone():
+    code = 'import sys, antialias_plugins.openmmlab.loops; sys.exit(bool({"mmseg", "mmdet"} & sys.modules.keys()))'
     environment = os.environ | dict(PYTHONPATH=os.pathsep.join(sys.path))
     assert subprocess.run([sys.executable, '-c', code], env=environment).returncode == 0

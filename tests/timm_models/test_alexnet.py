@@ -31,6 +31,11 @@ def test_maps_are_those_of_a_stride_of_four(stem):
     assert model.features[0].stride == ((1, 1) if stem else (2, 2))
 
 
+def test_stem_has_no_filter_of_its_own():
+    with pytest.raises(ValueError, match=r"stem must be True or False, .* got 'lpf3'"):
+        AlexNet(stem='lpf3')
+
+
 def test_reset_classifier(alexnet):
     images = torch.rand(2, 3, 96, 96)
     model = AlexNet(num_classes=10, in_chans=3)

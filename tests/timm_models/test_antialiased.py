@@ -22,7 +22,7 @@ RESIDUAL = [name for name in CNNS if 'res' in name]
 def test_names():
     expected = {f'{name}_lpf{size}' for name in CNNS for size in (2, 3, 4, 5)}
     expected |= {f'{name}_ddac{size}' for name in RESIDUAL for size in (3, 5)}
-    expected |= {f'resnet{n}_{method}{size}' for n in (18, 50, 101) for method in ('aps', 'lps') for size in (2, 3)}
+    expected |= {f'resnet{n}_{method}{size}' for n in (18, 50, 101) for method in ('aps', 'lps') for size in (1, 2, 3)}
     assert set(timm.list_models(module='antialiased')) == expected
     assert set(antialiased.__all__) == expected
 
@@ -32,7 +32,7 @@ import importlib, timm
 before = set(timm.list_models())
 import antialias_plugins.timm_models as ours
 names = timm.list_models(module='antialiased')
-assert len(names) == 122 and not before & set(names), names
+assert len(names) == 128 and not before & set(names), names
 importlib.reload(ours.antialiased)
 importlib.reload(ours)
 assert set(timm.list_models()) == before | set(names)
@@ -64,7 +64,7 @@ def test_an_entry_is_a_function_of_its_module():
 
 
 def test_every_published_file_has_a_tag():
-    assert set(timm.list_pretrained(['*_lpf?.*', '*_ddac?.*'])) == set(PUBLISHED)
+    assert set(timm.list_pretrained(['*_lpf?.*', '*_ddac?.*', '*_lps?.*'])) == set(PUBLISHED)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,8 @@ def test_every_published_file_has_a_tag():
         ('resnet101_ddac3', 'zou_in1k'),
         ('vgg11_lpf4', 'adobe_ft_in1k'),
         ('vgg11_lpf3', None),
+        ('resnet101_lps3', 'rojas_in1k'),
+        ('resnet101_aps3', None),
     ],
 )
 def test_the_fine_tuned_weights_are_the_default(name, tag):

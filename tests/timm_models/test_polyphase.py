@@ -25,6 +25,22 @@ def test_logits_are_invariant(name, dtype, rounding):
     assert max(changes(model, torch.rand(2, 3, 96, 160, dtype=dtype))) <= rounding
 
 
+@pytest.mark.parametrize(
+    ('name', 'arguments'),
+    [
+        ('resnet18_lps3', {'stem': 'lps1'}),
+        ('resnet18_lps3', {'stem': 'lps1', 'adaptive': {'groups': 8, 'softmax': 'joint'}}),
+        ('resnet18_aps3', {'stem': 'aps1', 'norm': 'linf', 'adaptive': {'groups': 4}}),
+        ('resnet50_lps1', {}),
+    ],
+    ids=['unfiltered-stem', 'adaptive-lps', 'adaptive-aps', 'no-filter'],
+)
+def test_so_they_are_with_filters_of_other_kinds(name, arguments):
+    model = timm.create_model(name, num_classes=10, **arguments).double().eval()
+    assert type(model.act1.aa) is type(model.maxpool.aa) and model.act1.aa.filt_size == 1
+    assert max(changes(model, torch.rand(2, 3, 96, 160, dtype=torch.float64))) <= 1e-14
+
+
 @pytest.mark.parametrize('arguments', [{'padding_mode': 'zeros'}, {'stem': False}], ids=['borders', 'stem'])
 def test_what_invariance_takes(arguments):
     model = timm.create_model('resnet18_aps2', num_classes=10, **arguments).double().eval()
@@ -37,6 +53,18 @@ def test_border(padding_mode):
     padded = [m for m in model.modules() if isinstance(m, nn.Conv2d) and m.padding != (0, 0)]
     assert {conv.padding_mode for conv in padded} == {padding_mode}
     assert {m.padding_mode for m in model.modules() if isinstance(m, AdaptivePolyphasePool2d)} == {padding_mode}
+
+
+def test_border_of_pools_alone():
+    model = timm.create_model('resnet18_lps3', num_classes=10, padding='pools')
+    assert model.conv1.padding_mode == 'zeros' and model.maxpool.aa.padding_mode == 'circular'
+    with pytest.raises(ValueError, match="padding_mode must be 'circular' with padding='pools', got 'zeros'"):
+        timm.create_model('resnet18_lps3', padding='pools', padding_mode='zeros')
+
+
+def test_the_stem_has_the_border_of_the_others():
+    model = timm.create_model('resnet18_ddac3', num_classes=10, stem='lpf5', padding_mode='replicate')
+    assert (model.act1.aa.padding_mode, model.act1.aa.filt_size) == ('replicate', 5)
 
 
 @pytest.mark.parametrize(

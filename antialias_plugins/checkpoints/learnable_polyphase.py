@@ -1,0 +1,104 @@
+"""What a file of learnable_polyphase_sampling was trained as; its keys and its hyperparameters tell."""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from antialias_plugins.checkpoints.errors import CheckpointError
+from antialias_plugins.checkpoints.read import read_content, state_dict_in
+from antialias_plugins.checkpoints.stand_in import StandIn
+
+_STEM = 'core.maxpool.0'
+_TEMPERATURE = '.component_selection.gumbel_tau'
+_CHOICE = 'component_selection.get_logits.conv1.weight'
+_FILTER = '_antialias_layer'
+
+# Arguments of their layer under which it computes what ours does.
+_LOGITS = 'LPSLogitLayersV2'
+_COMPUTED = {'selection_noantialias': False, 'comp_fix_train': False, 'comp_convex': False, 'logits_pad': 'circular'}
+_BORDERS = {'circular': 'circular', 'zeros': 'pools'}
+
+
+def trained_arguments(path: str | os.PathLike[str], filt_size: int, sha256: str | None = None) -> dict[str, Any]:
+    """Read from a file of learnable_polyphase_sampling how its network is built.
+
+    Args:
+        path: what `read_checkpoint` reads.
+        filt_size: K of the filters that the network is to have.
+        sha256: the SHA-256 digest that the file must have, or the first characters of it.
+
+    Returns:
+        ``adaptive`` and ``hid_channels`` of `LearnablePolyphasePool2d`; ``stem`` and, where the file holds its
+        hyperparameters, ``padding`` of `convert_antialias`. Nothing, if the file is of another project.
+
+    Raises:
+        CheckpointError: the file has filters of another size, or its network computes what ours cannot.
+    """
+    content = read_content(path, sha256)
+    weights = state_dict_in(path, content)
+    if not any(key.endswith(_TEMPERATURE) for key in weights):
+        return {}
+    if not any(key.endswith(_CHOICE) for key in weights):
+        raise CheckpointError(f'{path}: its phases are not chosen by convolutions, as LearnablePolyphasePool2d does')
+    taps, layer = _layer(path, weights)
+    if taps != filt_size:
+        raise CheckpointError(f'{path}: trained with filters of {taps} taps (_lps{taps}), got {filt_size}')
+    stem: Any = f'{_STEM}.{_CHOICE}' in weights
+    if stem and taps > 1 and not any(key.startswith(f'{_STEM}.{_FILTER}.') for key in weights):
+        share = layer['hid_channels']
+        stem = 'lps1' if share is None else {'type': 'LearnablePolyphasePool2d', 'hid_channels': share}
+    arguments = {**layer, 'stem': stem}
+    if isinstance(content, Mapping) and isinstance(content.get('hyper_parameters'), Mapping):
+        arguments['padding'] = _padding(path, content['hyper_parameters'])
+    return arguments
+
+
+def _layer(path: str | os.PathLike[str], weights: Mapping[str, Tensor]) -> tuple[int, dict[str, Any]]:
+    """The width of the filters, and the other arguments of `LearnablePolyphasePool2d`."""
+    shares = {tensor.shape[0] / tensor.shape[1] for key, tensor in weights.items() if key.endswith(_CHOICE)}
+    widths = {tensor.shape[-1] for key, tensor in weights.items() if key.endswith(f'{_FILTER}.filt')}
+    logits = [tensor.shape for key, tensor in weights.items() if key.endswith(f'{_FILTER}.conv.weight')]
+    filters = {(shape[-1], shape[0] // shape[-1] ** 2) for shape in logits}
+    if len(shares) > 1 or len(widths) + len(filters) > 1:
+        raise CheckpointError(
+            f'{path}: its layers differ: convolutions of {sorted(shares)} times their channels, filters of '
+            f'{sorted(widths)} taps, adaptive filters of (taps, groups) {sorted(filters)}'
+        )
+    share = shares.pop()
+    filt_size, groups = filters.pop() if filters else (widths.pop() if widths else 1, 0)
+    adaptive = {'groups': groups, 'softmax': 'joint'} if groups else None
+    return filt_size, {'adaptive': adaptive, 'hid_channels': None if share == 1 else share}
+
+
+def _padding(path: str | os.PathLike[str], hyperparameters: Mapping[str, Any]) -> str:
+    """The option ``padding`` of the conversion; raises if the network computes what ours cannot."""
+    border = hyperparameters.get('padding_mode')
+    complaints = list(_complaints(hyperparameters))
+    if border not in _BORDERS:
+        complaints.append(f'padding_mode={border!r}')
+    if complaints:
+        raise CheckpointError(f'{path}: trained with {", ".join(complaints)}, which LearnablePolyphasePool2d cannot do')
+    return _BORDERS[border]
+
+
+def _complaints(hyperparameters: Mapping[str, Any]) -> Iterator[str]:
+    if (hyperparameters.get('extras_model') or {}).get('maxpool_zpad'):
+        yield 'maxpool_zpad=True'
+    layer = _keywords(hyperparameters.get('pooling_layer'))
+    for name, computed in _COMPUTED.items():
+        if layer.get(name, computed) != computed:
+            yield f'{name}={layer[name]!r}'
+    logits = getattr(layer.get('get_logits'), '__name__', _LOGITS)
+    if logits != _LOGITS:
+        yield f'logits of {logits}'
+    filters = _keywords(layer.get('antialias_layer'))
+    border = filters.get('padding_mode', filters.get('pad_type', 'circular'))
+    if border != 'circular':
+        yield f'filters of border {border!r}'
+
+
+def _keywords(partial: Any) -> Mapping[str, Any]:
+    """The keyword arguments of a `functools.partial`, whose state is (function, arguments, keywords, attributes)."""
+    return partial.state[2] or {} if isinstance(partial, StandIn) and partial.state else {}

@@ -1,0 +1,125 @@
+"""Which modules lead to a filter from the last map that is kept anyway, so that they can run once more."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import nn
+from torch.nn.utils import parametrize
+
+from antialias_plugins.conversion import operators as ops
+from antialias_plugins.conversion.graph import Call, Graph, Node
+from antialias_plugins.conversion.plan import Site
+from antialias_plugins.layers.polyphase_pool import PolyphasePool2d
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A chain of modules from a dense convolution to its filter, inside the ``forward`` of one block, or one module.
+
+    Attributes:
+        block: fully qualified name of the innermost module whose ``forward`` runs all of it.
+        start: name of the convolution; this and the names below are relative to the block.
+        steps: names of the modules that compute, one after the other, the filter's output from the convolution's input.
+        filter: name of the filter. Where a single module is a segment, a pool or a filter, it is `start` and `filter`.
+    """
+
+    block: str
+    start: str
+    steps: tuple[str, ...]
+    filter: str
+
+
+def find_segment(model: nn.Module, graph: Graph, site: Site) -> Segment | str:
+    """The segment of a site, or why there is none.
+
+    It begins at the convolution that was made dense. Anywhere else only a filter with parameters keeps full-resolution
+    maps, and it is a segment of its own, or the pool that it belongs to.
+
+    Args:
+        model: the network, with its filters.
+        graph: its forward pass before they were put in.
+        site: where one of them is.
+    """
+    carrier = next(it for its in (graph.nodes, graph.calls) for it in its if it.module and it.name == site.carrier)
+    filter_name = site.carrier if site.mode == 'slot' else f'{site.carrier}.aa'
+    names = _chain(graph, site, carrier, filter_name)
+    if isinstance(names, str):
+        if not any(True for _ in model.get_submodule(filter_name).parameters()):
+            return names
+        names = (site.carrier if site.mode == 'pool' else filter_name,) * 3
+    root = next(node for node in graph if node.name == site.roots[0])
+    block = _block(graph, (carrier,) if names[0] == names[-1] else (root, carrier), names)
+    start, *steps, filter_name = (name[len(block) + 1 :] if block else name for name in names)
+    return _obstacle(model, block, names, site) or Segment(block, start, tuple(steps), filter_name)
+
+
+def _chain(graph: Graph, site: Site, carrier: Node | Call, filter_name: str) -> tuple[str, ...] | str:
+    """Names of the convolution, of the steps, and of the filter, or why they are no chain."""
+    if site.kind != ops.CONV or len(site.roots) > 1:
+        return 'no single convolution was made dense'
+    root = next(node for node in graph if node.name == site.roots[0])
+    path = _path(root, _end(site, carrier))
+    if path is None or not any(node.role == ops.ACTIVATION for node in path):
+        return 'no activation lies before its filter'
+    steps = _cover(graph, path)
+    if steps is None:
+        return 'a function, not a module, runs before its filter'
+    return (root.name, *steps, *([filter_name] if site.mode == 'pre' else []), filter_name)
+
+
+def _end(site: Site, carrier: Node | Call) -> Node:
+    """The value behind which the filter runs; in a slot, the slot itself."""
+    if site.mode == 'pre':
+        return carrier.inputs[0]
+    return carrier if isinstance(carrier, Node) else carrier.outputs[0]
+
+
+def _path(root: Node, end: Node) -> list[Node] | None:
+    """The operations from one to the other, where each has the next as its only reader."""
+    path = [root]
+    while path[-1] is not end:
+        if not path[-1].passes_on:
+            return None
+        path.append(path[-1].users[0])
+    return path
+
+
+def _cover(graph: Graph, path: list[Node]) -> tuple[str, ...] | None:
+    """Names of the modules whose calls, one after the other, are the path: the smallest ones that do it."""
+    if not path:
+        return ()
+    for name, length in _calls_at(graph, path):
+        rest = _cover(graph, path[length:])
+        if rest is not None:
+            return (name, *rest)
+    return None
+
+
+def _calls_at(graph: Graph, path: list[Node]) -> Iterator[tuple[str, int]]:
+    """The modules that begin where the path does, each with the number of its operations."""
+    first = path[0]
+    if first.kind == 'module':
+        yield first.name, 1
+    for call in graph.calls:
+        inside = graph.nodes[call.first : call.last]
+        if inside and call.inputs == first.inputs and inside == path[: len(inside)] and call.outputs == inside[-1:]:
+            yield call.name, len(inside)
+
+
+def _block(graph: Graph, places: tuple[Node | Call, ...], names: tuple[str, ...]) -> str:
+    """Name of the innermost module that calls all of them; the network's own is empty."""
+    indices = [place.index if isinstance(place, Node) else place.first for place in places]
+    for call in graph.calls:  # an inner call ends before the outer one
+        holds_all = all(call.first <= index < call.last for index in indices)
+        if holds_all and call.name and all(name.startswith(f'{call.name}.') for name in names):
+            return call.name
+    return ''
+
+
+def _obstacle(model: nn.Module, block: str, names: tuple[str, ...], site: Site) -> str | None:
+    modules = [model.get_submodule(name) for name in (block, names[0], names[-1])]
+    if any(isinstance(module, PolyphasePool2d) for module in model.get_submodule(site.carrier).modules()):
+        return 'its filter chooses a phase, which others may follow'
+    if any('forward' in vars(module) or parametrize.is_parametrized(module) for module in modules):
+        return 'a forward is hidden by another'
+    return None

@@ -1,0 +1,16 @@
+"""Networks on their way to where they run: graphs for other runtimes, and small numbers."""
+
+from antialias_plugins.deployment.fuse import FusionPlan, fuse_for_inference, plan_fusion
+from antialias_plugins.deployment.padding import explicit_padding
+from antialias_plugins.deployment.plain import plain_modules
+from antialias_plugins.deployment.quantization import quantization_config, signal_to_noise
+
+__all__ = [
+    'FusionPlan',
+    'explicit_padding',
+    'fuse_for_inference',
+    'plain_modules',
+    'plan_fusion',
+    'quantization_config',
+    'signal_to_noise',
+]

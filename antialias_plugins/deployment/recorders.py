@@ -1,0 +1,95 @@
+"""Ways to record a network, each of which gives back what runs the record.
+
+A *dynamic* record has to hold for other batches, heights and widths than those of its example.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+OPSET = 17
+Runner = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """One way to record a network.
+
+    Attributes:
+        name: what it is called in a table.
+        record: called with a network in eval mode and an example batch of at least two images.
+        is_dynamic: whether the record has to hold for other sizes.
+    """
+
+    name: str
+    record: Callable[[nn.Module, Tensor], Runner]
+    is_dynamic: bool
+
+
+def _export_onnx(model: nn.Module, example: Tensor, is_dynamic: bool) -> Runner:
+    """The exporter of traces."""
+    file = io.BytesIO()
+    axes = {'dynamic_axes': {'image': {0: 'batch', 2: 'height', 3: 'width'}}} if is_dynamic else {}
+    torch.onnx.export(model, (example,), file, dynamo=False, opset_version=OPSET, input_names=['image'], **axes)
+    return _run_onnx(file.getvalue())
+
+
+def _export_onnx_dynamo(model: nn.Module, example: Tensor, is_dynamic: bool) -> Runner:
+    """The exporter of `torch.export` graphs."""
+    program = torch.onnx.export(model, (example,), dynamo=True, dynamic_shapes=_dynamic_shapes(is_dynamic))
+    return _run_onnx(program.model_proto.SerializeToString())
+
+
+def _run_onnx(graph: bytes) -> Runner:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(graph, providers=['CPUExecutionProvider'])
+    (input,) = session.get_inputs()
+    return lambda image: torch.from_numpy(session.run(None, {input.name: image.numpy()})[0])
+
+
+def _export(model: nn.Module, example: Tensor, is_dynamic: bool) -> Runner:
+    return torch.export.export(model, (example,), dynamic_shapes=_dynamic_shapes(is_dynamic), strict=False).module()
+
+
+def _dynamic_shapes(is_dynamic: bool) -> tuple[dict[int, object]] | None:
+    if not is_dynamic:
+        return None
+    # before torch 2.6 there is no hint that forbids to specialise
+    hint = getattr(torch.export.Dim, 'DYNAMIC', None) or torch.export.Dim.AUTO
+    return ({0: hint, 2: hint, 3: hint},)
+
+
+def _trace(model: nn.Module, example: Tensor) -> Runner:
+    return torch.jit.trace(model, example)
+
+
+def _compile(model: nn.Module, example: Tensor) -> Runner:
+    torch.compiler.reset()
+    return torch.compile(model, fullgraph=True, dynamic=False, backend='aot_eager')
+
+
+def _channels_last(model: nn.Module, example: Tensor) -> Runner:
+    return lambda image: model(image.contiguous(memory_format=torch.channels_last))
+
+
+def _both(name: str, record: Callable[[nn.Module, Tensor, bool], Runner]) -> list[Recorder]:
+    """A recorder for one size, and one for all."""
+    return [
+        Recorder(f'{name}, one size', partial(record, is_dynamic=False), False),
+        Recorder(name, partial(record, is_dynamic=True), True),
+    ]
+
+
+RECORDERS = (
+    *_both('ONNX', _export_onnx),
+    *_both('ONNX dynamo', _export_onnx_dynamo),
+    *_both('torch.export', _export),
+    Recorder('trace', _trace, True),
+    Recorder('compile, one size', _compile, False),  # for all sizes it takes minutes
+    Recorder('channels_last', _channels_last, True),
+)

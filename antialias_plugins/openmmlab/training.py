@@ -1,0 +1,81 @@
+"""A training by the tool of an OpenMMLab package, in processes of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from mmengine.config import Config
+
+
+@dataclass(frozen=True)
+class Training:
+    """A config that the package's own ``train.py``, as installed, trains in a folder.
+
+    Attributes:
+        config: The config; its ``default_scope`` names the package.
+        folder: The ``--work-dir``.
+        processes: Number of processes that share each batch, by the launcher of PyTorch.
+    """
+
+    config: Config
+    folder: Path
+    processes: int = 1
+
+    @property
+    def iterations(self) -> int:
+        """Length of the training."""
+        return self.config.train_cfg.max_iters
+
+    def start(self) -> subprocess.Popen:
+        """Start to train, or resume if there is a checkpoint; what the processes print is in ``output.txt``."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config = self.folder / 'recipe.py'
+        self.config.dump(config)
+        tool = Path(import_module(self.config.default_scope).__file__).parent / '.mim' / 'tools' / 'train.py'
+        command = [sys.executable, *self._launcher, tool, config, '--work-dir', self.folder, '--resume']
+        if self.processes > 1:
+            command += ['--launcher', 'pytorch']
+        with (self.folder / 'output.txt').open('a') as output:
+            # A session of its own: its data loader's workers can be killed with it.
+            return subprocess.Popen(
+                list(map(str, command)), stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    @property
+    def _launcher(self) -> tuple[str, ...]:
+        if self.processes == 1:
+            return ()
+        return ('-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(self.processes))
+
+    def finish(self) -> None:
+        """Train to the end.
+
+        Raises:
+            RuntimeError: The process failed.
+        """
+        process = self.start()
+        try:
+            status = process.wait()
+        finally:
+            process.terminate()  # where this process was interrupted
+        if status:
+            output = (self.folder / 'output.txt').read_text()
+            raise RuntimeError(f"the training in '{self.folder}' ended with status {status}:\n{output[-3000:]}")
+
+    @property
+    def resumes_from(self) -> int:
+        """Iteration of the checkpoint that the next start resumes, 0 without one."""
+        pointer = self.folder / 'last_checkpoint'
+        return int(Path(pointer.read_text()).stem.rpartition('_')[2]) if pointer.exists() else 0
+
+
+def kill(process: subprocess.Popen) -> None:
+    """Kill the process of a `Training` on one process, and those that it has started itself."""
+    with suppress(ProcessLookupError):  # it has ended by itself
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

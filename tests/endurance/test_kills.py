@@ -1,0 +1,35 @@
+from collections import Counter
+
+import pytest
+from mmengine.config import Config
+
+from antialias_plugins.endurance import PHASES, Kill, draw_phases, format_kills, kill_and_resume
+from antialias_plugins.openmmlab.training import Training
+
+
+def test_every_phase_has_its_share():
+    phases = draw_phases(10, seed=3)
+    assert phases == draw_phases(10, seed=3) != draw_phases(10, seed=4)
+    assert sorted(Counter(phases).values()) == [2, 2, 3, 3]
+    assert set(phases) == set(PHASES)
+
+
+@pytest.mark.parametrize(
+    ('phases', 'processes', 'message'),
+    [
+        (['sleeping'], 1, "phases must be of starting, training, writing, validating, got 'sleeping'"),
+        (['training'], 2, 'training must have one process, got 2'),
+    ],
+    ids=['phase', 'processes'],
+)
+def test_bad_arguments(phases, processes, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        next(kill_and_resume(Training(Config(), tmp_path, processes), phases))
+
+
+def test_report():
+    kills = [Kill(1.25, 'starting', 0, (), 0), Kill(20.0, 'writing', 12, ('.iter_12.pth.4711.partial',), 8)]
+    assert format_kills(kills).splitlines()[2:] == [
+        '| 1    |  1.2 s | starting |         0 |                 – |      scratch |',
+        '| 2    | 20.0 s |  writing |        12 |       iter_12.pth |            8 |',
+    ]

@@ -1,0 +1,67 @@
+#!/usr/bin/env python
+"""Train the same batches on one process and on several, and draw the losses."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config, DictAction
+
+from antialias_plugins.markdown import markdown_table
+from antialias_plugins.scaling import largest_difference, losses_by_processes, without_batch_statistics
+from antialias_plugins.visualization import ProcessCurves, plot_processes
+
+CONFIGS = [f'configs/ddac/deeplabv3plus_r18{pool}-d16_1xb2-30_toyscapes-96x192.py' for pool in ('', '-lpf3', '-ddac3')]
+AS_IT_IS, INDEPENDENT = 'batch norm', 'no batch statistics'
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument('--configs', type=Path, nargs='+', default=list(map(Path, CONFIGS)), metavar='FILE')
+    parser.add_argument('--titles', nargs='+', default=['baseline', 'lpf3', 'ddac3'], metavar='NAME')
+    parser.add_argument('--processes', type=int, nargs='+', default=[1, 2, 4], metavar='N')
+    parser.add_argument('--batch', type=int, default=4, metavar='N', help='images of a batch, over all processes')
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/processes'), help='folder of the trainings')
+    parser.add_argument('--out', type=Path, default=Path('docs/images/processes.png'), help='figure')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default={}, action=DictAction, metavar='K=V', help='changes of the configs'
+    )
+    return parser.parse_args()
+
+
+def train(path: Path, folder: Path, args: argparse.Namespace) -> dict[str, dict[int, np.ndarray]]:
+    """Train a config with its batch norms, where each process has two images at least, and without."""
+    config = Config.fromfile(path)
+    config.merge_from_dict({'train_dataloader.batch_size': args.batch} | args.cfg_options)
+    with_statistics = [count for count in args.processes if 2 * count <= args.batch]
+    return {
+        AS_IT_IS: losses_by_processes(config, folder / 'batch_norm', with_statistics),
+        INDEPENDENT: losses_by_processes(without_batch_statistics(config), folder / 'independent', args.processes),
+    }
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train all, draw the figure and print a table."""
+    if len(args.configs) != len(args.titles):
+        raise ValueError(f'titles must be as many as configs, {len(args.configs)}, got {len(args.titles)}')
+    panels = []
+    for path, title in zip(args.configs, args.titles, strict=True):
+        panels.append(ProcessCurves(title, train(path, args.work_dir / title, args)))
+    plot_processes(panels).savefig(args.out, dpi=150)
+    rows = [[one.title, *(f'{largest_difference(losses):.1e}' for losses in one.losses.values())] for one in panels]
+    print(markdown_table(['largest relative difference', AS_IT_IS, INDEPENDENT], rows))
+    print(f'\n{args.out}: written')
+
+
+def main() -> None:
+    """Run, and say in a line what is wrong."""
+    try:
+        run(parse_args())
+    except (ValueError, OSError, RuntimeError) as error:
+        sys.exit(f'compare_processes.py: {error}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,59 @@
+#!/usr/bin/env python
+"""Kill a training with SIGKILL at random moments, resume it each time, and compare it with one that nobody killed."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+
+from antialias_plugins.endurance import draw_phases, find_differences, format_kills, kill_and_resume
+from antialias_plugins.openmmlab.training import Training
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument('config', type=Path, help='config that trains for a number of iterations')
+    parser.add_argument('out', type=Path, help='new folder for both trainings')
+    parser.add_argument('--kills', type=int, default=20, metavar='N', help='number of kills')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the moments')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default={}, action=DictAction, metavar='K=V', help='changes of the config'
+    )
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> list[str]:
+    """Train twice, print the table of the kills, and return what differs."""
+    if args.out.exists():
+        raise ValueError(f"out must be a new folder, got '{args.out}'")
+    config = Config.fromfile(args.config)
+    config.merge_from_dict(args.cfg_options | {'default_hooks.logger.interval': 1})
+    reference, killed = (Training(config, args.out / name) for name in ('undisturbed', 'killed'))
+    reference.finish()
+    kills = []
+    for kill in kill_and_resume(killed, draw_phases(args.kills, args.seed), args.seed):
+        kills.append(kill)
+        print(f'{len(kills)}/{args.kills}: {kill}', file=sys.stderr, flush=True)
+    print(format_kills(kills))
+    return find_differences(killed.folder, reference.folder)
+
+
+def main() -> None:
+    """Run, and say in a few lines what is wrong."""
+    args = parse_args()
+    try:
+        differences = run(args)
+    except (ValueError, OSError, RuntimeError) as error:
+        sys.exit(f'kill_and_resume.py: {error}')
+    if differences:
+        sys.exit('\n'.join(['The killed training is another one:', *differences]))
+    print(
+        f'\nAfter {args.kills} kills: the same bits in weights, optimizer and schedulers as without a kill, '
+        'every iteration and every validation logged with the same numbers, no file half-written.'
+    )
+
+
+if __name__ == '__main__':
+    main()
