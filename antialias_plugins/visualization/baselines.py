@@ -67,4 +67,4 @@ def _all() -> Iterator[Result]:
 
 
 PUBLISHED_RESULTS: tuple[Result, ...] = tuple(_all())
-"""All of them. The two papers measure consistency differently: compare within a series rather than across."""
+"""All whose figures are known. The two papers measure consistency differently: compare within a series, not across."""

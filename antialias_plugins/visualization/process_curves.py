@@ -60,6 +60,8 @@ def plot_processes(panels: Sequence[ProcessCurves]) -> Figure:
         _draw_differences(column[-1], panel.losses)
     for axis, label in zip(axes[:, 0], [*(f'loss,\n{name}' for name in variants), 'relative difference'], strict=True):
         axis.set_ylabel(label, fontsize=9)
+    for axis in axes[:-1, 0]:
+        axis.set_ylim(0, None)  # of its row, once all is drawn
     for axis in axes.flat:
         axis.spines[['top', 'right']].set_visible(False)
         axis.tick_params(labelsize=8)
@@ -74,7 +76,6 @@ def _draw_losses(axis: Axes, losses: Mapping[int, np.ndarray]) -> None:
     for index, (count, values) in enumerate(_others(losses)):
         style = {'color': _COLORS[index], 'linestyle': _STYLES[index]}
         axis.plot(*_points(values), **style, linewidth=1.4, label=f'{count} processes')
-    axis.set_ylim(0, None)
 
 
 def _draw_differences(axis: Axes, losses: Mapping[str, Mapping[int, np.ndarray]]) -> None:

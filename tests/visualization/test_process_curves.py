@@ -16,6 +16,13 @@ def test_a_column_per_network_and_a_row_per_variant():
         assert axis.lines[0].get_xdata().tolist() == [1, 2, 3]
 
 
+def test_a_row_has_room_for_all():
+    large = {variant: {count: 3 * values for count, values in losses.items()} for variant, losses in LOSSES.items()}
+    figure = plot_processes([ProcessCurves('small', LOSSES), ProcessCurves('large', large)])
+    assert [axis.get_ylim()[0] for axis in figure.axes[:4]] == [0] * 4
+    assert all(axis.get_ylim()[1] > 3 * ONE.max() for axis in figure.axes[:4])
+
+
 def test_differences_are_relative_and_visible_where_there_are_none():
     differences = plot_processes([ProcessCurves('baseline', LOSSES)]).axes[-1]
 
