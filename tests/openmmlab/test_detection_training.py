@@ -26,9 +26,9 @@ def options(tmp_path_factory):
     """Options that shrink the config to four iterations, with a checkpoint after the second."""
     root = tmp_path_factory.mktemp('toyshapes') / 'data'
     make_dataset(root, (128, 96), train=4, val=2)
-    annotations = root / 'annotations' / 'instances_val2017.json'
+    annotations = str(root / 'annotations' / 'instances_val2017.json')
     return {
-        **{f'{loader}_dataloader.dataset.data_root': root for loader in ('train', 'val', 'test')},
+        **{f'{loader}_dataloader.dataset.data_root': str(root) for loader in ('train', 'val', 'test')},
         **{f'{split}_evaluator.ann_file': annotations for split in ('val', 'test')},
         'model.backbone.base_channels': 32,
         'model.neck.in_channels': '[32,64,128,256]',
