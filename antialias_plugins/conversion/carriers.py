@@ -90,10 +90,16 @@ def _consumers(values: tuple[Node, ...]) -> Iterator[Carrier]:
 def _composites(graph: Graph, value: Node) -> Iterator[Carrier]:
     """A block that returns exactly this value, or one that receives it and holds everything that reads it."""
     for call in graph.calls:
-        if call.outputs == [value] and call.contains(value) and not any(map(call.contains, value.users)):
+        if (
+            call.gives_map
+            and call.outputs == [value]
+            and call.contains(value)
+            and not any(map(call.contains, value.users))
+        ):
             yield from _block(call, 'post', value)
     for call in graph.calls:
-        if call.inputs == [value] and value.users and all(map(call.contains, value.users)) and not value.is_output:
+        received = call.takes_map and call.inputs == [value]
+        if received and value.users and all(map(call.contains, value.users)) and not value.is_output:
             yield from _block(call, 'pre', value)
 
 

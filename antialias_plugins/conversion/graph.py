@@ -49,14 +49,27 @@ class Node:
 
 @dataclass(eq=False)
 class Call:
-    """One call of a composite module: what it received and returned, and the span of nodes that ran inside it."""
+    """One call of a composite module: what it received and returned, and the span of nodes that ran inside it.
+
+    Attributes:
+        name: fully qualified name of the module.
+        module: the module.
+        first: index of the first node inside.
+        inputs: the nodes whose results it received.
+        takes_map: whether its first argument is a tensor, not a list that holds one.
+        last: index behind the last node inside.
+        outputs: the nodes whose results it returned.
+        gives_map: whether it returned a tensor.
+    """
 
     name: str
     module: nn.Module
     first: int
     inputs: list[Node]
+    takes_map: bool
     last: int = -1
     outputs: list[Node] = field(default_factory=list)
+    gives_map: bool = False
 
     def contains(self, node: Node) -> bool:
         """Whether the node ran inside this call."""

@@ -160,7 +160,8 @@ class _Recorder(TorchFunctionMode):
         inputs, name = self.sources(args, kwargs), self.names[module]
         if role is None:
             self.muted = 0
-            self.open.append(Call(name, module, len(self.graph.nodes), inputs))
+            takes_map = isinstance(next(iter(args), None), Tensor)
+            self.open.append(Call(name, module, len(self.graph.nodes), inputs, takes_map))
             return
         node = self.add('module', name, role, inputs, (), module)
         is_converted = hasattr(type(module), '_aa_base')
@@ -181,6 +182,7 @@ class _Recorder(TorchFunctionMode):
             # made by something that no function mode sees, such as NumPy or a compiled operator
             self.add('module', top.name, ops.OTHER, top.inputs, output, module)
         top.last, top.outputs = len(self.graph.nodes), self.sources(output)
+        top.gives_map = isinstance(output, Tensor)
         self.graph.calls.append(top)
 
     def __torch_function__(self, func, types, args=(), kwargs=None):

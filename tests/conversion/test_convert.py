@@ -73,6 +73,26 @@ def opaque() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 3, 1), Opaque())
 
 
+class Branches(nn.Module):
+    """Takes and gives a list of maps, as the branches of TridentNet do."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(4, 8, 1, 1))
+
+    def forward(self, maps):
+        return [nn.functional.conv2d(x, self.weight) for x in maps]
+
+
+class Trident(Residual):
+    def __init__(self):
+        super().__init__()
+        self.head = Branches()
+
+    def forward(self, x):
+        return self.head([torch.relu(self.norm(self.conv(self.stem(x))))])[0]
+
+
 class Halving(nn.MaxPool2d):
     def forward(self, x):
         return super().forward(x) / 2
@@ -101,6 +121,7 @@ UNSUPPORTED = {
     'functional': (Functional, 'max_pool2d: a function, not a module, does the striding'),
     'pool': (lambda: nn.Sequential(nn.Conv2d(3, 4, 1), Halving(2)), r'1 \(Halving\): .*does more than its base class'),
     'padding': (pads_by_stride, r'conv \(PadsByStride\): its own forward cannot be made dense: it pads by its stride'),
+    'list': (Trident, r'conv \(Conv2d\): no module starts or ends where its filter belongs'),
     'opaque': (opaque, r'1 \(Opaque\): makes the map smaller by an operation that cannot be looked into'),
     'shape': (Flat, 'would change its output shapes from .* to'),
 }

@@ -62,3 +62,4 @@ def test_the_committed_document_has_every_installed_config(library):
 
     assert int(totals[library][0]) == len(list_zoo(library)) == sum(int(row[1]) for row in types)
     assert int(totals[library][3]) == sum(int(row[3].replace('–', '0')) for row in types)
+    assert totals[library][5] == '0'
