@@ -5,6 +5,7 @@ import sys
 import tarfile
 import zipfile
 from email.parser import Parser
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,4 +98,7 @@ def test_configs_of_the_wheel_find_their_base(distributions, tmp_path):
     models = [folder for folder in (tmp_path / 'antialias_plugins/.mim/configs').iterdir() if folder.name != '_base_']
     assert models
     for folder in models:
-        assert 'model' in config.Config.fromfile(min(folder.glob('*.py')), import_custom_modules=False)
+        paths = sorted(folder.glob('*.py'))
+        if find_spec('mmdet') is None and any("'mmdet::" in path.read_text() for path in paths):
+            continue
+        assert 'model' in config.Config.fromfile(paths[0], import_custom_modules=False)

@@ -65,6 +65,7 @@ def config(pool, **backbone):
     head = {'in_channels': 64, 'channels': 8, 'num_convs': 1, 'dropout_ratio': 0, 'num_classes': CLASSES}
     return {
         'type': 'mmseg.EncoderDecoder',
+        '_scope_': 'mmseg',
         'data_preprocessor': {'type': 'Stack'},
         'backbone': {**kind, **backbone, 'norm_cfg': {'type': 'BN'}},
         'decode_head': {'type': 'mmseg.FCNHead', **head, 'norm_cfg': {'type': 'GN', 'num_groups': 2}},

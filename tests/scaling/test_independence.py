@@ -5,6 +5,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
+from antialias_plugins.conversion import AntialiasWarning
 from antialias_plugins.scaling import without_batch_statistics
 
 CONFIG = Path(__file__).parents[2] / 'configs/ddac/deeplabv3plus_r18-ddac3-d16_1xb2-30_toyscapes-96x192.py'
@@ -29,7 +30,7 @@ def test_nothing_depends_on_the_batch(config):
 def test_nothing_is_left_that_differs_between_parts_of_a_batch(config):
     pytest.importorskip('mmseg')
     config = without_batch_statistics(config)
-    with torch.device('meta'):
+    with torch.device('meta'), pytest.warns(AntialiasWarning, match='norm_eval'):
         model = MODELS.build({**config.model, '_scope_': 'mmseg'}).train()
     for name, module in model.named_modules():
         assert not isinstance(module, torch.nn.modules.dropout._DropoutNd) or module.p == 0, name

@@ -21,6 +21,11 @@ def images():
     return torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
 
 
+def assert_same(actual, expected):
+    """Logits or maps of the same network; our filters add up their taps in another order."""
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5 * expected.abs().max().item())
+
+
 def save_published(path, name='resnet18', **kwargs):
     """Random weights in a file such as those that were published, and the network that they are of."""
     network = getattr(antialiased_cnns, name)(filter_size=4, **kwargs)
@@ -44,7 +49,7 @@ def pretrained(name, path, **kwargs):
 def test_local_file(published):
     path, network = published
     model = pretrained('resnet18_lpf4', path)
-    assert torch.equal(model(images()), network(images()))
+    assert_same(model(images()), network(images()))
     assert 'state_dict' not in model.pretrained_cfg and model.pretrained_cfg['tag'] == 'adobe_ft_in1k'
 
 
@@ -61,14 +66,14 @@ def test_other_classes_and_channels_are_adapted_by_timm(published):
 def test_features(published):
     path, network = published
     last = pretrained('resnet18_lpf4', path, features_only=True, out_indices=(4,))(images())[0]
-    assert torch.equal(network.fc(last.mean((2, 3))), network(images()))
+    assert_same(network.fc(last.mean((2, 3))), network(images()))
 
 
 @LICENSED
 def test_features_of_mobilenet(tmp_path):
     network = save_published(tmp_path / 'mobilenet.pth', 'mobilenet_v2')
     last = pretrained('mobilenet_v2_lpf4', tmp_path / 'mobilenet.pth', features_only=True)(images())[-1]
-    assert torch.equal(last, network.features[:-1](images()))
+    assert_same(last, network.features[:-1](images()))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +134,7 @@ def test_a_download_is_kept_and_its_hash_is_always_checked(monkeypatch, publishe
     for _ in range(2):
         with pytest.warns(WeightsLicenseWarning):
             model = timm.create_model('resnet18_lpf4', **options).eval()
-        assert torch.equal(model(images()), network(images()))
+        assert_same(model(images()), network(images()))
     (tmp_path / path.name).write_bytes(b'something else')
     with pytest.raises(CheckpointError, match=f'expected {digest[:8]}'):
         timm.create_model('resnet18_lpf4', **options)
@@ -155,18 +160,18 @@ def test_published_adaptive_weights_bring_their_softmax(ddac, tmp_path):
     path, network = ddac
     with pytest.warns(WeightsLicenseWarning, match="'zou_in1k', the default tag; their authors state no licence"):
         model = pretrained('resnet101_ddac3', path)
-    assert torch.equal(model(images()), network(images()))
+    assert_same(model(images()), network(images()))
     assert timm.create_model('resnet18_ddac3').layer2[0].aa.softmax == 'group'
     save_for_hf(model, tmp_path)
     again = timm.create_model(f'local-dir:{tmp_path}', pretrained=True).eval()
-    assert torch.equal(again(images()), network(images()))
+    assert_same(again(images()), network(images()))
 
 
 @LICENSED
 def test_published_adaptive_weights_fit_a_dilated_network(ddac):
     path, network = ddac
     model = pretrained('resnet101_ddac3', path, features_only=True, output_stride=16, out_indices=(3,))
-    assert torch.equal(model(images())[0], network.forward_intermediates(images(), [3])[1][0])
+    assert_same(model(images())[0], network.forward_intermediates(images(), [3])[1][0])
 
 
 @pytest.mark.parametrize(('argument', 'value', 'needed'), [('softmax', 'group', 'joint'), ('groups', 4, 8)])

@@ -88,8 +88,8 @@ def _observe(
 ) -> tuple[list[PolyphasePool2d], tuple[int, ...], tuple[int, ...]]:
     """The leading layers in the order in which they run, and the sizes of an image and of the map that it gives."""
     pools: list[PolyphasePool2d] = []
-    handles = [pool.register_forward_pre_hook(lambda pool, args: pools.append(pool)) for pool in _leaders(backbone)]
     image = default_example(backbone)
+    handles = [pool.register_forward_pre_hook(lambda pool, args: pools.append(pool)) for pool in _leaders(backbone)]
     height, width = (side // stride * stride for side, stride in zip(image.shape[2:], strides, strict=True))
     try:
         with evaluating(backbone), torch.no_grad():
