@@ -1,4 +1,7 @@
-"""`tools/setup_env.sh` with a stand-in for Python, whose pip does what `FAKE_PIP` says: nothing is installed."""
+"""`tools/setup_env.sh` with stand-ins for Python, whose pip does what `FAKE_PIP` says, and for the disk.
+
+Nothing is installed, and it does not matter how full the machine is.
+"""
 
 import os
 import shutil
@@ -20,6 +23,10 @@ case "$*" in
     *) echo stand-in ;;
 esac
 """
+FAKE_DF = """#!/bin/sh
+echo Filesystem 1024-blocks Used Available Capacity Mounted on
+echo disk 999999999 0 $((${FAKE_FREE_GB:-100} * 1024 * 1024)) 0% /
+"""
 pytestmark = pytest.mark.skipif(os.name != 'posix', reason='a shell script')
 
 
@@ -32,11 +39,17 @@ class Clone:
         for name in FILES:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, root / name)
-        python = root / 'python'
-        python.write_text(FAKE_PYTHON)
-        python.chmod(0o755)
-        cache = root.parent / 'cache'
-        self.env = dict(os.environ, PYTHON=str(python), FAKE_LOG=str(self.log), XDG_CACHE_HOME=str(cache))
+        stand_ins = root.parent / f'{root.name}-bin'
+        stand_ins.mkdir()
+        for name, script in (('python', FAKE_PYTHON), ('df', FAKE_DF)):
+            (stand_ins / name).write_text(script)
+            (stand_ins / name).chmod(0o755)
+        self.env = os.environ | {
+            'PATH': f'{stand_ins}:{os.environ["PATH"]}',
+            'PYTHON': str(stand_ins / 'python'),
+            'FAKE_LOG': str(self.log),
+            'XDG_CACHE_HOME': str(root.parent / 'cache'),
+        }
 
     def start(self, stack, **env):
         return start_script(self.root / 'tools/setup_env.sh', stack, env=self.env | env)
@@ -80,6 +93,15 @@ def test_missing_compiler_is_told_before_anything_is_installed(clone):
     assert code != 0
     assert 'no C++ compiler (no-such-compiler)' in output
     assert not clone.log.exists()
+
+
+def test_too_small_a_disk_is_told_before_anything_is_installed(clone):
+    code, output = clone.call(FAKE_FREE_GB='7')
+    assert code != 0
+    assert 'has 7 GB of free disk space and .venv/onedl needs 8 GB' in output
+    assert not clone.log.exists()
+    assert not clone.has()
+    assert clone.call(FAKE_FREE_GB='8')[0] == 0
 
 
 def test_second_call_does_nothing(clone):
