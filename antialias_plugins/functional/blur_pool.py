@@ -1,12 +1,11 @@
 """Fixed low-pass downsampling. Shapes: N batch, C channels, H W sides, K taps per axis, S stride."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from antialias_plugins import kernels
 from antialias_plugins.functional.arguments import PADDING_MODES, check_choice, check_count, check_map, check_pair
+from antialias_plugins.kernels.binomial import binomial_taps
 from antialias_plugins.kernels.precision import as_input, widen
 from antialias_plugins.kernels.shape import static_shape
 
@@ -30,8 +29,7 @@ def binomial_filter(filt_size: int, device: torch.device | str | None = None) ->
                 [2., 4., 2.],
                 [1., 2., 1.]])
     """
-    order = check_count('filt_size', filt_size) - 1
-    taps = torch.tensor([math.comb(order, i) / 2**order for i in range(order + 1)], dtype=torch.float64, device=device)
+    taps = binomial_taps(check_count('filt_size', filt_size), device)
     return torch.outer(taps, taps).float()
 
 

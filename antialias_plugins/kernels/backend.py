@@ -3,14 +3,13 @@
 import functools
 import importlib.util
 import logging
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakIdKeyDictionary
 
+from antialias_plugins.kernels.binomial import is_binomial
 from antialias_plugins.kernels.max_window import MaxWindow
 from antialias_plugins.kernels.transforms import is_transformed
 
@@ -23,7 +22,6 @@ _CAPABILITY = (8, 0)  # of the oldest GPU that Triton supports
 
 _logger = logging.getLogger('antialias_plugins')
 _default = 'auto'
-_binomial: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
 
 @contextmanager
@@ -116,22 +114,8 @@ def _obstacles(input: Tensor, filt_size: int, filt: Tensor | None, window: MaxWi
         yield f'the GPU must have compute capability {_CAPABILITY} or more, got {capability}'
     elif not input.is_cuda and not (input.device.type == 'cpu' and _is_interpreted()):
         yield f'input must be on a GPU (or TRITON_INTERPRET=1 be set), got {input.device}'
-    elif filt is not None and not _is_binomial(filt):
+    elif filt is not None and not is_binomial(filt):
         yield 'filt must have the taps of binomial_filter, without a gradient: the kernels know no others'
-
-
-def _is_binomial(filt: Tensor) -> bool:
-    """Whether taps are the outer product of binomial ones: a GPU is asked once for each tensor, and waited for."""
-    if filt.requires_grad:
-        return False
-    version, answer = _binomial.get(filt, (None, False))
-    current = 0 if filt.is_inference() else filt._version
-    if version != current:
-        order = len(filt) - 1
-        taps = torch.tensor([math.comb(order, index) / 2**order for index in range(order + 1)], dtype=torch.float64)
-        answer = torch.equal(filt.double().cpu(), torch.outer(taps, taps))
-        _binomial[filt] = (current, answer)
-    return answer
 
 
 @functools.cache

@@ -66,20 +66,6 @@ def test_logs_a_reason_once(caplog):
     ]
 
 
-@needs_triton
-def test_taps_are_compared_again_after_a_change():
-    filt = binomial_filter(3)
-    assert backend._is_binomial(filt) and backend._is_binomial(filt)
-    filt += 1
-    assert not backend._is_binomial(filt)
-
-
-@pytest.mark.parametrize('filt_size', range(1, 8))
-@pytest.mark.parametrize('dtype', [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str)
-def test_taps_of_a_converted_layer_are_known(dtype, filt_size):
-    assert backend._is_binomial(BlurPool2d(filt_size=filt_size).to(dtype).filt)
-
-
 @pytest.mark.parametrize(
     'call',
     [
