@@ -12,14 +12,12 @@ from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion.circular import wrap_around
 from antialias_plugins.conversion.errors import AntialiasWarning, UnsupportedModelError
 from antialias_plugins.conversion.graph import Graph
-from antialias_plugins.conversion.phases import PhaseConflict, phase_groups
+from antialias_plugins.conversion.phase_sharing import share_phases
 from antialias_plugins.conversion.plan import AntialiasPlan, Site
 from antialias_plugins.conversion.planner import Options, make_plan
 from antialias_plugins.conversion.rebuilding import guard_rebuilding
 from antialias_plugins.conversion.segments import Segment, find_segment
 from antialias_plugins.conversion.trace import default_example, evaluating, output_shapes, trace
-from antialias_plugins.layers.phase_link import PhaseLink
-from antialias_plugins.layers.polyphase_pool import PolyphasePool2d
 from antialias_plugins.layers.pool import Pool, PoolFactory, resolve_pool
 
 logger = logging.getLogger(__name__)
@@ -147,7 +145,7 @@ def convert_antialias(
     graph, plan = _trace_and_plan(model, factory, example, options)
     _check(plan, on_unsupported)
     layers = [_build(model, site, options.pool_at(site.is_stem, factory), padding) for site in plan.sites]
-    _share_phases(graph, plan, layers)
+    share_phases(graph, plan, layers)
     _warn_of_frozen_filters(model, plan, layers)
     try:
         for site in plan.sites:
@@ -227,40 +225,6 @@ def _build(model: nn.Module, site: Site, factory: PoolFactory, padding: str) -> 
     if padding != 'keep' and hasattr(layer, 'padding_mode'):
         layer.padding_mode = 'circular'
     return layer.train(carrier.training)
-
-
-def _share_phases(graph: Graph, plan: AntialiasPlan, layers: list[nn.Module]) -> None:
-    """Let polyphase layers whose maps meet again take the same component: the first chooses, the others follow."""
-    if not any(isinstance(layer, PolyphasePool2d) for layer in layers):
-        return
-    try:
-        groups, enlarging = phase_groups(graph, plan.sites)
-    except PhaseConflict as error:
-        raise UnsupportedModelError(f'{plan.model} cannot be antialiased and was left as it is: {error}') from None
-    layer_of = dict(zip(plan.sites, layers, strict=True))
-    for group in groups:
-        _link([layer_of[site] for site in group], plan.model, group)
-    for node in enlarging[:1]:
-        message = f'{node.name} in {node.scope or "the network"} enlarges a map without regard to its phase'
-        warnings.warn(f'{plan.model}: {message}: not exact behind it', AntialiasWarning, stacklevel=3)
-
-
-def _link(layers: list[nn.Module], model: str, sites: list[Site]) -> None:
-    """Let the first of the layers lead the others; those that subsample at a fixed phase have nothing to share."""
-    leader, *followers = layers
-    chooses = [isinstance(layer, PolyphasePool2d) for layer in layers]
-    if not any(chooses):
-        return
-    if not all(chooses):
-        names = ' and '.join(f'{site.roots[0]} ({site.layer})' for site in sites)
-        raise UnsupportedModelError(
-            f'{model} cannot be antialiased and was left as it is: maps subsampled by {names} meet, and not all of '
-            'these layers choose a phase'
-        )
-    link = PhaseLink()
-    leader.lead(link)
-    for follower in followers:
-        follower.follow(link)
 
 
 def _take_stride(model: nn.Module, site: Site) -> None:
