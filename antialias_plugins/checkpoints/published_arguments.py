@@ -7,6 +7,8 @@ from typing import Any
 from antialias_plugins.checkpoints.learnable_polyphase import trained_arguments
 from antialias_plugins.checkpoints.published import PUBLISHED
 
+DDAC_ARGUMENTS = {'softmax': 'joint', 'groups': 8}
+
 
 def published_arguments(arch: str, path: str | os.PathLike[str], sha256: str | None = None) -> dict[str, Any]:
     """The arguments of `timm.create_model` without which a network does not compute what a file was trained for.
@@ -30,7 +32,7 @@ def published_arguments(arch: str, path: str | os.PathLike[str], sha256: str | N
     if match is None:
         return {}
     if match[1] == 'ddac':
-        return {'softmax': 'joint', 'groups': 8}
+        return dict(DDAC_ARGUMENTS)
     borders = (weights.model_args['padding'] for weights in PUBLISHED.values() if weights.name == arch)
     arguments = {'padding': next(borders, 'circular'), **trained_arguments(path, int(match[2]), sha256)}
     return {argument: value for argument, value in arguments.items() if value is not None}
