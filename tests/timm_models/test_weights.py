@@ -18,12 +18,12 @@ LICENSED = pytest.mark.filterwarnings('ignore::antialias_plugins.timm_models.Wei
 
 
 def images():
-    return torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    return torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0)).double()
 
 
 def assert_same(actual, expected):
-    """Logits or maps of the same network; our filters add up their taps in another order."""
-    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5 * expected.abs().max().item())
+    """Logits or maps of the same network in float64; our filters add up their taps in another order."""
+    torch.testing.assert_close(actual, expected, rtol=0, atol=1e-12 * expected.abs().max().item())
 
 
 def save_published(path, name='resnet18', **kwargs):
@@ -31,7 +31,7 @@ def save_published(path, name='resnet18', **kwargs):
     network = getattr(antialiased_cnns, name)(filter_size=4, **kwargs)
     randomise(network)
     torch.save({'state_dict': network.state_dict()}, path)
-    return network.eval()
+    return network.double().eval()
 
 
 @pytest.fixture(scope='module')
@@ -42,7 +42,9 @@ def published(tmp_path_factory):
 
 
 def pretrained(name, path, **kwargs):
-    return timm.create_model(name, pretrained=True, pretrained_cfg_overlay={'file': str(path)}, **kwargs).eval()
+    return (
+        timm.create_model(name, pretrained=True, pretrained_cfg_overlay={'file': str(path)}, **kwargs).double().eval()
+    )
 
 
 @LICENSED
@@ -133,7 +135,7 @@ def test_a_download_is_kept_and_its_hash_is_always_checked(monkeypatch, publishe
     options = {'pretrained': True, 'cache_dir': tmp_path, 'pretrained_cfg_overlay': {'url': path.as_uri()}}
     for _ in range(2):
         with pytest.warns(WeightsLicenseWarning):
-            model = timm.create_model('resnet18_lpf4', **options).eval()
+            model = timm.create_model('resnet18_lpf4', **options).double().eval()
         assert_same(model(images()), network(images()))
     (tmp_path / path.name).write_bytes(b'something else')
     with pytest.raises(CheckpointError, match=f'expected {digest[:8]}'):
@@ -153,7 +155,7 @@ def ddac(tmp_path_factory):
     randomise(network)
     path = tmp_path_factory.mktemp('ddac') / 'resnet101_ddac3.pth'
     torch.save({'state_dict': {f'module.{key}': value for key, value in network.state_dict().items()}}, path)
-    return path, network.eval()
+    return path, network.double().eval()
 
 
 def test_published_adaptive_weights_bring_their_softmax(ddac, tmp_path):
@@ -163,7 +165,7 @@ def test_published_adaptive_weights_bring_their_softmax(ddac, tmp_path):
     assert_same(model(images()), network(images()))
     assert timm.create_model('resnet18_ddac3').layer2[0].aa.softmax == 'group'
     save_for_hf(model, tmp_path)
-    again = timm.create_model(f'local-dir:{tmp_path}', pretrained=True).eval()
+    again = timm.create_model(f'local-dir:{tmp_path}', pretrained=True).double().eval()
     assert_same(again(images()), network(images()))
 
 
@@ -185,7 +187,7 @@ def test_published_adaptive_weights_refuse_other_filters(ddac, argument, value, 
 def test_a_network_saved_for_the_hub_loads_back(published, tmp_path):
     model = pretrained('resnet18_lpf4', published[0], num_classes=10)
     save_for_hf(model, tmp_path)
-    again = timm.create_model(f'local-dir:{tmp_path}', pretrained=True).eval()
+    again = timm.create_model(f'local-dir:{tmp_path}', pretrained=True).double().eval()
     assert torch.equal(again(images()), model(images()))
 
 
