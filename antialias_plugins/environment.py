@@ -26,6 +26,11 @@ def describe_environment() -> dict[str, str]:
     return described | ({'commit': commit} if commit else {})
 
 
+def installed_stack() -> str:
+    """Return ``'onedl'`` or ``'openmmlab'``: whose mmengine is installed."""
+    return 'onedl' if _version('onedl-mmengine') else 'openmmlab'
+
+
 def _machine() -> str:
     parts = [_processor(), f'{os.cpu_count()} cores', f'{torch.get_num_threads()} threads', platform.system()]
     if torch.cuda.is_available():

@@ -67,6 +67,6 @@ def library_versions() -> dict[str, str]:
 def source_digest(rooms: Iterable[str] = DECISIVE) -> str:
     """A digest of all source of this package that decides on a result: of the rooms with these names."""
     root, digest = Path(antialias_plugins.__file__).parent, hashlib.sha256()
-    for path in sorted(path for room in rooms for path in (root / room).glob('*.py')):
+    for path in sorted(path for room in rooms for path in (root / room).rglob('*.py')):
         digest.update(path.relative_to(root).as_posix().encode() + b'\0' + path.read_bytes())
     return digest.hexdigest()[:12]

@@ -58,6 +58,11 @@ class ConfigResult:
         return cls(library, name, worst.outcome, worst.reason, backbones)
 
     @property
+    def key(self) -> str:
+        """``library/folder/name``, which is unique."""
+        return f'{self.library}/{self.name}'
+
+    @property
     def type(self) -> str:
         """Types of its backbones; empty if it has none."""
         return ' + '.join(backbone.type for backbone in self.backbones)

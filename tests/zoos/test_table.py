@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from antialias_plugins.coverage import Outcome
-from antialias_plugins.environment import describe_environment
+from antialias_plugins.environment import installed_stack
 from antialias_plugins.openmmlab.zoo import installed_zoos
 from antialias_plugins.zoos import BackboneResult, ConfigResult, list_zoo, render_stack, replace_stack, summarize
 
@@ -53,7 +53,7 @@ def test_a_stack_replaces_its_own_section_only():
 
 @pytest.mark.parametrize('library', installed_zoos())
 def test_the_committed_document_has_every_installed_config(library):
-    stack = 'onedl' if 'onedl-mmengine' in describe_environment() else 'openmmlab'
+    stack = installed_stack()
     document = DOCUMENT.read_text(encoding='utf-8')
     totals = {row[0]: row[1:] for row in rows(document, f'## {stack}')}
     types = rows(document, f'### {stack}: {library}')
