@@ -9,6 +9,7 @@ from torch import Tensor
 from antialias_plugins import kernels
 from antialias_plugins.functional.arguments import check_choice, check_map, check_pair
 from antialias_plugins.kernels.precision import as_input
+from antialias_plugins.kernels.shape import modulo
 from antialias_plugins.kernels.transforms import is_transformed
 
 WINDOWS = ('rectangular', 'hamming')
@@ -82,9 +83,9 @@ def low_cut_matrix(side: int, stride: int, window: str, device: torch.device | s
         gain = gain * (0.54 + 0.46 * torch.cos(2 * math.pi * stride / side * waves.double())).sqrt()
     gain = torch.where(waves == 0, gain, 2 * gain) / side
     # Whole turns are taken off as integers: the angle keeps its digits on any side.
-    turns = (positions[:, None] * waves).remainder(side).double() / side
+    turns = modulo(positions[:, None] * waves, side).double() / side
     response = torch.cos(2 * math.pi * turns) @ gain
-    return response[(positions[::stride, None] - positions).remainder(side)]
+    return response[modulo(positions[::stride, None] - positions, side)]
 
 
 @functools.lru_cache(maxsize=64)

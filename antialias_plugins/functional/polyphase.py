@@ -10,7 +10,7 @@ from torch import Tensor
 
 from antialias_plugins.functional.arguments import check_choice, check_map, check_pair
 from antialias_plugins.kernels.precision import as_input
-from antialias_plugins.kernels.shape import static_shape
+from antialias_plugins.kernels.shape import modulo, static_shape
 from antialias_plugins.kernels.transforms import is_transformed
 
 NORMS = {'l1': 1, 'l2': 2, 'linf': math.inf}
@@ -169,7 +169,7 @@ def _extend(input: Tensor, dim: int, stride: int) -> Tensor:
     if not is_transformed() and side % stride == 0:  # a recorded program has to hold for any side
         return input
     kept = (side + stride - 1) // stride * stride
-    return input.index_select(dim, torch.arange(kept, device=input.device) % side)
+    return input.index_select(dim, modulo(torch.arange(kept, device=input.device), side))
 
 
 def _fold(extended: Tensor, dim: int, side: int) -> Tensor:
@@ -178,7 +178,7 @@ def _fold(extended: Tensor, dim: int, side: int) -> Tensor:
     if not is_transformed() and kept == side:
         return extended
     shape = [*extended.shape[:dim], side, *extended.shape[dim + 1 :]]
-    return extended.new_zeros(shape).index_add(dim, torch.arange(kept, device=extended.device) % side, extended)
+    return extended.new_zeros(shape).index_add(dim, modulo(torch.arange(kept, device=extended.device), side), extended)
 
 
 def _place(input: Tensor, phase: Tensor, phases: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Shapes that stay numbers."""
+"""Sizes, as numbers or as what stands for them in a recorded program."""
 
 import warnings
 
@@ -17,3 +17,11 @@ def static_shape(tensor: Tensor) -> tuple[int, ...]:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', torch.jit.TracerWarning)
         return tuple(int(size) for size in tensor.shape)
+
+
+def modulo(positions: Tensor, side: int) -> Tensor:
+    """Return integer positions modulo a side.
+
+    The side goes in as a tensor: the ``%`` of ONNX's newer exporter takes no symbol.
+    """
+    return positions.remainder(positions.new_full((), side))

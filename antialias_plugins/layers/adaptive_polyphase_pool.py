@@ -51,9 +51,9 @@ class AdaptivePolyphasePool2d(PolyphasePool2d):
         super().__init__(channels, stride, filt_size, padding_mode, adaptive)
         self.norm = check_choice('norm', norm, tuple(NORMS))
 
-    def choose(self, components: Tensor) -> Tensor:
-        """Return the phases (N,) of the largest norms."""
-        return polyphase_norms(components.detach(), self.norm).argmax(1)
+    def scores(self, components: Tensor) -> Tensor:
+        """Return the norms (N, P) of components (N, P, C, M_h, M_w), in float64 and without a gradient."""
+        return polyphase_norms(components.detach(), self.norm)
 
     def extra_repr(self) -> str:
         """List the arguments."""

@@ -86,7 +86,7 @@ class LearnablePolyphasePool2d(PolyphasePool2d):
 
     def choose(self, components: Tensor) -> Tensor:
         """Return phases (N,) in eval mode, weights (N, P) in train mode."""
-        logits = self.logits(components)
+        logits = self.scores(components)
         if not self.training:
             return logits.argmax(1)
         logits = logits.to(torch.promote_types(components.dtype, torch.float32))
@@ -98,7 +98,7 @@ class LearnablePolyphasePool2d(PolyphasePool2d):
         drawn = torch.zeros_like(weights).scatter(1, weights.argmax(1, keepdim=True), 1.0)
         return drawn + (weights - weights.detach())  # in this order exactly 0 and 1
 
-    def logits(self, components: Tensor) -> Tensor:
+    def scores(self, components: Tensor) -> Tensor:
         """Judge components (N, P, C, M_h, M_w): (N, P), averaged in float64, in which a shift changes no order."""
         maps = components.flatten(0, 1)
         for conv, activation in ((self.conv1, F.relu), (self.conv2, nn.Identity())):

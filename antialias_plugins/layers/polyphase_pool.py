@@ -59,9 +59,13 @@ class PolyphasePool2d(PolyphaseFilter):
         """Take the choices published through `link` from now on, and drop the parameters of the own choice."""
         self.link, self.leads = link, False
 
+    def scores(self, components: Tensor) -> Tensor:
+        """Judge components (N, P, C, M_h, M_w): (N, P) in float64, whose largest is chosen."""
+        raise NotImplementedError
+
     def choose(self, components: Tensor) -> Tensor:
         """Return phases (N,) or weights (N, P) for components (N, P, C, M_h, M_w)."""
-        raise NotImplementedError
+        return self.scores(components).argmax(1)
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S))."""

@@ -55,8 +55,6 @@ class Block(nn.Module):
 @pytest.mark.parametrize('layer', LAYERS)
 def test_records_hold_for_other_batches_and_sizes(layer, recorder):
     """From one to three images, of even and odd sides."""
-    if recorder == 'ONNX dynamo' and layer in ('flc', 'aps3', 'lps3'):
-        pytest.skip('onnxscript 0.7 raises a TypeError: it does not translate an index modulo a dynamic side')
     torch.manual_seed(0)
     model = Block(LAYERS[layer]).eval()
     (result,) = check_parity(model, 'block', layer, [DYNAMIC[recorder]])

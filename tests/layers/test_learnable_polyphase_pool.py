@@ -48,7 +48,7 @@ def test_takes_the_component_of_the_largest_logit(padding_mode, stride):
     layer = linked(LearnablePolyphasePool2d(3, stride, hid_channels=4, padding_mode=padding_mode).double().eval())
     input = torch.randn(3, 3, 6, 9 if stride[1] != 2 else 8, dtype=torch.float64)
     expected = logits_loop(layer, input)
-    torch.testing.assert_close(layer.logits(polyphase_components(input, stride)), expected, rtol=0, atol=1e-14)
+    torch.testing.assert_close(layer.scores(polyphase_components(input, stride)), expected, rtol=0, atol=1e-14)
     output = layer(input)
     assert torch.equal(layer.link.selection(), expected.argmax(1))
     assert torch.equal(output, select_component(polyphase_components(input, stride), expected.argmax(1)))
@@ -91,7 +91,7 @@ def test_components_are_drawn_with_the_odds_of_a_softmax(sampling):
     input = torch.randn(1, 2, 4, 4)
     layer(input.expand(count, -1, -1, -1))
     frequencies = layer.link.selection().detach().mean(0)
-    odds = layer.logits(polyphase_components(input)).softmax(1)[0]
+    odds = layer.scores(polyphase_components(input)).softmax(1)[0]
     assert odds.max() - odds.min() > 0.1
     assert ((frequencies - odds).abs() <= 4 * (odds * (1 - odds) / count).sqrt()).all()
 
