@@ -6,14 +6,17 @@ little as possible for the backward pass, on a GPU those of `triton`. All give t
 
 import functools
 
+import torch.nn.functional as F
 from torch import Tensor
 
-from antialias_plugins.kernels import eager, low_pass, padding
+from antialias_plugins.kernels import eager, low_pass
 from antialias_plugins.kernels.adaptive_filter import AdaptiveFilter, FilterPlan
 from antialias_plugins.kernels.backend import can_use_triton, use_backend, uses_triton
+from antialias_plugins.kernels.border import Border, source_of
 from antialias_plugins.kernels.dense_max import DenseMax
 from antialias_plugins.kernels.linear_map import LinearMap
 from antialias_plugins.kernels.max_window import MaxWindow
+from antialias_plugins.kernels.padded_conv import PaddedConv2d
 from antialias_plugins.kernels.shape import static_shape
 from antialias_plugins.kernels.transforms import is_transformed
 
@@ -25,6 +28,7 @@ __all__ = [
     'dense_max_pool2d',
     'max_blur_pool2d',
     'pad2d',
+    'padded_conv2d',
     'separable_map2d',
     'use_backend',
     'uses_triton',
@@ -33,11 +37,14 @@ __all__ = [
 
 def pad2d(input: Tensor, filt_size: int, padding_mode: str) -> Tensor:
     """Compute `padding.pad2d`; nothing is kept for the backward pass."""
-    pad = functools.partial(padding.pad2d, filt_size=filt_size, padding_mode=padding_mode)
-    if filt_size == 1 or is_transformed() or not input.requires_grad:
-        return pad(input)
-    unpad = functools.partial(padding.unpad2d, filt_size=filt_size, padding_mode=padding_mode)
-    return LinearMap.apply(input, pad, unpad)
+    return Border(filt_size, padding_mode).add(input)
+
+
+def padded_conv2d(padded: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int]) -> Tensor:
+    """Compute ``F.conv2d(padded, weight, bias, stride)``; what `pad2d` has padded is kept without its border."""
+    if is_transformed():
+        return F.conv2d(padded, weight, bias, stride)
+    return PaddedConv2d.apply(padded, weight, bias, stride, *source_of(padded))
 
 
 def blur_pool2d(
@@ -87,11 +94,12 @@ def adaptive_blur_pool2d(
     softmax: str,
     backend: str | None = None,
 ) -> Tensor:
-    """Compute `eager.adaptive_blur_pool2d`; the map and the logits are kept for the backward pass."""
+    """Compute `eager.adaptive_blur_pool2d`; the logits are kept, and what `pad2d` has padded without its border."""
+    plan = FilterPlan(filt_size, stride, groups, softmax)
     if uses_triton(padded, filt_size, backend=backend):
         from antialias_plugins.kernels.triton import functions
 
-        return functions.adaptive_blur_pool2d(padded, logits, filt_size, stride, groups, softmax)
+        return functions.adaptive_blur_pool2d(padded, logits, plan)
     if is_transformed():
-        return eager.adaptive_blur_pool2d(padded, logits, filt_size, stride, groups, softmax)
-    return AdaptiveFilter.apply(padded, logits, FilterPlan(filt_size, stride, groups, softmax))
+        return eager.adaptive_blur_pool2d(padded, logits, *plan)
+    return AdaptiveFilter.apply(padded, logits, plan, *source_of(padded))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from antialias_plugins.kernels import eager
+from antialias_plugins.kernels.border import Border
 from antialias_plugins.kernels.precision import as_input, empty_as, is_channels_last
 
 
@@ -49,25 +50,27 @@ def adaptive_filter(padded: Tensor, logits: Tensor, plan: FilterPlan) -> Tensor:
 
 
 class AdaptiveFilter(torch.autograd.Function):
-    """``AdaptiveFilter.apply(padded, logits, plan)`` is ``adaptive_filter(padded, logits, plan)``.
+    """``AdaptiveFilter.apply(padded, logits, plan, map, border)`` is ``adaptive_filter(padded, logits, plan)``.
 
-    Only the two inputs are kept.
+    ``padded`` must be ``border.add(map)``. Only the map and the logits are kept.
     """
 
     @staticmethod
-    def forward(ctx, padded: Tensor, logits: Tensor, plan: FilterPlan) -> Tensor:
+    def forward(ctx, padded: Tensor, logits: Tensor, plan: FilterPlan, map: Tensor, border: Border) -> Tensor:
         """Filter."""
-        ctx.save_for_backward(padded, logits)
-        ctx.plan = plan
+        ctx.save_for_backward(map, logits)
+        ctx.plan, ctx.border = plan, border
         return adaptive_filter(padded, logits, plan)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        """Compute the taps again."""
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Add the border and compute the taps again."""
+        map, logits = ctx.saved_tensors
+        maps = ctx.border.add(map), logits
         if torch.is_grad_enabled():
-            _, pullback = torch.func.vjp(lambda *maps: eager.adaptive_blur_pool2d(*maps, *ctx.plan), *ctx.saved_tensors)
-            return *pullback(grad), None
-        return *_gradients(grad, *ctx.saved_tensors, ctx.plan), None
+            _, pullback = torch.func.vjp(lambda *maps: eager.adaptive_blur_pool2d(*maps, *ctx.plan), *maps)
+            return *pullback(grad), None, None, None
+        return *_gradients(grad, *maps, ctx.plan), None, None, None
 
 
 def _gradients(grad: Tensor, padded: Tensor, logits: Tensor, plan: FilterPlan) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from antialias_plugins.functional.arguments import (
     check_pair,
 )
 from antialias_plugins.kernels.precision import as_input
+from antialias_plugins.layers.padded_conv import PaddedConv2d
 
 
 class AdaptiveBlurPool2d(nn.Module):
@@ -64,7 +65,7 @@ class AdaptiveBlurPool2d(nn.Module):
         self.groups = check_groups(channels, groups)
         self.padding_mode = check_choice('padding_mode', padding_mode, PADDING_MODES)
         self.softmax = check_choice('softmax', softmax, SOFTMAXES)
-        self.conv = nn.Conv2d(channels, groups * filt_size**2, filt_size, self.stride, bias=False)
+        self.conv = PaddedConv2d(channels, groups * filt_size**2, filt_size, self.stride, bias=False)
         self.bn = nn.BatchNorm2d(groups * filt_size**2)
         self.reset_parameters()
 

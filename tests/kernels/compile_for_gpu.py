@@ -14,6 +14,7 @@ from triton.compiler import ASTSource
 
 from antialias_plugins.functional.blur_pool import binomial_filter
 from antialias_plugins.kernels import MaxWindow
+from antialias_plugins.kernels.adaptive_filter import FilterPlan
 from antialias_plugins.kernels.triton import functions
 
 TYPES = {torch.float16: '*fp16', torch.bfloat16: '*bf16', torch.float32: '*fp32', torch.float64: '*fp64'}
@@ -64,7 +65,7 @@ def main():
     for output in (
         functions.blur_pool2d(map, filt, (2, 2), 'reflect'),
         functions.max_blur_pool2d(map, window, filt, (2, 2), 'reflect'),
-        functions.adaptive_blur_pool2d(draw(2, 64, 58, 58), draw(2, 36, 28, 28), 3, (2, 2), 4, 'group'),
+        functions.adaptive_blur_pool2d(draw(2, 64, 58, 58), draw(2, 36, 28, 28), FilterPlan(3, (2, 2), 4, 'group')),
     ):
         output.backward(torch.empty_like(output))
     print(json.dumps(compiled))

@@ -115,3 +115,17 @@ def test_another_number_of_channels_is_refused(layer):
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         AdaptiveBlurPool2d(**{'channels': 16, **arguments})
+
+
+@pytest.mark.parametrize('padding_mode', ['zeros', 'reflect', 'replicate', 'circular'])
+def test_the_map_is_kept_without_its_border(layer, padding_mode):
+    """And beside it nothing but logits, before and after their norm."""
+    layer.padding_mode = padding_mode
+    input, saved = torch.randn(2, 6, 8, 8, dtype=torch.float64, requires_grad=True), {}
+    pack = lambda tensor: saved.setdefault(tensor.data_ptr(), tensor)  # noqa: E731
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        layer.train()(input)
+    parameters = {tensor.data_ptr() for tensor in (*layer.parameters(), *layer.buffers())}
+    maps = [tensor.shape for pointer, tensor in saved.items() if pointer not in parameters and tensor.dim() == 4]
+    assert sorted(maps) == sorted([input.shape, (2, 18, 4, 4), (2, 18, 4, 4)])
+    assert input.data_ptr() in saved

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from antialias_plugins.kernels import eager
 from antialias_plugins.kernels.adaptive_filter import FilterPlan
+from antialias_plugins.kernels.border import Border, source_of
 from antialias_plugins.kernels.linear_map import LinearMap
 from antialias_plugins.kernels.max_window import MaxWindow
 from antialias_plugins.kernels.padding import border_mode
@@ -69,11 +70,9 @@ def max_blur_pool2d(
     return MaxBlurPool.apply(input, BlurPlan(filt, stride, padding_mode, window))
 
 
-def adaptive_blur_pool2d(
-    padded: Tensor, logits: Tensor, filt_size: int, stride: tuple[int, int], groups: int, softmax: str
-) -> Tensor:
-    """Compute `eager.adaptive_blur_pool2d`; the map and the logits are kept for the backward pass."""
-    return AdaptiveBlurPool.apply(padded, logits, FilterPlan(filt_size, stride, groups, softmax))
+def adaptive_blur_pool2d(padded: Tensor, logits: Tensor, plan: FilterPlan) -> Tensor:
+    """Compute `eager.adaptive_blur_pool2d`; the logits are kept, and what was padded without its border."""
+    return AdaptiveBlurPool.apply(padded, logits, plan, *source_of(padded))
 
 
 class MaxBlurPool(torch.autograd.Function):
@@ -102,22 +101,24 @@ class MaxBlurPool(torch.autograd.Function):
 
 
 class AdaptiveBlurPool(torch.autograd.Function):
-    """``AdaptiveBlurPool.apply(padded, logits, plan)``; only the two inputs are kept."""
+    """``AdaptiveBlurPool.apply(padded, logits, plan, map, border)``; only the map and the logits are kept."""
 
     @staticmethod
-    def forward(ctx, padded: Tensor, logits: Tensor, plan: FilterPlan) -> Tensor:
+    def forward(ctx, padded: Tensor, logits: Tensor, plan: FilterPlan, map: Tensor, border: Border) -> Tensor:
         """Filter."""
-        ctx.save_for_backward(padded, logits)
-        ctx.plan = plan
+        ctx.save_for_backward(map, logits)
+        ctx.plan, ctx.border = plan, border
         return adaptive_blur_pool2d_fwd(padded, logits, plan)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        """Compute the taps again."""
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Add the border and compute the taps again."""
+        map, logits = ctx.saved_tensors
+        maps = ctx.border.add(map), logits
         if torch.is_grad_enabled():
             plain = functools.partial(_adaptive_blur_pool2d, plan=ctx.plan)
-            return *_pull_back(plain, ctx.saved_tensors, grad), None
-        return *adaptive_blur_pool2d_bwd(grad, *ctx.saved_tensors, ctx.plan), None
+            return *_pull_back(plain, maps, grad), None, None, None
+        return *adaptive_blur_pool2d_bwd(grad, *maps, ctx.plan), None, None, None
 
 
 def _max_blur_pool2d(input: Tensor, plan: BlurPlan) -> Tensor:

@@ -1,0 +1,51 @@
+"""The border of a map, and what is kept of a padded map for the backward pass."""
+
+import functools
+from typing import NamedTuple
+
+from torch import Tensor
+
+from antialias_plugins.kernels import padding
+from antialias_plugins.kernels.linear_map import LinearMap
+from antialias_plugins.kernels.transforms import is_transformed
+
+
+class Border(NamedTuple):
+    """What `padding.pad2d` adds to a map.
+
+    Attributes:
+        filt_size: K.
+        padding_mode: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
+    """
+
+    filt_size: int
+    padding_mode: str
+
+    def add(self, map: Tensor) -> Tensor:
+        """Pad (N, C, H, W) to (N, C, H + K - 1, W + K - 1).
+
+        Nothing is kept for the backward pass, and the padded map remembers its `Source`.
+        """
+        pad = functools.partial(padding.pad2d, **self._asdict())
+        if self.filt_size == 1 or is_transformed() or not map.requires_grad:
+            return pad(map)
+        padded = LinearMap.apply(map, pad, functools.partial(padding.unpad2d, **self._asdict()))
+        padded._aa_source = Source(map, self)
+        return padded
+
+
+class Source(NamedTuple):
+    """What is kept in place of a padded map: most often the activation in front of a filter keeps it anyway.
+
+    Attributes:
+        map: (N, C, H, W).
+        border: what was added to it.
+    """
+
+    map: Tensor
+    border: Border
+
+
+def source_of(padded: Tensor) -> Source:
+    """Return the source of what `Border.add` gave; anything else is its own."""
+    return getattr(padded, '_aa_source', None) or Source(padded, Border(1, 'zeros'))
