@@ -10,7 +10,7 @@ from torch import nn
 
 from antialias_plugins.conversion import convert_antialias
 
-CONFIG = Path('configs/deeplabv3plus/deeplabv3plus_r18-d16_1xb4-250_toyscapes-96x192.py')
+CONFIG = Path(__file__).parents[2] / 'configs/deeplabv3plus/deeplabv3plus_r18-d16_1xb4-250_toyscapes-96x192.py'
 CLASSES = 10
 # exact shift equivariance takes both
 POLYPHASE = {'stem': True, 'padding': 'circular'}
@@ -27,7 +27,7 @@ def build_network(name: str, pool: str | None) -> nn.Module:
         pool: shorthand of the filters; None for none.
 
     Raises:
-        ValueError: if there is no such network, or it needs mmseg, which is not installed.
+        ValueError: if there is no such network, or it needs mmseg or the configs of a checkout, which are not there.
     """
     if name not in NETWORKS:
         raise ValueError(f'network must be one of {", ".join(NETWORKS)}, got {name!r}')
@@ -58,6 +58,8 @@ def settle_norms(model: nn.Module, images: torch.Tensor) -> None:
 
 def _build_segmentor() -> nn.Module:
     """DeepLabV3+, whose forward returns logits at a quarter of the size."""
+    if not CONFIG.exists():
+        raise ValueError(f"segmentors need the configs of a checkout, there is no '{CONFIG}'")
     try:
         from mmseg.apis import init_model
     except ImportError as error:

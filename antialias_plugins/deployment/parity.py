@@ -15,7 +15,7 @@ from antialias_plugins.deployment.recorders import RECORDERS, Recorder
 TOLERANCE = 1e-4
 SIDES = ((65, 64), (64, 64), (64, 97), (127, 95))
 # Where two polyphase components score the same but for less than this, rounding may take the one or the other.
-MARGIN = 1e-4
+MARGIN = 1e-5
 _DRAWS = 100
 
 
