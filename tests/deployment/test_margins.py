@@ -65,9 +65,9 @@ def test_without_a_choice_nothing_is_close():
 
 
 def test_images_are_drawn_until_every_choice_is_clear(monkeypatch):
-    first, second = maps([1.0, 1.0 + 1e-7, 0.0, 0.0]), maps([1.0, 2.0, 0.0, 0.0])
+    first, second = maps([1.0, 1.0 + 2e-7, 0.0, 0.0]), maps([1.0, 2.0, 0.0, 0.0])
     monkeypatch.setattr(parity, 'example_images', lambda seed: [second, first if seed < 3 else second])
     assert parity.decisive_images(AdaptivePolyphasePool2d())[1] is second
     monkeypatch.setattr(parity, 'example_images', lambda seed: [first])
-    with pytest.raises(ValueError, match=r'must choose its components by a margin of 1e-05'):
+    with pytest.raises(ValueError, match=r'must choose its components by a margin of 1e-06'):
         parity.decisive_images(AdaptivePolyphasePool2d())
