@@ -30,7 +30,7 @@ class Case:
     """Implementations of one function at one shape.
 
     Attributes:
-        suite: ``'layers'``, ``'networks'`` or ``'step'``.
+        suite: ``'layers'``, ``'compiled'``, ``'networks'`` or ``'step'``.
         group: The function, such as ``'blur_pool2d K=3 S=2'``. Ratios are averaged over the cases of a group.
         name: The shape, or whatever else tells it from the other cases of its group.
         make_input: Returns the input, on the CPU and in float32, the same at every call.

@@ -99,8 +99,20 @@ def _max_blur(place: Place, shape: tuple[int, ...], window: int, filt_size: int)
     return _case(group, shape, reference, (ours, *others, floor), distinct_in_windows)
 
 
-def _adaptive(place: Place, shape: tuple[int, ...], filt_size: int = 3, stride: int = 2, groups: int = 8) -> Case:
-    channels, logits = place.channels, groups * filt_size**2
+def _adaptive(place: Place, shape: tuple[int, ...], stride: int = 2) -> Case:
+    return adaptive_case(shape, stride)
+
+
+def adaptive_case(shape: tuple[int, ...], stride: int = 2, filt_size: int = 3, groups: int = 8) -> Case:
+    """Compare the adaptive filter with the same that unfolds at full resolution; its logits are the floor.
+
+    Args:
+        shape: N C H W.
+        stride: S.
+        filt_size: K.
+        groups: G.
+    """
+    channels, logits = shape[1], groups * filt_size**2
 
     def ours() -> nn.Module:
         with torch.random.fork_rng(devices=[]):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 from antialias_plugins.benchmark.case import Case
+from antialias_plugins.benchmark.compiled import compiled_cases
 from antialias_plugins.benchmark.goals import GOALS, Verdict, judge
 from antialias_plugins.benchmark.layers import layer_cases
 from antialias_plugins.benchmark.measure import Result, Settings, measure_case
@@ -12,7 +13,7 @@ from antialias_plugins.benchmark.ratios import TIMES
 from antialias_plugins.benchmark.report import format_group, format_means, format_verdicts
 from antialias_plugins.benchmark.step import step_cases
 
-SUITES = ('layers', 'networks', 'step')
+SUITES = ('layers', 'compiled', 'networks', 'step')
 # Images at 224x224 and at 512x1024: as many as keep the unfold version within a common machine's memory.
 BATCHES = {'cpu': (8, 2), 'cuda': (64, 8)}
 
@@ -21,13 +22,14 @@ def make_cases(suites: Iterable[str], device: str = 'cpu', quick: bool = False) 
     """Return the cases of some suites.
 
     Args:
-        suites: ``'layers'``, ``'networks'``, ``'step'``.
+        suites: words of `SUITES`.
         device: ``'cpu'`` or ``'cuda'``, which decides on the batch.
         quick: Small shapes, to see that all runs.
     """
     batches = BATCHES[device]
     makers: dict[str, Callable[[], Iterable[Case]]] = {
         'layers': lambda: layer_cases(batches, quick),
+        'compiled': lambda: compiled_cases(batches, quick),
         'networks': lambda: network_cases(batches[0], quick),
         'step': lambda: step_cases(quick),
     }
