@@ -45,7 +45,8 @@ def adaptive_filter(padded: Tensor, logits: Tensor, plan: FilterPlan) -> Tensor:
         (N, C, H', W') in the type of `padded`; softmax and sum are in float32 for half types.
     """
     weights = eager.normalise(logits, plan.groups, plan.softmax)
-    windows = _windows(_columns(padded, plan, weights.dtype), plan, logits.shape[2:])
+    columns = _columns(padded, plan, weights.dtype)
+    windows = [_window(columns, plan, logits.shape[2:], tap) for tap in range(plan.filt_size**2)]
     return as_input(eager.weighted_sum(weights, windows).flatten(1, 2), padded)
 
 
@@ -66,26 +67,29 @@ class AdaptiveFilter(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Add the border and compute the taps again."""
         map, logits = ctx.saved_tensors
-        maps = ctx.border.add(map), logits
         if torch.is_grad_enabled():
-            _, pullback = torch.func.vjp(lambda *maps: eager.adaptive_blur_pool2d(*maps, *ctx.plan), *maps)
+            _, pullback = torch.func.vjp(
+                lambda *maps: eager.adaptive_blur_pool2d(*maps, *ctx.plan), ctx.border.add(map), logits
+            )
             return *pullback(grad), None, None, None
-        return *_gradients(grad, *maps, ctx.plan), None, None, None
+        return *_gradients(grad, map, ctx.border, logits, ctx.plan), None, None, None
 
 
-def _gradients(grad: Tensor, padded: Tensor, logits: Tensor, plan: FilterPlan) -> tuple[Tensor, Tensor]:
-    """Gradients of the padded map and of the logits."""
+def _gradients(grad: Tensor, map: Tensor, border: Border, logits: Tensor, plan: FilterPlan) -> tuple[Tensor, Tensor]:
+    """Gradients of the padded map and of the logits. No copy of the map lives longer than it is read."""
     weights = eager.normalise(logits, plan.groups, plan.softmax)
-    columns = _columns(padded, plan, weights.dtype)
+    columns = _columns(border.add(map), plan, weights.dtype)
     grad_columns = [torch.zeros_like(column) for column in columns]
-    windows, grad_windows = (_windows(maps, plan, logits.shape[2:]) for maps in (columns, grad_columns))
-    grad = as_input(grad, padded).to(weights.dtype).unflatten(1, (plan.groups, -1))
+    grad = as_input(grad, map).to(weights.dtype).unflatten(1, (plan.groups, -1))
     grad_weights, product = torch.empty_like(weights), torch.empty_like(grad)
-    for tap, (window, grad_window) in enumerate(zip(windows, grad_windows, strict=True)):
+    for tap in range(plan.filt_size**2):
+        window, grad_window = (_window(maps, plan, logits.shape[2:], tap) for maps in (columns, grad_columns))
         torch.mul(grad, window, out=product)
         torch.sum(product, 2, out=grad_weights[:, :, tap])
         grad_window.addcmul_(grad, weights[:, :, tap, None])
-    return _join_columns(grad_columns, padded), _softmax_gradient(grad_weights, weights, plan).to(logits.dtype)
+    del columns, window, product
+    grad_padded = _join_columns(grad_columns, empty_as(map, border.padded_size(map.shape)))
+    return grad_padded, _softmax_gradient(grad_weights, weights, plan).to(logits.dtype)
 
 
 def _columns(padded: Tensor, plan: FilterPlan, dtype: torch.dtype) -> list[Tensor]:
@@ -96,17 +100,17 @@ def _columns(padded: Tensor, plan: FilterPlan, dtype: torch.dtype) -> list[Tenso
     return [grouped[..., phase :: plan.stride[1]].to(dtype).contiguous() for phase in range(plan.stride[1])]
 
 
-def _windows(columns: list[Tensor], plan: FilterPlan, kept: tuple[int, int]) -> list[Tensor]:
-    """For each of the K * K taps, row by row, the view (N, G, D, H', W') of what it meets."""
-    phases, step = len(columns), plan.stride[1] // len(columns)
-    rows = [slice(u, u + plan.stride[0] * (kept[0] - 1) + 1, plan.stride[0]) for u in range(plan.filt_size)]
-    cuts = [slice(v // phases, v // phases + step * (kept[1] - 1) + 1, step) for v in range(plan.filt_size)]
-    return [columns[v % phases][..., row, cuts[v]] for row in rows for v in range(plan.filt_size)]
+def _window(columns: list[Tensor], plan: FilterPlan, kept: tuple[int, int], tap: int) -> Tensor:
+    """View (N, G, D, H', W') of what one of the K * K taps, which are counted row by row, meets."""
+    u, v = divmod(tap, plan.filt_size)
+    phases = len(columns)
+    first, (down, right) = v // phases, (plan.stride[0], plan.stride[1] // phases)
+    rows = slice(u, u + down * (kept[0] - 1) + 1, down)
+    return columns[v % phases][..., rows, first : first + right * (kept[1] - 1) + 1 : right]
 
 
-def _join_columns(columns: list[Tensor], padded: Tensor) -> Tensor:
-    """Put the columns together again, in the type and memory format of `padded`."""
-    joined = empty_as(padded, padded.shape)
+def _join_columns(columns: list[Tensor], joined: Tensor) -> Tensor:
+    """Put the columns together again."""
     for phase, column in enumerate(columns):
         joined[..., phase :: len(columns)] = column.flatten(1, 2)
     return joined

@@ -16,6 +16,7 @@ from antialias_plugins.kernels.padding import applied_mode, pad2d
 from antialias_plugins.kernels.precision import as_input, is_channels_last
 
 _BLOCK = 64  # positions of a block on the larger map: few zeros are multiplied, and products of that size are quick
+_PIECE = 2**20  # elements: what lies between the two products stays in the cache, and takes no memory beside the result
 _WIDE = 32  # a channels-last map with a longer side is filtered faster by a convolution
 
 
@@ -95,18 +96,24 @@ def _block(first: int, rows: Tensor) -> Block:
 
 
 def _multiply(map: Tensor, axes: list[tuple[Block, ...]], first: int) -> Tensor:
-    """Multiply both axes of N C H W; `first` is the one after which less is left to do."""
+    """Multiply both axes of N C H W, a piece at a time; `first` is the one after which less is left to do."""
     channels_last = not map.is_contiguous()
-    map = map.permute(0, 2, 3, 1) if channels_last else map
-    for axis in (first, 1 - first):
-        map = _multiply_axis(map, axes[axis], axis + (1 if channels_last else 2))
-    return map.permute(0, 3, 1, 2) if channels_last else map
+    source = map.permute(0, 2, 3, 1) if channels_last else map.flatten(0, 1)
+    result = source.new_empty(len(source), *(_size(blocks) for blocks in axes), *source.shape[3:])
+    count = max(_PIECE * len(source) // max(source.numel(), result.numel()), 1)
+    for part, target in zip(source.split(count), result.split(count), strict=True):
+        half = part.new_empty(*part.shape[: 1 + first], _size(axes[first]), *part.shape[2 + first :])
+        _multiply_axis(part, axes[first], 1 + first, half)
+        _multiply_axis(half, axes[1 - first], 2 - first, target)
+    return result.permute(0, 3, 1, 2) if channels_last else result.unflatten(0, map.shape[:2])
 
 
-def _multiply_axis(map: Tensor, blocks: tuple[Block, ...], dim: int) -> Tensor:
-    """Multiply one dimension of a contiguous tensor."""
-    size = blocks[-1].outputs[0] + blocks[-1].outputs[1]
-    result = map.new_empty(*map.shape[:dim], size, *map.shape[dim + 1 :])
+def _size(blocks: tuple[Block, ...]) -> int:
+    return sum(blocks[-1].outputs)
+
+
+def _multiply_axis(map: Tensor, blocks: tuple[Block, ...], dim: int, result: Tensor) -> None:
+    """Multiply one dimension of a contiguous tensor into another."""
     outer, inner = math.prod(map.shape[:dim]), math.prod(map.shape[dim + 1 :])
     source, target = (tensor.view(outer, -1, inner) for tensor in (map, result))
     with torch.autocast('cpu', enabled=False):
@@ -116,9 +123,8 @@ def _multiply_axis(map: Tensor, blocks: tuple[Block, ...], dim: int) -> Tensor:
                 torch.mm(part[..., 0], weights.T, out=sums[..., 0])
             else:
                 torch.bmm(weights.expand(outer, -1, -1), part, out=sums)
-    return result
 
 
 def _finite(result: Tensor) -> Tensor | None:
     """What was multiplied, unless an infinity or a NaN met the zeros of a matrix, which a filter does not have."""
-    return result if result.sum().isfinite() else None
+    return result if math.isfinite(result.sum().item()) else None

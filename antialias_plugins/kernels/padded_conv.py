@@ -28,21 +28,31 @@ class PaddedConv2d(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Give the gradients of the padded map, the weight and the bias."""
         map, weight = ctx.saved_tensors
-        padded = ctx.border.add(map)
         if torch.is_grad_enabled():
-            grads = _differentiable_gradients(grad, padded, weight, ctx)
+            grads = _differentiable_gradients(grad, ctx.border.add(map), weight, ctx.stride)
         else:
-            operands = [tensor.to(grad.dtype) for tensor in (padded, weight)]
-            wanted = list(ctx.needs_input_grad[:3])
-            options = ([len(weight)], ctx.stride, (0, 0), (1, 1), False, (0, 0), 1, wanted)
-            grads = torch.ops.aten.convolution_backward(grad, *operands, *options)
-        types = (padded.dtype, weight.dtype, weight.dtype)
-        return *(g if g is None else g.to(dtype) for g, dtype in zip(grads, types, strict=True)), None, None, None
+            grads = _gradients(grad, map, weight, ctx)
+        grad_bias = grad.sum((0, 2, 3)).to(weight.dtype) if ctx.needs_input_grad[2] else None
+        return *grads, grad_bias, None, None, None
 
 
-def _differentiable_gradients(grad: Tensor, padded: Tensor, weight: Tensor, ctx) -> tuple[Tensor | None, ...]:
+def _gradients(grad: Tensor, map: Tensor, weight: Tensor, ctx) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of the padded map and of the weight; the padded map lives no longer than it is read."""
+    grad_padded = grad_weight = None
+    if ctx.needs_input_grad[1]:
+        padded = ctx.border.add(map).to(grad.dtype)
+        grad_weight = torch.nn.grad.conv2d_weight(padded, weight.shape, grad, ctx.stride).to(weight.dtype)
+        del padded
+    if ctx.needs_input_grad[0]:
+        rest = [(side - 1) % step for side, step in zip(map.shape[2:], ctx.stride, strict=True)]
+        grad_padded = F.conv_transpose2d(grad, weight.to(grad.dtype), None, ctx.stride, 0, rest).to(map.dtype)
+    return grad_padded, grad_weight
+
+
+def _differentiable_gradients(
+    grad: Tensor, padded: Tensor, weight: Tensor, stride: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
     def convolve(padded: Tensor, weight: Tensor) -> Tensor:
-        return F.conv2d(padded.to(grad.dtype), weight.to(grad.dtype), None, ctx.stride)
+        return F.conv2d(padded.to(grad.dtype), weight.to(grad.dtype), None, stride)
 
-    grads = torch.func.vjp(convolve, padded, weight)[1](grad)
-    return *grads, grad.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None
+    return torch.func.vjp(convolve, padded, weight)[1](grad)
