@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -27,6 +28,12 @@ def run(monkeypatch):
 
     yield run
     logging.disable(logging.NOTSET)
+
+
+@pytest.fixture
+def unchecked(monkeypatch):
+    """No network is checked."""
+    monkeypatch.setattr(networks, 'NETWORKS', {'none': pytest.fail})
 
 
 def test_a_selection_is_printed(run, capsys):
@@ -62,3 +69,27 @@ def test_nothing_wrong_goes_unnoticed(run, monkeypatch):
     wrong = recorders.Recorder('wrong', lambda model, example: lambda image: model(image) * 1.01, is_dynamic=False)
     monkeypatch.setattr(recorders, 'RECORDERS', (wrong,))
     assert run('--network', 'resnet18', '--pool', 'none') == 1
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'), [(None, 'No such file'), ('text', 'document must have the lines')], ids=['missing', 'no marks']
+)
+def test_a_document_that_cannot_take_the_table_is_found_at_once(run, unchecked, tmp_path, text, message):
+    document = tmp_path / 'document.md'
+    if text is not None:
+        document.write_text(text)
+    assert re.match(f'export_parity.py: .*{message}', run('--results', tmp_path / 'results', '--out', document))
+    assert not (tmp_path / 'results').exists()
+
+
+def test_an_unknown_filter_is_named(run):
+    assert re.match('export_parity.py: .*nonsense', run('--network', 'resnet18', '--pool', 'nonsense'))
+
+
+def test_an_interruption_is_short(run, monkeypatch, capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(networks.NETWORKS, 'resnet18', interrupt)
+    assert run('--network', 'resnet18', '--pool', 'lpf4') == 130
+    assert 'interrupted' in capsys.readouterr().err

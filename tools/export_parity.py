@@ -25,10 +25,18 @@ FUSED = 'resnet18'
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--network', nargs='+', choices=NETWORKS, help='these only')
+    parser.add_argument(
+        '--network', nargs='+', choices=NETWORKS, metavar='NETWORK', help=f'these only, of: {"; ".join(NETWORKS)}'
+    )
     parser.add_argument('--pool', nargs='+', metavar='POOL', help='print results for these filters only, such as lpf4')
     names = [recorder.name for recorder in RECORDERS]
-    parser.add_argument('--recorder', nargs='+', choices=names, help='print results of these ways only')
+    parser.add_argument(
+        '--recorder',
+        nargs='+',
+        choices=names,
+        metavar='WAY',
+        help=f'print results of these ways only, of: {"; ".join(names)}',
+    )
     parser.add_argument(
         '--results',
         type=Path,
@@ -40,16 +48,36 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Check, print every result, and write the table of this and all other versions of torch."""
+    """Run, and say in one line what is wrong."""
     args = parse_args()
     logging.disable(logging.WARNING)  # the exporters'
+    try:
+        wrong = run(args)
+    except (ValueError, OSError) as error:
+        sys.exit(f'export_parity.py: {error}')
+    except KeyboardInterrupt:
+        print('export_parity.py: interrupted, the networks that were finished are kept', file=sys.stderr)
+        sys.exit(130)
+    sys.exit(wrong)
+
+
+def run(args: argparse.Namespace) -> bool:
+    """Check, print every result, and write the table of this and all other versions of torch.
+
+    Returns:
+        Whether a record computes something else than its network.
+    """
+    is_whole = not (args.pool or args.recorder)
+    if is_whole:  # now, not behind the first network
+        insert_report(args.out.read_text(encoding='utf-8'), '')
+        args.results.mkdir(parents=True, exist_ok=True)
     wrong = False
     for network in args.network or NETWORKS:
         results = check(network, args)
         wrong |= any(result.error is not None and not result.holds for result in results)
-        if not (args.pool or args.recorder):
+        if is_whole:
             write(network, results, args.results, args.out)
-    sys.exit(wrong)
+    return wrong
 
 
 def check(network: str, args: argparse.Namespace) -> list[Parity]:

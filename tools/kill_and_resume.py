@@ -15,7 +15,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument('config', type=Path, help='config that trains for a number of iterations')
-    parser.add_argument('out', type=Path, help='new folder for both trainings')
+    parser.add_argument('out', type=Path, help='new folder for both trainings and all that they print')
     parser.add_argument('--kills', type=int, default=20, metavar='N', help='number of kills')
     parser.add_argument('--seed', type=int, default=0, help='seed of the moments')
     parser.add_argument(
@@ -27,15 +27,18 @@ def parse_args() -> argparse.Namespace:
 def run(args: argparse.Namespace) -> list[str]:
     """Train twice, print the table of the kills, and return what differs."""
     if args.out.exists():
-        raise ValueError(f"out must be a new folder, got '{args.out}'")
+        raise ValueError(f"out must be a new folder, got '{args.out}', which exists")
     config = Config.fromfile(args.config)
     config.merge_from_dict(args.cfg_options | {'default_hooks.logger.interval': 1})
     reference, killed = (Training(config, args.out / name) for name in ('undisturbed', 'killed'))
+    killing = kill_and_resume(killed, draw_phases(args.kills, args.seed), args.seed)
+    print(f'training without a kill in {reference.folder}', file=sys.stderr, flush=True)
     reference.finish()
     kills = []
-    for kill in kill_and_resume(killed, draw_phases(args.kills, args.seed), args.seed):
+    for kill in killing:
         kills.append(kill)
-        print(f'{len(kills)}/{args.kills}: {kill}', file=sys.stderr, flush=True)
+        where = f'{kill.phase} at iteration {kill.iteration}, resumes from {kill.resumes_from}'
+        print(f'{len(kills)}/{args.kills}: killed while {where}', file=sys.stderr, flush=True)
     print(format_kills(kills))
     return find_differences(killed.folder, reference.folder)
 
@@ -45,8 +48,11 @@ def main() -> None:
     args = parse_args()
     try:
         differences = run(args)
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
         sys.exit(f'kill_and_resume.py: {error}')
+    except KeyboardInterrupt:
+        print(f"kill_and_resume.py: interrupted; remove '{args.out}' to begin anew", file=sys.stderr)
+        sys.exit(130)
     if differences:
         sys.exit('\n'.join(['The killed training is another one:', *differences]))
     print(

@@ -40,7 +40,8 @@ def _export_onnx(model: nn.Module, example: Tensor, is_dynamic: bool) -> Runner:
 
 def _export_onnx_dynamo(model: nn.Module, example: Tensor, is_dynamic: bool) -> Runner:
     """The exporter of `torch.export` graphs."""
-    program = torch.onnx.export(model, (example,), dynamo=True, dynamic_shapes=_dynamic_shapes(is_dynamic))
+    shapes = _dynamic_shapes(is_dynamic)
+    program = torch.onnx.export(model, (example,), dynamo=True, dynamic_shapes=shapes, verbose=False)
     return _run_onnx(program.model_proto.SerializeToString())
 
 

@@ -26,13 +26,18 @@ def find_differences(folder: Path, reference: Path) -> list[str]:
 
     Returns:
         A line for each difference.
+
+    Raises:
+        ValueError: If the other has no log of its iterations, with which to compare.
     """
+    logged, wanted = _logged(folder), _logged(reference)
+    if not wanted:
+        raise ValueError(f"reference must have logged its iterations by LocalVisBackend, found none in '{reference}'")
     kept, expected = ({path.name for path in root.glob('*.pth')} for root in (folder, reference))
     lines = [f'file {name} is in one folder only' for name in sorted(kept ^ expected)]
     lines += [f'{path.name} is half-written' for path in sorted(folder.glob('.*.partial'))]
     one, other = (_load(root) for root in (folder, reference))
     lines += [f'{part} of the last checkpoint differs' for part in _PARTS if not same(one[part], other[part])]
-    logged, wanted = _logged(folder), _logged(reference)
     lines += [f'{kind} {step} was not logged' for kind, step in sorted(wanted.keys() - logged.keys())]
     for (kind, step), entries in sorted(logged.items()):
         if any(entry not in wanted.get((kind, step), []) for entry in entries):

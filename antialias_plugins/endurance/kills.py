@@ -35,7 +35,13 @@ class Kill:
 
 
 def draw_phases(kills: int, seed: int = 0) -> list[str]:
-    """Return as many words of `PHASES`, each as often as the others as far as that goes, in random order."""
+    """Return as many words of `PHASES`, each as often as the others as far as that goes, in random order.
+
+    Raises:
+        ValueError: If there is no kill.
+    """
+    if kills < 1:
+        raise ValueError(f'kills must be at least 1, got {kills}')
     phases = [PHASES[index % len(PHASES)] for index in range(kills)]
     random.Random(seed).shuffle(phases)
     return phases
@@ -53,25 +59,29 @@ def kill_and_resume(training: Training, phases: Sequence[str], seed: int = 0) ->
             it; words of `PHASES`.
         seed: Seed of the moments.
 
-    Yields:
+    Returns:
         Each kill, before the next process starts. Behind the last one the training goes on to its end.
 
     Raises:
-        ValueError: If a phase is unknown, or the training has several processes: PyTorch's launcher starts them in
-            sessions of their own.
-        RuntimeError: If a process ends before its kill: with an error, or because the training is too short.
+        ValueError: If a phase is unknown, the training is counted in epochs, or it has several processes: PyTorch's
+            launcher starts them in sessions of their own.
+        RuntimeError: On the way, if a process ends before its kill: with an error, or because the training is too
+            short.
     """
     for phase in phases:
         if phase not in PHASES:
             raise ValueError(f'phases must be of {", ".join(PHASES)}, got {phase!r}')
     if training.processes != 1:
         raise ValueError(f'training must have one process, got {training.processes}')
-    generator = random.Random(seed)
+    return _kill_all(training, training.iterations, phases, random.Random(seed))
+
+
+def _kill_all(training: Training, iterations: int, phases: Sequence[str], generator: random.Random) -> Iterator[Kill]:
     for left, phase in zip(range(len(phases), 0, -1), phases, strict=True):
-        share = 2 * (training.iterations - training.resumes_from) / (left + 1)
+        share = 2 * (iterations - training.resumes_from) / (left + 1)
         goal = training.resumes_from + int(generator.uniform(0, share))
         delay = generator.uniform(0, _DELAYS[phase])
-        yield _kill_once(training, phase, min(goal, training.iterations - 1), delay)
+        yield _kill_once(training, phase, min(goal, iterations - 1), delay)
     training.finish()
 
 
@@ -80,10 +90,10 @@ def _kill_once(training: Training, phase: str, goal: int, delay: float) -> Kill:
     process, begin = training.start(), time.monotonic()
     try:
         while not _has_come(_progress(training, before, resumed), phase, goal):
-            _check(process)
+            _check(training, process, phase)
             time.sleep(_POLL)
         time.sleep(delay)
-        _check(process)
+        _check(training, process, phase)
     finally:
         kill(process)
     seconds, progress = time.monotonic() - begin, _progress(training, before, resumed)
@@ -105,6 +115,12 @@ def _has_come(progress: Progress, phase: str, goal: int) -> bool:
     return progress.phase == phase and (phase == 'starting' or progress.iteration >= goal)
 
 
-def _check(process: subprocess.Popen) -> None:
-    if process.poll() is not None:
-        raise RuntimeError(f'the process must live until it is killed, it ended with status {process.returncode}')
+def _check(training: Training, process: subprocess.Popen, phase: str) -> None:
+    """Make sure that there is something to kill."""
+    if process.poll() is None:
+        return
+    training.check(process.returncode)
+    raise RuntimeError(
+        f"the training in '{training.folder}' came to its end before it could be killed while {phase}: "
+        'it must be longer, or write checkpoints and validate more often'
+    )

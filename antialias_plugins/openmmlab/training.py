@@ -28,15 +28,27 @@ class Training:
 
     @property
     def iterations(self) -> int:
-        """Length of the training."""
-        return self.config.train_cfg.max_iters
+        """Length of the training.
+
+        Raises:
+            ValueError: It is not counted in iterations.
+        """
+        schedule = self.config.get('train_cfg') or {}
+        if 'max_iters' not in schedule:
+            raise ValueError(f'config must train for a number of iterations, train_cfg.max_iters, got {dict(schedule)}')
+        return schedule['max_iters']
 
     def start(self) -> subprocess.Popen:
-        """Start to train, or resume if there is a checkpoint; what the processes print is in ``output.txt``."""
+        """Start to train, or resume if there is a checkpoint; what the processes print is in ``output.txt``.
+
+        Raises:
+            ValueError: The config names no package.
+            ImportError: The package is not installed.
+        """
+        tool = self._tool  # before there is a folder
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / 'recipe.py'
         self.config.dump(config)
-        tool = Path(import_module(self.config.default_scope).__file__).parent / '.mim' / 'tools' / 'train.py'
         command = [sys.executable, *self._launcher, tool, config, '--work-dir', self.folder, '--resume']
         if self.processes > 1:
             command += ['--launcher', 'pytorch']
@@ -45,6 +57,13 @@ class Training:
             return subprocess.Popen(
                 list(map(str, command)), stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
+
+    @property
+    def _tool(self) -> Path:
+        package = self.config.get('default_scope')
+        if package is None:
+            raise ValueError('config must name the package that trains it, default_scope, got none')
+        return Path(import_module(package).__file__).parent / '.mim' / 'tools' / 'train.py'
 
     @property
     def _launcher(self) -> tuple[str, ...]:
@@ -63,9 +82,17 @@ class Training:
             status = process.wait()
         finally:
             process.terminate()  # where this process was interrupted
+        self.check(status)
+
+    def check(self, status: int) -> None:
+        """Show the end of what the processes have printed, if a status is that of a failure.
+
+        Raises:
+            RuntimeError: It is.
+        """
         if status:
-            output = (self.folder / 'output.txt').read_text()
-            raise RuntimeError(f"the training in '{self.folder}' ended with status {status}:\n{output[-3000:]}")
+            end = '\n'.join((self.folder / 'output.txt').read_text().splitlines()[-40:])
+            raise RuntimeError(f"the training in '{self.folder}' ended with status {status}:\n{end}")
 
     @property
     def resumes_from(self) -> int:

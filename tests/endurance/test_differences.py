@@ -49,3 +49,10 @@ def test_a_resumed_training_has_logged_some_iterations_twice(leave):
 )
 def test_differences_are_named(changes, expected, leave):
     assert find_differences(leave('one', **changes), leave('whole')) == expected
+
+
+def test_a_reference_without_a_log_is_refused(leave):
+    with pytest.raises(
+        ValueError, match=r"reference must have logged its iterations by LocalVisBackend, found none in '"
+    ):
+        find_differences(leave('one'), leave('whole', log=([],)))

@@ -1,34 +1,17 @@
-import sys
 import time
 from ast import literal_eval
+from functools import partial
 
 import pytest
 from mmengine.config import Config
 
 from antialias_plugins.openmmlab.training import Training, kill
-
-TOOL = """
-import sys, time
-print(sys.argv[1:])
-time.sleep({seconds})
-sys.exit({status})
-"""
+from tests.openmmlab.toy_package import build_training
 
 
 @pytest.fixture
 def train(tmp_path, monkeypatch):
-    """A training by a package whose tool does as it is told."""
-
-    def build(seconds=0, status=0):
-        tool = tmp_path / 'toymm' / '.mim' / 'tools' / 'train.py'
-        tool.parent.mkdir(parents=True)
-        tool.write_text(TOOL.format(seconds=seconds, status=status))
-        (tmp_path / 'toymm' / '__init__.py').touch()
-        monkeypatch.syspath_prepend(tmp_path)
-        monkeypatch.delitem(sys.modules, 'toymm', raising=False)
-        return Training(Config({'default_scope': 'toymm', 'train_cfg': {'max_iters': 3}}), tmp_path / 'work')
-
-    return build
+    return partial(build_training, tmp_path, monkeypatch)
 
 
 def test_the_tool_is_told_to_resume(train):
@@ -61,3 +44,23 @@ def test_where_it_resumes(train):
     training.folder.mkdir()
     (training.folder / 'last_checkpoint').write_text('elsewhere/iter_12.pth')
     assert training.resumes_from == 12
+
+
+@pytest.mark.parametrize(
+    ('config', 'error', 'message'),
+    [
+        ({}, ValueError, 'config must name the package that trains it, default_scope, got none'),
+        ({'default_scope': 'no_such_package'}, ImportError, 'no_such_package'),
+    ],
+    ids=['no package', 'not installed'],
+)
+def test_without_a_package_nothing_is_left_behind(config, error, message, tmp_path):
+    with pytest.raises(error, match=message):
+        Training(Config(config), tmp_path / 'work').start()
+    assert not (tmp_path / 'work').exists()
+
+
+@pytest.mark.parametrize('schedule', [{}, {'train_cfg': None}, {'train_cfg': {'max_epochs': 90}}], ids=str)
+def test_a_length_in_epochs_is_refused(schedule, tmp_path):
+    with pytest.raises(ValueError, match=r'config must train for a number of iterations, train_cfg\.max_iters, got {'):
+        Training(Config(schedule), tmp_path).iterations  # noqa: B018

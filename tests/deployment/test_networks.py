@@ -1,0 +1,31 @@
+import pytest
+import torch
+from torch import nn
+
+from antialias_plugins.deployment import networks
+from antialias_plugins.deployment.networks import build_network, settle_norms
+
+
+def test_the_segmentor_is_built_from_any_folder(monkeypatch, tmp_path):
+    pytest.importorskip('mmseg')
+    monkeypatch.chdir(tmp_path)
+    assert build_network('DeepLabV3+ R18', 'lpf4')(torch.rand(1, 3, 64, 96)).shape == (1, 19, 16, 24)
+
+
+def test_a_missing_config_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(networks, 'CONFIG', tmp_path / 'missing.py')
+    with pytest.raises(ValueError, match=r"segmentors need the configs of a checkout, there is no '.*missing\.py'"):
+        build_network('DeepLabV3+ R18', None)
+
+
+def test_an_unknown_network_is_refused():
+    with pytest.raises(ValueError, match=r"network must be one of resnet18, .*, got 'resnet19'"):
+        build_network('resnet19', None)
+
+
+def test_settled_norms_have_the_statistics_of_what_they_saw():
+    model, images = nn.Sequential(nn.BatchNorm2d(3)).eval(), torch.rand(4, 3, 5, 7)
+    settle_norms(model, images)
+    assert not model[0].training
+    torch.testing.assert_close(model[0].running_mean, images.mean((0, 2, 3)))
+    torch.testing.assert_close(model[0].running_var, images.var((0, 2, 3)))
