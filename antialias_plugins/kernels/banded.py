@@ -16,7 +16,7 @@ from antialias_plugins.kernels.padding import applied_mode, pad2d
 from antialias_plugins.kernels.precision import as_input, is_channels_last
 
 _BLOCK = 64  # positions of a block on the larger map: few zeros are multiplied, and products of that size are quick
-_PIECE = 2**20  # elements: what lies between the two products stays in the cache, and takes no memory beside the result
+_PIECE = 2**20  # elements: what lies between the two products stays in the cache
 _WIDE = 32  # a channels-last map with a longer side is filtered faster by a convolution
 
 
@@ -97,15 +97,18 @@ def _block(first: int, rows: Tensor) -> Block:
 
 def _multiply(map: Tensor, axes: list[tuple[Block, ...]], first: int) -> Tensor:
     """Multiply both axes of N C H W, a piece at a time; `first` is the one after which less is left to do."""
-    channels_last = not map.is_contiguous()
-    source = map.permute(0, 2, 3, 1) if channels_last else map.flatten(0, 1)
-    result = source.new_empty(len(source), *(_size(blocks) for blocks in axes), *source.shape[3:])
-    count = max(_PIECE * len(source) // max(source.numel(), result.numel()), 1)
-    for part, target in zip(source.split(count), result.split(count), strict=True):
+    layout = torch.contiguous_format if map.is_contiguous() else torch.channels_last
+    result = torch.empty(*map.shape[:2], *(_size(blocks) for blocks in axes), dtype=map.dtype, memory_format=layout)
+    if layout == torch.contiguous_format:
+        source, target = map.flatten(0, 1), result.flatten(0, 1)
+    else:
+        source, target = map.permute(0, 2, 3, 1), result.permute(0, 2, 3, 1)
+    count = max(_PIECE * len(source) // max(source.numel(), target.numel()), 1)
+    for part, product in zip(source.split(count), target.split(count), strict=True):
         half = part.new_empty(*part.shape[: 1 + first], _size(axes[first]), *part.shape[2 + first :])
         _multiply_axis(part, axes[first], 1 + first, half)
-        _multiply_axis(half, axes[1 - first], 2 - first, target)
-    return result.permute(0, 3, 1, 2) if channels_last else result.unflatten(0, map.shape[:2])
+        _multiply_axis(half, axes[1 - first], 2 - first, product)
+    return result
 
 
 def _size(blocks: tuple[Block, ...]) -> int:

@@ -5,6 +5,7 @@ next to each other. Elsewhere the maximum is taken along one axis and then along
 against each other.
 """
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -12,8 +13,9 @@ from torch import Tensor
 
 from antialias_plugins.kernels import eager
 from antialias_plugins.kernels.max_window import MaxWindow
-from antialias_plugins.kernels.precision import empty_as, is_channels_last
+from antialias_plugins.kernels.precision import is_channels_last
 
+_PIECE = 2**19  # elements at once in the forward pass: what lies between the two axes stays in the cache
 _CHANNELS = 16  # at once in the backward pass: enough for vector instructions, few enough for the cache
 
 
@@ -29,9 +31,7 @@ class DenseMax(torch.autograd.Function):
         """Take the maximum."""
         ctx.save_for_backward(input)
         ctx.window = window
-        if _is_slow_for_torch(input):
-            return _max_along(_max_along(input, window, 1), window, 0)
-        return eager.dense_max_pool2d(input, window)
+        return _max(input, window) if _is_slow_for_torch(input) else eager.dense_max_pool2d(input, window)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
@@ -57,15 +57,25 @@ def _pull_back(grad: Tensor, input: Tensor, window: MaxWindow) -> Tensor:
     return pullback(grad)[0]
 
 
-def _max_along(input: Tensor, window: MaxWindow, axis: int) -> Tensor:
-    """Maximum along the vertical (0) or horizontal (1) axis."""
-    shape = list(input.shape)
-    shape[2 + axis] = window.side(axis, input.shape[2 + axis])
-    output = empty_as(input, shape).fill_(float('-inf'))
-    for reached, met in _pairs(window, axis, input.shape[2 + axis]):
-        part = output.narrow(2 + axis, *reached)
-        torch.maximum(part, input.narrow(2 + axis, *met), out=part)
+def _max(input: Tensor, window: MaxWindow) -> Tensor:
+    """Maximum along one axis and then along the other, a piece at a time."""
+    height, width = (window.side(axis, input.shape[2 + axis]) for axis in (0, 1))
+    output = input.new_empty(*input.shape[:2], height, width)
+    maps = input.flatten(0, 1)
+    count = max(_PIECE // math.prod(input.shape[2:]), 1)
+    for part, target in zip(maps.split(count), output.flatten(0, 1).split(count), strict=True):
+        half = part.new_empty(len(part), input.shape[2], width)
+        _max_along(part, window, 1, half)
+        _max_along(half, window, 0, target)
     return output
+
+
+def _max_along(input: Tensor, window: MaxWindow, axis: int, output: Tensor) -> None:
+    """Maximum of (maps, H, W) along the vertical (0) or horizontal (1) axis."""
+    output.fill_(float('-inf'))
+    for reached, met in _pairs(window, axis, input.shape[1 + axis]):
+        part = output.narrow(1 + axis, *reached)
+        torch.maximum(part, input.narrow(1 + axis, *met), out=part)
 
 
 def _pairs(window: MaxWindow, axis: int, size: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:

@@ -29,6 +29,26 @@ def test_products_filter(monkeypatch, filt_size, padding_mode, layout):
             assert actual.is_contiguous(memory_format=LAYOUTS[0] if grad.is_contiguous() else layout)
 
 
+@pytest.mark.parametrize('layout', LAYOUTS, ids=str)
+def test_pieces_make_the_whole(monkeypatch, layout):
+    monkeypatch.setattr(banded, '_PIECE', 300)
+    filt = binomial_filter(3)
+    input = torch.randn(5, 3, 12, 10, dtype=torch.float64).contiguous(memory_format=layout)
+    expected, pullback = torch.func.vjp(lambda x: eager.blur_pool2d(x, filt, (2, 2), 'reflect'), input)
+    actual = banded.blur_pool2d(input, filt, (2, 2), 'reflect')
+    torch.testing.assert_close(actual, expected, rtol=0, atol=1e-14)
+    grad = torch.randn_like(expected).contiguous(memory_format=layout)
+    actual = banded.blur_pool2d_transpose(grad, filt, (2, 2), 'reflect', (12, 10))
+    torch.testing.assert_close(actual, pullback(grad)[0], rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize('layout', LAYOUTS, ids=str)
+def test_what_is_filtered_can_be_changed_in_place(layout):
+    input = torch.randn(1, 2, 8, 8).contiguous(memory_format=layout).requires_grad_()
+    blur_pool2d(input, 3).mul_(2).sum().backward()
+    torch.testing.assert_close(input.grad.sum(), torch.tensor(64.0))
+
+
 def test_blocks_hold_the_band_and_little_else():
     blocks = banded._blocks(300, 2, (0.25, 0.5, 0.25), 'reflect', torch.float32, False)
     assert [block.outputs for block in blocks] == [(0, 32), (32, 32), (64, 32), (96, 32), (128, 22)]

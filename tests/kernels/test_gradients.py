@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from antialias_plugins import kernels
 from antialias_plugins.functional.blur_pool import binomial_filter
-from antialias_plugins.kernels import banded, eager, low_pass, padding
+from antialias_plugins.kernels import banded, dense_max, eager, low_pass, padding
 
 MODES = ('zeros', 'reflect', 'replicate', 'circular')
 SIDES = [(1, 1), (1, 6), (2, 2), (3, 8), (9, 7), (8, 10)]
@@ -129,6 +129,15 @@ def test_dense_max_pool(make, window, layout):
             rtol=0,
             atol=1e-12,
         )
+
+
+def test_pieces_of_a_dense_max_pool_make_the_whole(monkeypatch):
+    monkeypatch.setattr(dense_max, '_PIECE', 100)
+    for window in WINDOWS:
+        input = tied(3, 5, 7, 6).requires_grad_()
+        output = kernels.dense_max_pool2d(input, window)
+        torch.testing.assert_close(output, eager.dense_max_pool2d(input, window), rtol=0, atol=0, equal_nan=True)
+        output.mul_(2)
 
 
 @pytest.mark.parametrize('layout', LAYOUTS, ids=str)
