@@ -46,8 +46,12 @@ def adaptive_filter(padded: Tensor, logits: Tensor, plan: FilterPlan) -> Tensor:
     """
     weights = eager.normalise(logits, plan.groups, plan.softmax)
     columns = _columns(padded, plan, weights.dtype)
-    windows = [_window(columns, plan, logits.shape[2:], tap) for tap in range(plan.filt_size**2)]
-    return as_input(eager.weighted_sum(weights, windows).flatten(1, 2), padded)
+    output = empty_as(padded, (*padded.shape[:2], *logits.shape[2:]), weights.dtype)
+    sums = output.unflatten(1, (plan.groups, -1))  # not the other way: a result must not be a view
+    torch.mul(weights[:, :, 0, None], _window(columns, plan, logits.shape[2:], 0), out=sums)
+    for tap in range(1, plan.filt_size**2):
+        sums.addcmul_(weights[:, :, tap, None], _window(columns, plan, logits.shape[2:], tap))
+    return as_input(output, padded)
 
 
 class AdaptiveFilter(torch.autograd.Function):
