@@ -61,6 +61,9 @@ def main() -> None:
         run(parse_args())
     except (ValueError, OSError, RuntimeError) as error:
         sys.exit(f'compare_processes.py: {error}')
+    except KeyboardInterrupt:
+        print('compare_processes.py: interrupted, no figure written', file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == '__main__':
