@@ -1,5 +1,6 @@
 """Converted networks through torch's quantisation in FX graph mode."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
@@ -29,8 +30,17 @@ def quantization_config(model: nn.Module) -> 'PrepareCustomConfig':
     """
     from torch.ao.quantization.fx.custom_config import PrepareCustomConfig  # takes longer to import than this package
 
-    classes = {type(module) for module in model.modules() if type(module).__module__.startswith('antialias_plugins')}
-    return PrepareCustomConfig().set_non_traceable_module_classes(sorted(classes, key=lambda cls: cls.__name__))
+    classes = sorted(set(_own_classes(model)), key=lambda cls: cls.__name__)
+    return PrepareCustomConfig().set_non_traceable_module_classes(classes)
+
+
+def _own_classes(module: nn.Module) -> Iterator[type[nn.Module]]:
+    """Classes of this package's modules, not of those inside them."""
+    if type(module).__module__.startswith('antialias_plugins'):
+        yield type(module)
+        return
+    for child in module.children():
+        yield from _own_classes(child)
 
 
 def signal_to_noise(actual: Tensor, expected: Tensor) -> float:

@@ -10,6 +10,7 @@ from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 from antialias_plugins import AdaptiveBlurPool2d, convert_antialias
 from antialias_plugins.deployment import plain_modules, quantization_config, signal_to_noise
 from antialias_plugins.deployment.networks import settle_norms
+from antialias_plugins.layers.padded_conv import PaddedConv2d
 
 pytestmark = pytest.mark.filterwarnings('ignore')  # torch's own: its flow moves to torchao
 POOLS = {None: {}, 'lpf4': {}, 'ddac3': {}, 'flc': {}, 'aps3': {'stem': True, 'padding': 'circular'}}
@@ -63,7 +64,7 @@ def test_every_convolution_is_in_8_bits(networks, photographs):
 def test_adaptive_filters_stay_in_floating_point(networks, photographs):
     quantized, _ = quantize(networks['ddac3'], photographs)
     filters = [module for module in quantized.modules() if isinstance(module, AdaptiveBlurPool2d)]
-    assert len(filters) == 7 and all(type(module.conv) is torch.nn.Conv2d for module in filters)
+    assert len(filters) == 7 and all(type(module.conv) is PaddedConv2d for module in filters)
     assert len(convolutions(quantized)) == len([m for m in networks[None].modules() if isinstance(m, torch.nn.Conv2d)])
 
 
