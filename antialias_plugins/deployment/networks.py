@@ -68,12 +68,6 @@ def _build_segmentor() -> nn.Module:
 
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    name: partial(timm.create_model, name, num_classes=CLASSES, **options)
-    for name, options in {
-        'resnet18': {},
-        'resnet50': {},
-        'mobilenetv2_100': {},
-        'vgg11_bn': {'num_features': 64},  # its head alone would be 120 M parameters
-        'densenet121': {},
-    }.items()
+    name: partial(timm.create_model, name, num_classes=CLASSES)
+    for name in ('resnet18', 'resnet50', 'mobilenetv2_100', 'densenet121')
 } | {'DeepLabV3+ R18': _build_segmentor}

@@ -4,12 +4,19 @@ from torch import nn
 
 from antialias_plugins.deployment import networks
 from antialias_plugins.deployment.networks import build_network, settle_norms
+from antialias_plugins.deployment.parity import example_images
 
 
 def test_the_segmentor_is_built_from_any_folder(monkeypatch, tmp_path):
     pytest.importorskip('mmseg')
     monkeypatch.chdir(tmp_path)
     assert build_network('DeepLabV3+ R18', 'lpf4')(torch.rand(1, 3, 64, 96)).shape == (1, 19, 16, 24)
+
+
+@pytest.mark.parametrize('name', [name for name in networks.NETWORKS if name.islower()])
+def test_classifiers_take_every_size_that_is_tried(name):
+    network = build_network(name, None)
+    assert [network(image).shape for image in example_images()] == [(count, 10) for count in (2, 1, 2, 3)]
 
 
 def test_a_missing_config_is_named(monkeypatch, tmp_path):
