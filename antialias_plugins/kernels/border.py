@@ -26,10 +26,11 @@ class Border(NamedTuple):
 
         Nothing is kept for the backward pass, and the padded map remembers its `Source`.
         """
-        pad = functools.partial(padding.pad2d, **self._asdict())
+        options = {'filt_size': self.filt_size, 'padding_mode': self.padding_mode}
+        pad = functools.partial(padding.pad2d, **options)
         if self.filt_size == 1 or is_transformed() or not map.requires_grad:
             return pad(map)
-        padded = LinearMap.apply(map, pad, functools.partial(padding.unpad2d, **self._asdict()))
+        padded = LinearMap.apply(map, pad, functools.partial(padding.unpad2d, **options))
         padded._aa_source = Source(map, self)
         return padded
 
