@@ -5,6 +5,7 @@ Shapes: maps are (N, C, H, W); ``self.aa`` is the filter, ``self._aa_base_forwar
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -53,12 +54,14 @@ def _circular_max_pool_forward(self, input: Tensor) -> Tensor:
 
 
 def _avg_pool_forward(self, input: Tensor) -> Tensor:
-    """The filter alone, on the part of the map that gives the pool's own output size."""
-    height, width = (
-        n if s == 1 else min(n, s * _pooled_size(n, k, s, p, self.ceil_mode))
-        for n, k, s, p in zip(static_shape(input)[-2:], *_geometry(self), strict=True)
-    )
-    return self.aa(input[..., :height, :width])
+    """The filter alone, on the part of the map that gives the pool's own output size.
+
+    Sizes stay symbols where the program is recorded, so it is cut to one bound after the other, not to the smallest.
+    """
+    for dim, k, s, p in zip((2, 3), *_geometry(self), strict=True):
+        for kept in _pooled_sizes(input.shape[dim], k, s, p, self.ceil_mode) if s > 1 else ():
+            input = input[(slice(None),) * dim + (slice(s * kept),)]
+    return self.aa(input)
 
 
 def _whole_avg_pool_forward(self, input: Tensor) -> Tensor:
@@ -70,9 +73,10 @@ def _dense_avg_pool_forward(self, input: Tensor) -> Tensor:
     """The average at stride 1, then the filter: the pool's own values wherever the filter only subsamples."""
     (top, left), missing = ops.pair(self.padding), []
     for n, k, s, p in zip(static_shape(input)[-2:], *_geometry(self), strict=True):
-        missing.append(max(0, (_pooled_size(n, k, s, p, self.ceil_mode) - 1) * s + k - n - 2 * p))
+        whole = (min(_pooled_sizes(n, k, s, p, self.ceil_mode)) - 1) * s + k - n - 2 * p if self.ceil_mode else 0
+        missing.append(max(0, whole))
     pad, overhang = (left, left, top, top), (0, missing[1], 0, missing[0])
-    counted = F.pad(input.new_ones(1, 1, *static_shape(input)[-2:]), pad, value=float(self.count_include_pad))
+    counted = F.pad(torch.ones_like(input[:1, :1]), pad, value=float(self.count_include_pad))
     share = F.avg_pool2d(F.pad(counted, overhang), self.kernel_size, 1)
     mean = F.avg_pool2d(F.pad(F.pad(input, pad), overhang), self.kernel_size, 1)
     if self.divisor_override:
@@ -93,11 +97,15 @@ def _geometry(pool: nn.AvgPool2d) -> tuple[tuple[int, int], ...]:
     return ops.pair(pool.kernel_size), ops.stride_of(pool), ops.pair(pool.padding)
 
 
-def _pooled_size(n: int, kernel: int, stride: int, padding: int, ceil_mode: bool) -> int:
-    """Output size of torch's pools; in ceil mode the last window must start inside the input or its left padding."""
+def _pooled_sizes(n: int, kernel: int, stride: int, padding: int, ceil_mode: bool) -> tuple[int, ...]:
+    """The smallest is the output size of torch's pools.
+
+    In ceil mode the last window must start inside the input or its left padding.
+    """
     span = n + 2 * padding - kernel
-    size = (-(-span // stride) if ceil_mode else span // stride) + 1
-    return size - 1 if ceil_mode and (size - 1) * stride >= n + padding else size
+    if not ceil_mode:
+        return (span // stride + 1,)
+    return (span + stride - 1) // stride + 1, (n + padding + stride - 1) // stride
 
 
 FORWARDS: dict[str, Callable] = {
