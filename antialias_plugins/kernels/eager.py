@@ -77,7 +77,7 @@ def adaptive_blur_pool2d(
         (N, C, H', W') in the type of `padded`.
     """
     weights = normalise(logits, groups, softmax)
-    windows = _windows(padded.unflatten(1, (groups, -1)), filt_size, stride)
+    windows = _windows(split_groups(padded, groups), filt_size, stride)
     return weighted_sum(weights, windows).flatten(1, 2).to(padded.dtype)
 
 
@@ -101,8 +101,17 @@ def normalise(logits: Tensor, groups: int, softmax: str) -> Tensor:
     """Softmax of (N, G * K * K, H', W') logits in at least float32, as (N, G, K * K, H', W')."""
     dtype = torch.float32 if logits.dtype in _HALF_TYPES else None
     if softmax == 'joint':
-        return logits.softmax(1, dtype=dtype).unflatten(1, (groups, -1))
-    return logits.unflatten(1, (groups, -1)).softmax(2, dtype=dtype)
+        return split_groups(logits.softmax(1, dtype=dtype), groups)
+    return split_groups(logits, groups).softmax(2, dtype=dtype)
+
+
+def split_groups(map: Tensor, groups: int) -> Tensor:
+    """View (N, C, H, W) as (N, G, C / G, H, W).
+
+    ONNX's exporter of traces takes sides for numbers in an `unflatten` behind a slice.
+    """
+    batch, channels, height, width = map.shape
+    return map.reshape(batch, groups, channels // groups, height, width)
 
 
 def weighted_sum(weights: Tensor, windows: list[Tensor]) -> Tensor:

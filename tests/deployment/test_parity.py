@@ -115,11 +115,12 @@ def test_unknown_network():
 @pytest.mark.parametrize('avgpool', ['replace', 'keep', 'published'])
 @pytest.mark.parametrize('pool', [nn.AvgPool2d(2), nn.AvgPool2d(3, 2, 1), nn.AvgPool2d(1, 3)], ids=str)
 @pytest.mark.parametrize('recorder', ['ONNX', 'torch.export', 'trace'])
-def test_average_pools_hold_for_other_sizes(recorder, pool, avgpool):
+@pytest.mark.parametrize('filter', ['lpf3', 'ddac3'])
+def test_average_pools_hold_for_other_sizes(filter, recorder, pool, avgpool):
     """The part of a map that an average pool leaves out depends on its size."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), copy.deepcopy(pool), nn.AdaptiveAvgPool2d(1))
-    model = convert_antialias(model, 'lpf3', avgpool=avgpool, stem=True).eval()
-    (result,) = check_parity(model, 'averages', 'lpf3', [BY_NAME[recorder]])
+    model = convert_antialias(model, filter, avgpool=avgpool, stem=True).eval()
+    (result,) = check_parity(model, 'averages', filter, [BY_NAME[recorder]])
     # torch.export refuses sizes at which another part is left out
     assert result.holds or (recorder == 'torch.export' and result.error is None), result
