@@ -68,6 +68,8 @@ def polyphase_norms(components: Tensor, norm: str = 'l2') -> Tensor:
     """
     _check_components(components)
     check_choice('norm', norm, tuple(NORMS))
+    if is_transformed():  # ONNX's exporter of traces drops the type of the sum
+        components = components.double()
     return torch.linalg.vector_norm(components, NORMS[norm], dim=(2, 3, 4), dtype=torch.float64)
 
 
