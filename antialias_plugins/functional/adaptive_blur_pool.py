@@ -63,7 +63,7 @@ def adaptive_blur_pool2d(
     check_choice('padding_mode', padding_mode, PADDING_MODES)
     check_choice('softmax', softmax, SOFTMAXES)
     filt_size = _filt_size(input, logits, stride, groups)
-    padded = kernels.pad2d(input, filt_size, padding_mode)
+    padded = kernels.pad2d(input, filt_size, padding_mode, channels_last=True)
     output = kernels.adaptive_blur_pool2d(padded, logits, filt_size, stride, groups, softmax, backend)
     return as_input(output, input)
 

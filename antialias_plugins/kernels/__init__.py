@@ -35,9 +35,9 @@ __all__ = [
 ]
 
 
-def pad2d(input: Tensor, filt_size: int, padding_mode: str) -> Tensor:
-    """Compute `padding.pad2d`; nothing is kept for the backward pass."""
-    return Border(filt_size, padding_mode).add(input)
+def pad2d(input: Tensor, filt_size: int, padding_mode: str, channels_last: bool = False) -> Tensor:
+    """Compute `padding.pad2d`; nothing is kept for the backward pass. `channels_last` is that of `Border`."""
+    return Border(filt_size, padding_mode, channels_last).add(input)
 
 
 def padded_conv2d(padded: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int]) -> Tensor:

@@ -3,10 +3,12 @@
 Shapes: N batch, C channels, H W sides, K taps per axis, S stride, G groups, ``D = C / G`` channels of a group. A
 *padded* map has sides ``H + K - 1`` and ``W + K - 1``; an output has sides ``H' = ceil(H / S)``, ``W' = ceil(W / S)``.
 
-No patch is ever copied: each of the K * K terms is a view of the one padded map. Where neighbours in a row lie next to
-each other in memory, every S-th column is gathered first, so that the views are as well.
+Where the channels of a position lie next to each other, an image is a table with a row of D numbers for each position
+and group, an output is a weighted sum of K * K such rows, and so is the gradient of the map, of fewer rows. That is
+what PyTorch has embedding bags for: on the CPU one pass, without copies of what the taps meet.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -14,7 +16,8 @@ from torch import Tensor
 
 from antialias_plugins.kernels import eager
 from antialias_plugins.kernels.border import Border
-from antialias_plugins.kernels.precision import as_input, empty_as, is_channels_last
+from antialias_plugins.kernels.precision import as_channels_last, as_input, copy_map_, empty_as
+from antialias_plugins.kernels.row_sums import RowSums, index_dtype
 
 
 class FilterPlan(NamedTuple):
@@ -33,31 +36,11 @@ class FilterPlan(NamedTuple):
     softmax: str
 
 
-def adaptive_filter(padded: Tensor, logits: Tensor, plan: FilterPlan) -> Tensor:
-    """Filter every position and channel group with its own taps.
-
-    Args:
-        padded: (N, C, H + K - 1, W + K - 1).
-        logits: (N, G * K * K, H', W').
-        plan: K, S, G and the softmax.
-
-    Returns:
-        (N, C, H', W') in the type of `padded`; softmax and sum are in float32 for half types.
-    """
-    weights = eager.normalise(logits, plan.groups, plan.softmax)
-    columns = _columns(padded, plan, weights.dtype)
-    output = empty_as(padded, (*padded.shape[:2], *logits.shape[2:]), weights.dtype)
-    sums = output.unflatten(1, (plan.groups, -1))  # not the other way: a result must not be a view
-    torch.mul(weights[:, :, 0, None], _window(columns, plan, logits.shape[2:], 0), out=sums)
-    for tap in range(1, plan.filt_size**2):
-        sums.addcmul_(weights[:, :, tap, None], _window(columns, plan, logits.shape[2:], tap))
-    return as_input(output, padded)
-
-
 class AdaptiveFilter(torch.autograd.Function):
-    """``AdaptiveFilter.apply(padded, logits, plan, map, border)`` is ``adaptive_filter(padded, logits, plan)``.
+    """``AdaptiveFilter.apply(padded, logits, plan, map, border)`` is `eager.adaptive_blur_pool2d` of the first three.
 
-    ``padded`` must be ``border.add(map)``. Only the map and the logits are kept.
+    ``padded`` must be ``border.add(map)``. Only the map and the logits are kept. The result is in the memory format of
+    the map.
     """
 
     @staticmethod
@@ -65,59 +48,77 @@ class AdaptiveFilter(torch.autograd.Function):
         """Filter."""
         ctx.save_for_backward(map, logits)
         ctx.plan, ctx.border = plan, border
-        return adaptive_filter(padded, logits, plan)
+        if padded.device.type != 'cpu':
+            return eager.adaptive_blur_pool2d(padded, logits, *plan)
+        return _filter(padded, logits, plan, empty_as(map, (*map.shape[:2], *logits.shape[2:])))
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Add the border and compute the taps again."""
         map, logits = ctx.saved_tensors
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or grad.device.type != 'cpu':
             _, pullback = torch.func.vjp(
                 lambda *maps: eager.adaptive_blur_pool2d(*maps, *ctx.plan), ctx.border.add(map), logits
             )
             return *pullback(grad), None, None, None
-        return *_gradients(grad, map, ctx.border, logits, ctx.plan), None, None, None
+        return *_gradients(grad, ctx.border.add(map), logits, ctx.plan), None, None, None
 
 
-def _gradients(grad: Tensor, map: Tensor, border: Border, logits: Tensor, plan: FilterPlan) -> tuple[Tensor, Tensor]:
-    """Gradients of the padded map and of the logits. No copy of the map lives longer than it is read."""
+def _filter(padded: Tensor, logits: Tensor, plan: FilterPlan, output: Tensor) -> Tensor:
+    """Write the filtered map into `output`, an image at a time."""
     weights = eager.normalise(logits, plan.groups, plan.softmax)
-    columns = _columns(border.add(map), plan, weights.dtype)
-    grad_columns = [torch.zeros_like(column) for column in columns]
-    grad = as_input(grad, map).to(weights.dtype).unflatten(1, (plan.groups, -1))
-    grad_weights, product = torch.empty_like(weights), torch.empty_like(grad)
-    for tap in range(plan.filt_size**2):
-        window, grad_window = (_window(maps, plan, logits.shape[2:], tap) for maps in (columns, grad_columns))
-        torch.mul(grad, window, out=product)
-        torch.sum(product, 2, out=grad_weights[:, :, tap])
-        grad_window.addcmul_(grad, weights[:, :, tap, None])
-    del columns, window, product
-    grad_padded = _join_columns(grad_columns, empty_as(map, border.padded_size(map.shape)))
-    return grad_padded, _softmax_gradient(grad_weights, weights, plan).to(logits.dtype)
+    windows = _windows(plan, padded.shape[3], logits.shape[2:])
+    for target, image, taps in zip(output, padded, _by_position(weights), strict=True):
+        _write(target, windows.sum(_table(image, plan.groups, weights.dtype), taps))
+    return output
 
 
-def _columns(padded: Tensor, plan: FilterPlan, dtype: torch.dtype) -> list[Tensor]:
-    """For each horizontal phase of the stride its columns as (N, G, D, H + K - 1, .), or the whole map as it is."""
-    grouped = padded.unflatten(1, (plan.groups, -1))
-    if plan.stride[1] == 1 or is_channels_last(padded):
-        return [grouped.to(dtype)]
-    return [grouped[..., phase :: plan.stride[1]].to(dtype).contiguous() for phase in range(plan.stride[1])]
+def _gradients(grad: Tensor, padded: Tensor, logits: Tensor, plan: FilterPlan) -> tuple[Tensor, Tensor]:
+    """Gradients of the padded map and of the logits, an image at a time."""
+    weights = eager.normalise(logits, plan.groups, plan.softmax)
+    taps = _by_position(weights)
+    windows = _windows(plan, padded.shape[3], logits.shape[2:])
+    scatter, order = windows.transpose(math.prod(padded.shape[2:]) * plan.groups)
+    grad_padded, grad_taps = torch.empty_like(padded), torch.empty_like(taps)
+    for image in range(len(padded)):
+        table, sums = (_table(maps[image], plan.groups, weights.dtype) for maps in (padded, grad))
+        grad_taps[image] = windows.products(table, sums)
+        _write(grad_padded[image], scatter.sum(sums, taps[image][order]))
+    return grad_padded, as_input(_softmax_gradient(_by_tap(grad_taps, weights), weights, plan), logits)
 
 
-def _window(columns: list[Tensor], plan: FilterPlan, kept: tuple[int, int], tap: int) -> Tensor:
-    """View (N, G, D, H', W') of what one of the K * K taps, which are counted row by row, meets."""
-    u, v = divmod(tap, plan.filt_size)
-    phases = len(columns)
-    first, (down, right) = v // phases, (plan.stride[0], plan.stride[1] // phases)
-    rows = slice(u, u + down * (kept[0] - 1) + 1, down)
-    return columns[v % phases][..., rows, first : first + right * (kept[1] - 1) + 1 : right]
+def _windows(plan: FilterPlan, width: int, kept: tuple[int, int]) -> RowSums:
+    """Which rows of a padded image of that width the outputs sum, group by group at each position."""
+    dtype = index_dtype(math.prod(kept) * math.prod(plan.stride) * plan.groups * plan.filt_size**2)
+    taps = torch.arange(plan.filt_size, dtype=dtype)
+    rows, columns = (
+        step * torch.arange(size, dtype=dtype)[:, None] + taps for step, size in zip(plan.stride, kept, strict=True)
+    )
+    positions = rows[:, None, None, :, None] * width + columns[:, None, None, :]
+    groups = torch.arange(plan.groups, dtype=dtype)[:, None, None]
+    return RowSums.uniform((positions * plan.groups + groups).view(-1, plan.filt_size**2))
 
 
-def _join_columns(columns: list[Tensor], joined: Tensor) -> Tensor:
-    """Put the columns together again."""
-    for phase, column in enumerate(columns):
-        joined[..., phase :: len(columns)] = column.flatten(1, 2)
-    return joined
+def _table(image: Tensor, groups: int, dtype: torch.dtype) -> Tensor:
+    """(C, H, W) as (H * W * G, D)."""
+    return as_channels_last(image[None].to(dtype)).permute(0, 2, 3, 1).reshape(-1, len(image) // groups)
+
+
+def _write(image: Tensor, table: Tensor) -> None:
+    """Undo `_table`."""
+    copy_map_(image[None], table.view(1, *image.shape[1:], -1).permute(0, 3, 1, 2))
+
+
+def _by_position(weights: Tensor) -> Tensor:
+    """(N, G, K * K, H', W') as (N, H' * W' * G * K * K)."""
+    return as_channels_last(weights.flatten(1, 2)).permute(0, 2, 3, 1).flatten(1)
+
+
+def _by_tap(taps: Tensor, weights: Tensor) -> Tensor:
+    """Undo `_by_position`."""
+    batch, groups, count, *kept = weights.shape
+    maps = taps.view(batch, *kept, groups * count).permute(0, 3, 1, 2)
+    return maps.contiguous().view(weights.shape)
 
 
 def _softmax_gradient(grad: Tensor, weights: Tensor, plan: FilterPlan) -> Tensor:

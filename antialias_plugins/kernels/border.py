@@ -7,6 +7,7 @@ from torch import Tensor
 
 from antialias_plugins.kernels import padding
 from antialias_plugins.kernels.linear_map import LinearMap
+from antialias_plugins.kernels.precision import memory_format_of
 from antialias_plugins.kernels.transforms import is_transformed
 
 
@@ -16,27 +17,32 @@ class Border(NamedTuple):
     Attributes:
         filt_size: K.
         padding_mode: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
+        channels_last: Whether the padded map has the channels of a position next to each other, where that is how the
+            CPU convolves and filters it quickest; else it is in the memory format of the map.
     """
 
     filt_size: int
     padding_mode: str
+    channels_last: bool = False
 
     def add(self, map: Tensor) -> Tensor:
         """Pad (N, C, H, W) to (N, C, H + K - 1, W + K - 1).
 
         Nothing is kept for the backward pass, and the padded map remembers its `Source`.
         """
+        if self.filt_size == 1:
+            return map
         options = {'filt_size': self.filt_size, 'padding_mode': self.padding_mode}
-        pad = functools.partial(padding.pad2d, **options)
-        if self.filt_size == 1 or is_transformed() or not map.requires_grad:
+        if is_transformed():
+            return padding.pad2d(map, **options)
+        channels_last = self.channels_last and map.device.type == 'cpu'
+        pad = functools.partial(padding.pad2d_channels_last if channels_last else padding.pad2d, **options)
+        if not map.requires_grad:
             return pad(map)
-        padded = LinearMap.apply(map, pad, functools.partial(padding.unpad2d, **options))
+        unpad = functools.partial(padding.unpad2d, **options, memory_format=memory_format_of(map))
+        padded = LinearMap.apply(map, pad, unpad)
         padded._aa_source = Source(map, self)
         return padded
-
-    def padded_size(self, size: tuple[int, ...]) -> tuple[int, ...]:
-        """(N, C, H, W) as (N, C, H + K - 1, W + K - 1)."""
-        return *size[:2], *(side + self.filt_size - 1 for side in size[2:])
 
 
 class Source(NamedTuple):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from antialias_plugins.kernels import banded, eager
 from antialias_plugins.kernels.bands import Band, find_bands
-from antialias_plugins.kernels.padding import unpad2d_
+from antialias_plugins.kernels.padding import unpad2d
 from antialias_plugins.kernels.precision import without_autocast
 
 _LARGE = 2**20  # elements; padding a smaller map takes less time than its bands
@@ -54,7 +54,7 @@ def blur_pool2d_transpose(
     bands = _bands(grad, (*grad.shape[:2], *sides), filt, stride, padding_mode)
     if bands is None:
         padded = _spread(grad, filt, stride, [side + len(filt) - 1 for side in sides])
-        return unpad2d_(padded, len(filt), padding_mode)
+        return unpad2d(padded, len(filt), padding_mode)
     grad, borders = grad.clone(), []
     for band in reversed(bands):
         part = grad.narrow(band.dim, *band.outputs)
@@ -63,7 +63,7 @@ def blur_pool2d_transpose(
         part.zero_()
         band_sides = (band.inputs[1], sides[1]) if band.dim == 2 else (sides[0], band.inputs[1])
         padded = _spread(seen, filt, stride, [side + len(filt) - 1 for side in band_sides])
-        borders.append((band, unpad2d_(padded, len(filt), padding_mode)))
+        borders.append((band, unpad2d(padded, len(filt), padding_mode)))
     spread = _spread(grad, filt, stride, sides, (len(filt) - 1) // 2)
     for band, border in borders:
         spread.narrow(band.dim, *band.inputs).add_(border)

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from antialias_plugins.kernels.border import Border
+from antialias_plugins.kernels.precision import as_input, memory_format_of
 
 
 class PaddedConv2d(torch.autograd.Function):
@@ -22,6 +23,7 @@ class PaddedConv2d(torch.autograd.Function):
         ctx.stride, ctx.border = stride, border
         # Detached: autocast would store their casts, which have no history here, for operators that need one.
         weight, bias = (tensor if tensor is None else tensor.detach() for tensor in (weight, bias))
+        weight = weight.contiguous(memory_format=memory_format_of(padded))
         return F.conv2d(padded, weight, bias, stride)
 
     @staticmethod
@@ -39,13 +41,16 @@ class PaddedConv2d(torch.autograd.Function):
 def _gradients(grad: Tensor, map: Tensor, weight: Tensor, ctx) -> tuple[Tensor | None, Tensor | None]:
     """Gradients of the padded map and of the weight; the padded map lives no longer than it is read."""
     grad_padded = grad_weight = None
+    padded = ctx.border.add(map).to(grad.dtype)
+    memory_format = memory_format_of(padded)
+    grad, laid_out = (tensor.contiguous(memory_format=memory_format) for tensor in (grad, weight.to(grad.dtype)))
     if ctx.needs_input_grad[1]:
-        padded = ctx.border.add(map).to(grad.dtype)
-        grad_weight = torch.nn.grad.conv2d_weight(padded, weight.shape, grad, ctx.stride).to(weight.dtype)
-        del padded
+        grad_weight = torch.nn.grad.conv2d_weight(padded, weight.shape, grad, ctx.stride)
+        grad_weight = as_input(grad_weight, weight)
+    del padded
     if ctx.needs_input_grad[0]:
         rest = [(side - 1) % step for side, step in zip(map.shape[2:], ctx.stride, strict=True)]
-        grad_padded = F.conv_transpose2d(grad, weight.to(grad.dtype), None, ctx.stride, 0, rest).to(map.dtype)
+        grad_padded = F.conv_transpose2d(grad, laid_out, None, ctx.stride, 0, rest).to(map.dtype)
     return grad_padded, grad_weight
 
 

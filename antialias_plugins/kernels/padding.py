@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from antialias_plugins.kernels.precision import as_input, widen
+from antialias_plugins.kernels.precision import copy_map_, memory_format_of, widen
 from antialias_plugins.kernels.shape import static_shape
 from antialias_plugins.kernels.transforms import is_transformed
 
@@ -42,33 +42,54 @@ def pad2d(input: Tensor, filt_size: int, padding_mode: str = 'reflect') -> Tenso
     return F.pad(widen(input), (before, after, before, after), mode).to(input.dtype)
 
 
-def unpad2d_(padded: Tensor, filt_size: int, padding_mode: str) -> Tensor:
-    """Apply the transpose of `pad2d`: crop a gradient after its border is added to where the border came from.
+def pad2d_channels_last(input: Tensor, filt_size: int, padding_mode: str) -> Tensor:
+    """Compute `pad2d` into a map with the channels of a position next to each other. It is not differentiable."""
+    before, after = (filt_size - 1) // 2, filt_size // 2
+    sides = input.shape[2:]
+    mode = border_mode(padding_mode, after, sides)
+    shape = *input.shape[:2], *(side + filt_size - 1 for side in sides)
+    padded = torch.empty(shape, dtype=input.dtype, device=input.device, memory_format=torch.channels_last)
+    copy_map_(_inside(padded, before, sides), input)
+    for dim, size in enumerate(sides, 2):
+        for position in _beyond(before, after, size):
+            border = padded.select(dim, before + position)
+            if mode == 'zeros':
+                border.zero_()
+            else:
+                border.copy_(padded.select(dim, before + _origin(position, size, mode)))
+    return padded
+
+
+def unpad2d(
+    padded: Tensor, filt_size: int, padding_mode: str, memory_format: torch.memory_format | None = None
+) -> Tensor:
+    """Apply the transpose of `pad2d`: crop a gradient and add its border to where the border came from.
 
     Args:
-        padded: (N, C, H + K - 1, W + K - 1), which is overwritten.
+        padded: (N, C, H + K - 1, W + K - 1).
         filt_size: K.
         padding_mode: as in `pad2d`.
+        memory_format: of the result, else that of `padded`.
 
     Returns:
-        (N, C, H, W) in the memory format of `padded`.
+        (N, C, H, W).
     """
     before, after = (filt_size - 1) // 2, filt_size // 2
-    if after == 0:
-        return padded
-    height, width = (side - before - after for side in padded.shape[2:])
-    mode = applied_mode(padding_mode, after, (height, width))
+    height, width = sides = tuple(side - before - after for side in padded.shape[2:])
+    inside = _inside(padded, before, sides)
+    map = torch.empty_like(inside, memory_format=memory_format or memory_format_of(padded))
+    copy_map_(map, inside)
+    mode = applied_mode(padding_mode, after, sides)
     if mode != 'zeros':
-        for dim, size in ((2, height), (3, width)):
-            for position in (*range(-before, 0), *range(size, size + after)):
-                source = padded.select(dim, before + position)
-                padded.select(dim, before + _origin(position, size, mode)).add_(source)
-    return as_input(padded[..., before : before + height, before : before + width], padded)
-
-
-def unpad2d(padded: Tensor, filt_size: int, padding_mode: str) -> Tensor:
-    """Compute `unpad2d_` without touching `padded`."""
-    return unpad2d_(padded.clone(), filt_size, padding_mode)
+        for position in _beyond(before, after, width):
+            column = padded.select(3, before + position)
+            map.select(3, _origin(position, width, mode)).add_(column[..., before : before + height])
+        for position in _beyond(before, after, height):
+            row, target = padded.select(2, before + position), map.select(2, _origin(position, height, mode))
+            target.add_(row[..., before : before + width])
+            for corner in _beyond(before, after, width):
+                target.select(2, _origin(corner, width, mode)).add_(row[..., before + corner])
+    return map
 
 
 def border_mode(padding_mode: str, after: int, sides: tuple[int, ...]) -> str:
@@ -82,6 +103,16 @@ def border_mode(padding_mode: str, after: int, sides: tuple[int, ...]) -> str:
 def applied_mode(padding_mode: str, after: int, sides: tuple[int, ...]) -> str:
     """`padding_mode`, or ``'replicate'`` where there is too little to reflect."""
     return 'replicate' if padding_mode == 'reflect' and after >= min(sides) else padding_mode
+
+
+def _inside(padded: Tensor, before: int, sides: tuple[int, int]) -> Tensor:
+    """View of what is not border."""
+    return padded.narrow(2, before, sides[0]).narrow(3, before, sides[1])
+
+
+def _beyond(before: int, after: int, size: int) -> tuple[int, ...]:
+    """The positions of the border of an axis."""
+    return *range(-before, 0), *range(size, size + after)
 
 
 def _origin(position: int, size: int, mode: str) -> int:

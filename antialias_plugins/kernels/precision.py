@@ -5,6 +5,9 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
+_CHANNELS = 32  # that `copy_map_` copies at once
+_POSITIONS = 256
+
 
 def widen(input: Tensor) -> Tensor:
     """Return half types on the CPU as float32, anything else as it is.
@@ -32,13 +35,36 @@ def as_input(output: Tensor, input: Tensor) -> Tensor:
 
     Custom operators (the deformable convolutions of mmcv) read a strided view as if it were contiguous.
     """
-    return output.to(input.dtype).contiguous(memory_format=_memory_format(input))
+    return output.to(input.dtype).contiguous(memory_format=memory_format_of(input))
 
 
 def empty_as(input: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> Tensor:
     """Return an uninitialised map of `shape` in the type (unless told), device and memory format of `input`."""
-    return torch.empty(shape, dtype=dtype or input.dtype, device=input.device, memory_format=_memory_format(input))
+    return torch.empty(shape, dtype=dtype or input.dtype, device=input.device, memory_format=memory_format_of(input))
 
 
-def _memory_format(input: Tensor) -> torch.memory_format:
+def as_channels_last(input: Tensor) -> Tensor:
+    """Return a map with the channels of a position next to each other. It is not differentiable."""
+    if input.is_contiguous(memory_format=torch.channels_last):
+        return input
+    output = torch.empty_like(input, memory_format=torch.channels_last)
+    return copy_map_(output, input)
+
+
+def copy_map_(target: Tensor, source: Tensor) -> Tensor:
+    """Compute ``target.copy_(source)``, between memory formats in parts that the cache holds.
+
+    Its lines hold a few channels of a position, or a few positions of a channel: one that is written must not have left
+    before it is full.
+    """
+    if is_channels_last(target) == is_channels_last(source):
+        return target.copy_(source)
+    dim, size = (1, _CHANNELS) if is_channels_last(target) else (2, max(_POSITIONS // target.shape[3], 1))
+    for part, copied in zip(target.split(size, dim), source.split(size, dim), strict=True):
+        part.copy_(copied)
+    return target
+
+
+def memory_format_of(input: Tensor) -> torch.memory_format:
+    """Return the memory format of a map, which may be a view of a larger one."""
     return torch.channels_last if is_channels_last(input) else torch.contiguous_format

@@ -77,7 +77,7 @@ class AdaptiveBlurPool2d(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S))."""
         check_map(input, self.channels)
-        padded = kernels.pad2d(input, self.filt_size, self.padding_mode)
+        padded = kernels.pad2d(input, self.filt_size, self.padding_mode, channels_last=True)
         logits = self.bn(self.conv(padded))
         output = kernels.adaptive_blur_pool2d(padded, logits, self.filt_size, self.stride, self.groups, self.softmax)
         return as_input(output, input)
