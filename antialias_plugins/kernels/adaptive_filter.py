@@ -8,7 +8,7 @@ and group, an output is a weighted sum of K * K such rows, and so is the gradien
 what PyTorch has embedding bags for: on the CPU one pass, without copies of what the taps meet.
 """
 
-import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -18,6 +18,8 @@ from antialias_plugins.kernels import eager
 from antialias_plugins.kernels.border import Border
 from antialias_plugins.kernels.precision import as_channels_last, as_input, copy_map_, empty_as
 from antialias_plugins.kernels.row_sums import RowSums, index_dtype
+
+_PIECE = 2**21  # elements
 
 
 class FilterPlan(NamedTuple):
@@ -65,48 +67,60 @@ class AdaptiveFilter(torch.autograd.Function):
 
 
 def _filter(padded: Tensor, logits: Tensor, plan: FilterPlan, output: Tensor) -> Tensor:
-    """Write the filtered map into `output`, an image at a time."""
+    """Write the filtered map into `output`."""
     weights = eager.normalise(logits, plan.groups, plan.softmax)
-    windows = _windows(plan, padded.shape[3], logits.shape[2:])
-    for target, image, taps in zip(output, padded, _by_position(weights), strict=True):
-        _write(target, windows.sum(_table(image, plan.groups, weights.dtype), taps))
+    windows, size = _windows(padded, logits, plan)
+    for target, images, taps in _pieces(output, padded, _by_position(weights)):
+        table = _table(images, plan.groups, weights.dtype)
+        _write(target, windows.repeat(len(images), size).sum(table, taps.flatten()))
     return output
 
 
 def _gradients(grad: Tensor, padded: Tensor, logits: Tensor, plan: FilterPlan) -> tuple[Tensor, Tensor]:
-    """Gradients of the padded map and of the logits, an image at a time."""
+    """Gradients of the padded map and of the logits."""
     weights = eager.normalise(logits, plan.groups, plan.softmax)
     taps = _by_position(weights)
-    windows = _windows(plan, padded.shape[3], logits.shape[2:])
-    scatter, order = windows.transpose(math.prod(padded.shape[2:]) * plan.groups)
     grad_padded, grad_taps = torch.empty_like(padded), torch.empty_like(taps)
-    for image in range(len(padded)):
-        table, sums = (_table(maps[image], plan.groups, weights.dtype) for maps in (padded, grad))
-        grad_taps[image] = windows.products(table, sums)
-        _write(grad_padded[image], scatter.sum(sums, taps[image][order]))
+    windows, size = _windows(padded, logits, plan)
+    scatter, order = windows.transpose(size)
+    sums_of_image = len(windows.offsets) - 1
+    for grad_images, grad_weights, images, grads, weight in _pieces(grad_padded, grad_taps, padded, grad, taps):
+        count = len(images)
+        table, sums = (_table(maps, plan.groups, weights.dtype) for maps in (images, grads))
+        grad_weights.copy_(windows.repeat(count, size).products(table, sums).view_as(weight))
+        _write(grad_images, scatter.repeat(count, sums_of_image).sum(sums, weight[:, order].flatten()))
     return grad_padded, as_input(_softmax_gradient(_by_tap(grad_taps, weights), weights, plan), logits)
 
 
-def _windows(plan: FilterPlan, width: int, kept: tuple[int, int]) -> RowSums:
-    """Which rows of a padded image of that width the outputs sum, group by group at each position."""
-    dtype = index_dtype(math.prod(kept) * math.prod(plan.stride) * plan.groups * plan.filt_size**2)
+def _pieces(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """A few images at a time: enough to be worth a call, few enough for the cache."""
+    count = max(_PIECE * len(maps[0]) // max(*(map.numel() for map in maps), 1), 1)
+    return zip(*(map.split(count) for map in maps), strict=True)
+
+
+def _windows(padded: Tensor, logits: Tensor, plan: FilterPlan) -> tuple[RowSums, int]:
+    """Which rows of the table of a padded image the outputs sum, group by group at each position; how many it has."""
+    kept, (height, width) = logits.shape[2:], padded.shape[2:]
+    dtype = index_dtype(height * width * plan.groups * plan.filt_size**2)
     taps = torch.arange(plan.filt_size, dtype=dtype)
     rows, columns = (
         step * torch.arange(size, dtype=dtype)[:, None] + taps for step, size in zip(plan.stride, kept, strict=True)
     )
     positions = rows[:, None, None, :, None] * width + columns[:, None, None, :]
     groups = torch.arange(plan.groups, dtype=dtype)[:, None, None]
-    return RowSums.uniform((positions * plan.groups + groups).view(-1, plan.filt_size**2))
+    windows = (positions * plan.groups + groups).view(-1, plan.filt_size**2)
+    return RowSums.uniform(windows), height * width * plan.groups
 
 
-def _table(image: Tensor, groups: int, dtype: torch.dtype) -> Tensor:
-    """(C, H, W) as (H * W * G, D)."""
-    return as_channels_last(image[None].to(dtype)).permute(0, 2, 3, 1).reshape(-1, len(image) // groups)
+def _table(images: Tensor, groups: int, dtype: torch.dtype) -> Tensor:
+    """(N, C, H, W) as (N * H * W * G, D)."""
+    return as_channels_last(images.to(dtype)).permute(0, 2, 3, 1).reshape(-1, images.shape[1] // groups)
 
 
-def _write(image: Tensor, table: Tensor) -> None:
+def _write(images: Tensor, table: Tensor) -> None:
     """Undo `_table`."""
-    copy_map_(image[None], table.view(1, *image.shape[1:], -1).permute(0, 3, 1, 2))
+    batch, channels, *sides = images.shape
+    copy_map_(images, table.view(batch, *sides, channels).permute(0, 3, 1, 2))
 
 
 def _by_position(weights: Tensor) -> Tensor:

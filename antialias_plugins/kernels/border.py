@@ -37,8 +37,6 @@ class Border(NamedTuple):
             return padding.pad2d(map, **options)
         channels_last = self.channels_last and map.device.type == 'cpu'
         pad = functools.partial(padding.pad2d_channels_last if channels_last else padding.pad2d, **options)
-        if not map.requires_grad:
-            return pad(map)
         unpad = functools.partial(padding.unpad2d, **options, memory_format=memory_format_of(map))
         padded = LinearMap.apply(map, pad, unpad)
         padded._aa_source = Source(map, self)

@@ -23,7 +23,6 @@ class PaddedConv2d(torch.autograd.Function):
         ctx.stride, ctx.border = stride, border
         # Detached: autocast would store their casts, which have no history here, for operators that need one.
         weight, bias = (tensor if tensor is None else tensor.detach() for tensor in (weight, bias))
-        weight = weight.contiguous(memory_format=memory_format_of(padded))
         return F.conv2d(padded, weight, bias, stride)
 
     @staticmethod

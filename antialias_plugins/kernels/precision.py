@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
-_CHANNELS = 32  # that `copy_map_` copies at once
+_CHANNELS = 128  # that `copy_map_` copies at once
 _POSITIONS = 256
 
 
