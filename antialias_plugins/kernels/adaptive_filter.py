@@ -63,7 +63,7 @@ class AdaptiveFilter(torch.autograd.Function):
                 lambda *maps: eager.adaptive_blur_pool2d(*maps, *ctx.plan), ctx.border.add(map), logits
             )
             return *pullback(grad), None, None, None
-        return *_gradients(grad, ctx.border.add(map), logits, ctx.plan), None, None, None
+        return *_gradients(grad, map, ctx.border, logits, ctx.plan), None, None, None
 
 
 def _filter(padded: Tensor, logits: Tensor, plan: FilterPlan, output: Tensor) -> Tensor:
@@ -76,20 +76,22 @@ def _filter(padded: Tensor, logits: Tensor, plan: FilterPlan, output: Tensor) ->
     return output
 
 
-def _gradients(grad: Tensor, padded: Tensor, logits: Tensor, plan: FilterPlan) -> tuple[Tensor, Tensor]:
-    """Gradients of the padded map and of the logits."""
-    weights = eager.normalise(logits, plan.groups, plan.softmax)
-    taps = _by_position(weights)
-    grad_padded, grad_taps = torch.empty_like(padded), torch.empty_like(taps)
-    windows, size = _windows(padded, logits, plan)
+def _gradients(grad: Tensor, map: Tensor, border: Border, logits: Tensor, plan: FilterPlan) -> tuple[Tensor, Tensor]:
+    """Gradients of the padded map and of the logits. The map is padded again a few images at a time."""
+    taps = _by_position(eager.normalise(logits, plan.groups, plan.softmax))
+    grad_padded = torch.empty(border.padded_size(map.shape), dtype=map.dtype, memory_format=torch.channels_last)
+    grad_taps = torch.empty_like(taps)
+    windows, size = _windows(grad_padded, logits, plan)
     scatter, order = windows.transpose(size)
-    sums_of_image = len(windows.offsets) - 1
-    for grad_images, grad_weights, images, grads, weight in _pieces(grad_padded, grad_taps, padded, grad, taps):
-        count = len(images)
-        table, sums = (_table(maps, plan.groups, weights.dtype) for maps in (images, grads))
-        grad_weights.copy_(windows.repeat(count, size).products(table, sums).view_as(weight))
-        _write(grad_images, scatter.repeat(count, sums_of_image).sum(sums, weight[:, order].flatten()))
-    return grad_padded, as_input(_softmax_gradient(_by_tap(grad_taps, weights), weights, plan), logits)
+    for grad_images, grad_weights, images, grads, weights in _pieces(grad_padded, grad_taps, map, grad, taps):
+        sums = _table(grads, plan.groups, taps.dtype)
+        table = _table(border.add(images), plan.groups, taps.dtype)
+        grad_weights.copy_(windows.repeat(len(images), size).products(table, sums).view_as(weights))
+        del table
+        _write(grad_images, scatter.repeat(len(images), windows.num_sums).sum(sums, weights[:, order].flatten()))
+        del sums
+    grad_logits = _softmax_gradient(*(_by_tap(maps, logits, plan) for maps in (grad_taps, taps)), plan)
+    return grad_padded, as_input(grad_logits, logits)
 
 
 def _pieces(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
@@ -128,15 +130,15 @@ def _by_position(weights: Tensor) -> Tensor:
     return as_channels_last(weights.flatten(1, 2)).permute(0, 2, 3, 1).flatten(1)
 
 
-def _by_tap(taps: Tensor, weights: Tensor) -> Tensor:
+def _by_tap(taps: Tensor, logits: Tensor, plan: FilterPlan) -> Tensor:
     """Undo `_by_position`."""
-    batch, groups, count, *kept = weights.shape
-    maps = taps.view(batch, *kept, groups * count).permute(0, 3, 1, 2)
-    return maps.contiguous().view(weights.shape)
+    batch, channels, *kept = logits.shape
+    maps = taps.view(batch, *kept, channels).permute(0, 3, 1, 2)
+    return maps.contiguous().unflatten(1, (plan.groups, -1))
 
 
 def _softmax_gradient(grad: Tensor, weights: Tensor, plan: FilterPlan) -> Tensor:
-    """Gradient of the (N, G * K * K, H', W') logits."""
+    """Gradient of the (N, G * K * K, H', W') logits; that of the weights is overwritten."""
     normalised = (1, 2) if plan.softmax == 'joint' else 2
-    grad = grad * weights
-    return (grad - weights * grad.sum(normalised, keepdim=True)).flatten(1, 2)
+    grad = grad.mul_(weights)
+    return grad.addcmul_(weights, grad.sum(normalised, keepdim=True), value=-1).flatten(1, 2)

@@ -42,6 +42,10 @@ class Border(NamedTuple):
         padded._aa_source = Source(map, self)
         return padded
 
+    def padded_size(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """(N, C, H, W) as (N, C, H + K - 1, W + K - 1)."""
+        return *size[:2], *(side + self.filt_size - 1 for side in size[2:])
+
 
 class Source(NamedTuple):
     """What is kept in place of a padded map: most often the activation in front of a filter keeps it anyway.

@@ -44,8 +44,8 @@ def _gradients(grad: Tensor, map: Tensor, weight: Tensor, ctx) -> tuple[Tensor |
     memory_format = memory_format_of(padded)
     grad, laid_out = (tensor.contiguous(memory_format=memory_format) for tensor in (grad, weight.to(grad.dtype)))
     if ctx.needs_input_grad[1]:
-        grad_weight = torch.nn.grad.conv2d_weight(padded, weight.shape, grad, ctx.stride)
-        grad_weight = as_input(grad_weight, weight)
+        options = (None, ctx.stride, (0, 0), (1, 1), False, (0, 0), 1, (False, True, False))
+        grad_weight = as_input(torch.ops.aten.convolution_backward(grad, padded, laid_out, *options)[1], weight)
     del padded
     if ctx.needs_input_grad[0]:
         rest = [(side - 1) % step for side, step in zip(map.shape[2:], ctx.stride, strict=True)]

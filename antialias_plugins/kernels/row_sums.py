@@ -27,6 +27,11 @@ class RowSums(NamedTuple):
         """Sum as many rows for each of the (sums, K) sums."""
         return cls(rows.flatten(), torch.arange(0, rows.numel() + 1, rows.shape[1], dtype=rows.dtype))
 
+    @property
+    def num_sums(self) -> int:
+        """The number of sums."""
+        return len(self.offsets) - 1
+
     def sum(self, table: Tensor, weights: Tensor) -> Tensor:
         """Sum (rows, D) with a weight for each entry to (sums, D)."""
         return F.embedding_bag(
@@ -44,12 +49,14 @@ class RowSums(NamedTuple):
 
     def transpose(self, size: int) -> tuple['RowSums', Tensor]:
         """Sum what each of the `size` rows of the table went into; also the (entries,) order of the weights for it."""
-        order = self.rows.argsort(stable=True)
+        order = self.rows.argsort(stable=True).to(self.rows.dtype)
         offsets = F.pad(torch.bincount(self.rows, minlength=size).cumsum(0), (1, 0))
         return RowSums(self.sums()[order], offsets.to(self.rows.dtype)), order
 
     def repeat(self, count: int, size: int) -> 'RowSums':
         """Do the same in each of `count` tables of `size` rows that lie one below the other."""
+        if count == 1:
+            return self
         steps = torch.arange(count, dtype=self.rows.dtype)[:, None]
         offsets = (self.offsets[:-1] + steps * len(self.rows)).flatten()
         return RowSums((self.rows + steps * size).flatten(), F.pad(offsets, (0, 1), value=count * len(self.rows)))
