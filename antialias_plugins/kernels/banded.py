@@ -1,8 +1,9 @@
 """The fixed filter as products with two banded matrices: on the CPU several times faster than a depthwise convolution.
 
 Shapes: N batch, C channels, H W sides, K taps per axis, S stride. Filtering an axis and keeping every S-th position
-multiplies it by a (ceil(H / S), H) matrix, which knows the border as well. Off a diagonal band it is zero, so a long
-axis is multiplied block by block.
+multiplies it by a (ceil(H / S), H) matrix, which knows the border as well. Off a diagonal band it is zero: what lies
+next to each other in memory is summed as a row, K rows to a sum. The axis along which the numbers themselves lie next
+to each other is multiplied block by block.
 """
 
 import functools
@@ -10,14 +11,48 @@ import math
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from antialias_plugins.kernels.padding import applied_mode, pad2d
-from antialias_plugins.kernels.precision import as_input, is_channels_last
+from antialias_plugins.kernels.precision import as_input
+from antialias_plugins.kernels.row_sums import RowSums
 
-_BLOCK = 64  # positions of a block on the larger map: few zeros are multiplied, and products of that size are quick
-_PIECE = 2**20  # elements: what lies between the two products stays in the cache
-_WIDE = 32  # a channels-last map with a longer side is filtered faster by a convolution
+_BLOCK = 32  # outputs of a block: few zeros are multiplied, and products of that size are quick
+_PIECE = 2**20  # elements: what lies between the two axes stays in the cache
+
+
+class Axis(NamedTuple):
+    """An axis and what happens to it.
+
+    Attributes:
+        side: positions of the larger map.
+        step: S.
+        taps: K numbers.
+        padding_mode: ``'zeros'``, ``'reflect'`` or ``'replicate'``.
+        dtype: of the maps.
+        transposed: whether the larger map is the output.
+    """
+
+    side: int
+    step: int
+    taps: tuple[float, ...]
+    padding_mode: str
+    dtype: torch.dtype
+    transposed: bool
+
+    @property
+    def outputs(self) -> int:
+        """The number of outputs."""
+        return self.side if self.transposed else -(-self.side // self.step)
+
+    def matrix(self) -> Tensor:
+        """Return the (outputs, inputs) matrix."""
+        before = (len(self.taps) - 1) // 2
+        unit_vectors = torch.eye(self.side, dtype=torch.float64)[None, None]
+        padded = pad2d(unit_vectors, len(self.taps), self.padding_mode)[0, 0, :, before : before + self.side]
+        matrix = padded.unfold(0, len(self.taps), self.step) @ torch.tensor(self.taps, dtype=torch.float64)
+        return (matrix.T if self.transposed else matrix).to(self.dtype)
 
 
 class Block(NamedTuple):
@@ -37,7 +72,7 @@ class Block(NamedTuple):
 def blur_pool2d(input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str) -> Tensor | None:
     """Compute `antialias_plugins.kernels.eager.blur_pool2d`, or None where `low_pass` has to."""
     axes = _axes(input, filt, stride, padding_mode, input.shape[2:], transposed=False)
-    return None if axes is None else _finite(_multiply(input, axes, first=0))
+    return None if axes is None else _filter(input, *axes)
 
 
 def blur_pool2d_transpose(
@@ -46,47 +81,64 @@ def blur_pool2d_transpose(
     """Compute `antialias_plugins.kernels.low_pass.blur_pool2d_transpose`, or None where `low_pass` has to."""
     grad = as_input(grad, grad)
     axes = _axes(grad, filt, stride, padding_mode, sides, transposed=True)
-    return None if axes is None else _finite(_multiply(grad, axes, first=1))
+    return None if axes is None else _filter(grad, *axes)
 
 
 def _axes(
     map: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str, sides: tuple[int, int], transposed: bool
-) -> list[tuple[Block, ...]] | None:
-    """Matrices of the vertical and the horizontal axis, if products are possible, faster, and the same at every shift.
+) -> list[Axis] | None:
+    """The vertical and the horizontal axis, if products are possible, faster, and the same at every shift.
 
     Products may add the taps of one position in another order than those of the next: circular shifts of exactly
     equivariant networks would show it.
     """
     if map.device.type != 'cpu' or map.dtype not in (torch.float32, torch.float64) or padding_mode == 'circular':
         return None
-    if not map.numel() or not (map.is_contiguous() or (is_channels_last(map) and max(sides) <= _WIDE)):
+    if not map.numel() or not map.is_contiguous():
         return None
     taps = filt.sum(1)
     if not torch.equal(torch.outer(taps, taps), filt):
         return None
     mode = applied_mode(padding_mode, len(filt) // 2, sides)
     options = (tuple(taps.tolist()), mode, map.dtype, transposed)
-    return [_blocks(side, step, *options) for side, step in zip(sides, stride, strict=True)]
+    return [Axis(side, step, *options) for side, step in zip(sides, stride, strict=True)]
+
+
+def _filter(map: Tensor, vertical: Axis, horizontal: Axis) -> Tensor | None:
+    """Multiply both axes of N C H W, a piece at a time: the vertical one first, because that reads each value once."""
+    result = map.new_empty(*map.shape[:2], vertical.outputs, horizontal.outputs)  # a view could not be changed in place
+    planes, products = map.flatten(0, 1), result.flatten(0, 1)
+    count = max(_PIECE * len(planes) // max(map.numel(), result.numel()), 1)
+    for part, product in zip(planes.split(count), products.split(count), strict=True):
+        sums, weights = _row_sums(vertical, part.shape[:2])
+        half = sums.sum(part.flatten(0, 1), weights)
+        _multiply_blocks(half, horizontal, product.flatten(0, 1))
+    return _finite(result)
+
+
+@functools.lru_cache(maxsize=64)
+def _row_sums(axis: Axis, shape: tuple[int, int]) -> tuple[RowSums, Tensor]:
+    """Which rows of (planes, inputs) each output sums, and with which weights."""
+    with torch.inference_mode(False):
+        matrix, (planes, inputs) = axis.matrix(), shape
+        offsets = F.pad(matrix.count_nonzero(1).cumsum(0), (1, 0))
+        sums = RowSums(matrix.nonzero()[:, 1].int(), offsets.int())
+        return sums.repeat(planes, inputs), matrix[matrix != 0].repeat(planes)
+
+
+def _multiply_blocks(map: Tensor, axis: Axis, result: Tensor) -> None:
+    """Multiply the last dimension of a matrix into another."""
+    with torch.autocast('cpu', enabled=False):
+        for outputs, inputs, weights in _blocks(axis):
+            torch.mm(map.narrow(1, *inputs), weights.T, out=result.narrow(1, *outputs))
 
 
 @functools.lru_cache(maxsize=256)
-def _blocks(
-    side: int, step: int, taps: tuple[float, ...], mode: str, dtype: torch.dtype, transposed: bool
-) -> tuple[Block, ...]:
-    """Matrix of one axis, or its transpose, without the zeros around its band."""
+def _blocks(axis: Axis) -> tuple[Block, ...]:
+    """The matrix of an axis without the zeros around its band."""
     with torch.inference_mode(False):
-        before = (len(taps) - 1) // 2
-        unit_vectors = torch.eye(side, dtype=torch.float64)[None, None]
-        padded = pad2d(unit_vectors, len(taps), mode)[0, 0, :, before : before + side]
-        matrix = padded.unfold(0, len(taps), step) @ torch.tensor(taps, dtype=torch.float64)
-        matrix = (matrix.T if transposed else matrix).to(dtype)
-        return tuple(
-            _block(first, part) for first, part in _cut(matrix, _BLOCK if transposed else max(_BLOCK // step, 1))
-        )
-
-
-def _cut(matrix: Tensor, rows: int) -> list[tuple[int, Tensor]]:
-    return [(first, matrix[first : first + rows]) for first in range(0, len(matrix), rows)]
+        parts = axis.matrix().split(_BLOCK)
+        return tuple(_block(_BLOCK * position, part) for position, part in enumerate(parts))
 
 
 def _block(first: int, rows: Tensor) -> Block:
@@ -95,39 +147,6 @@ def _block(first: int, rows: Tensor) -> Block:
     return Block((first, len(rows)), (start, end - start), rows[:, start:end].contiguous())
 
 
-def _multiply(map: Tensor, axes: list[tuple[Block, ...]], first: int) -> Tensor:
-    """Multiply both axes of N C H W, a piece at a time; `first` is the one after which less is left to do."""
-    layout = torch.contiguous_format if map.is_contiguous() else torch.channels_last
-    result = torch.empty(*map.shape[:2], *(_size(blocks) for blocks in axes), dtype=map.dtype, memory_format=layout)
-    if layout == torch.contiguous_format:
-        source, target = map.flatten(0, 1), result.flatten(0, 1)
-    else:
-        source, target = map.permute(0, 2, 3, 1), result.permute(0, 2, 3, 1)
-    count = max(_PIECE * len(source) // max(source.numel(), target.numel()), 1)
-    for part, product in zip(source.split(count), target.split(count), strict=True):
-        half = part.new_empty(*part.shape[: 1 + first], _size(axes[first]), *part.shape[2 + first :])
-        _multiply_axis(part, axes[first], 1 + first, half)
-        _multiply_axis(half, axes[1 - first], 2 - first, product)
-    return result
-
-
-def _size(blocks: tuple[Block, ...]) -> int:
-    return sum(blocks[-1].outputs)
-
-
-def _multiply_axis(map: Tensor, blocks: tuple[Block, ...], dim: int, result: Tensor) -> None:
-    """Multiply one dimension of a contiguous tensor into another."""
-    outer, inner = math.prod(map.shape[:dim]), math.prod(map.shape[dim + 1 :])
-    source, target = (tensor.view(outer, -1, inner) for tensor in (map, result))
-    with torch.autocast('cpu', enabled=False):
-        for outputs, inputs, weights in blocks:
-            part, sums = source.narrow(1, *inputs), target.narrow(1, *outputs)
-            if inner == 1:
-                torch.mm(part[..., 0], weights.T, out=sums[..., 0])
-            else:
-                torch.bmm(weights.expand(outer, -1, -1), part, out=sums)
-
-
 def _finite(result: Tensor) -> Tensor | None:
-    """What was multiplied, unless an infinity or a NaN met the zeros of a matrix, which a filter does not have."""
+    """What was multiplied, unless an infinity or a NaN met the zeros of a block, which a filter does not have."""
     return result if math.isfinite(result.sum().item()) else None
