@@ -19,7 +19,8 @@ from antialias_plugins.kernels.border import Border
 from antialias_plugins.kernels.precision import as_channels_last, as_input, copy_map_, empty_as
 from antialias_plugins.kernels.row_sums import RowSums, index_dtype
 
-_PIECE = 2**21  # elements
+_PIECE = 2**20  # elements of the images that are filtered at once
+_CHUNK = 2**19  # elements of the rows of an image that are written at once
 
 
 class FilterPlan(NamedTuple):
@@ -50,9 +51,10 @@ class AdaptiveFilter(torch.autograd.Function):
         """Filter."""
         ctx.save_for_backward(map, logits)
         ctx.plan, ctx.border = plan, border
+        output = empty_as(map, (*map.shape[:2], *logits.shape[2:]))
         if padded.device.type != 'cpu':
-            return eager.adaptive_blur_pool2d(padded, logits, *plan)
-        return _filter(padded, logits, plan, empty_as(map, (*map.shape[:2], *logits.shape[2:])))
+            return output.copy_(eager.adaptive_blur_pool2d(padded, logits, *plan))
+        return _filter(padded, logits, plan, output)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -72,7 +74,7 @@ def _filter(padded: Tensor, logits: Tensor, plan: FilterPlan, output: Tensor) ->
     windows, size = _windows(padded, logits, plan)
     for target, images, taps in _pieces(output, padded, _by_position(weights)):
         table = _table(images, plan.groups, weights.dtype)
-        _write(target, windows.repeat(len(images), size).sum(table, taps.flatten()))
+        _sum_into(target, windows.repeat(len(images), size), table, taps.flatten())
     return output
 
 
@@ -88,7 +90,7 @@ def _gradients(grad: Tensor, map: Tensor, border: Border, logits: Tensor, plan: 
         table = _table(border.add(images), plan.groups, taps.dtype)
         grad_weights.copy_(windows.repeat(len(images), size).products(table, sums).view_as(weights))
         del table
-        _write(grad_images, scatter.repeat(len(images), windows.num_sums).sum(sums, weights[:, order].flatten()))
+        _sum_into(grad_images, scatter.repeat(len(images), windows.num_sums), sums, weights[:, order].flatten())
         del sums
     grad_logits = _softmax_gradient(*(_by_tap(maps, logits, plan) for maps in (grad_taps, taps)), plan)
     return grad_padded, as_input(grad_logits, logits)
@@ -119,10 +121,13 @@ def _table(images: Tensor, groups: int, dtype: torch.dtype) -> Tensor:
     return as_channels_last(images.to(dtype)).permute(0, 2, 3, 1).reshape(-1, images.shape[1] // groups)
 
 
-def _write(images: Tensor, table: Tensor) -> None:
-    """Undo `_table`."""
-    batch, channels, *sides = images.shape
-    copy_map_(images, table.view(batch, *sides, channels).permute(0, 3, 1, 2))
+def _sum_into(images: Tensor, sums: RowSums, table: Tensor, weights: Tensor) -> None:
+    """Write sums into (N, C, H, W): of one image a few rows at a time, which stay in the cache."""
+    batch, channels, height, width = images.shape
+    step = height if batch > 1 else max(_CHUNK // (channels * width), 1)
+    for rows, (part, entries) in zip(images.split(step, 2), sums.split(sums.num_sums * step // height), strict=True):
+        filtered = part.sum(table, weights[entries]).view(batch, rows.shape[2], width, channels)
+        copy_map_(rows, filtered.permute(0, 3, 1, 2))
 
 
 def _by_position(weights: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ On the CPU that is one pass with vector instructions: no copy of the rows, no pr
 the table, because a row may be met from anywhere. Every sum is taken in the order of its entries, whatever the rest.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -52,6 +53,13 @@ class RowSums(NamedTuple):
         order = self.rows.argsort(stable=True).to(self.rows.dtype)
         offsets = F.pad(torch.bincount(self.rows, minlength=size).cumsum(0), (1, 0))
         return RowSums(self.sums()[order], offsets.to(self.rows.dtype)), order
+
+    def split(self, size: int) -> Iterator[tuple['RowSums', slice]]:
+        """Yield `size` sums at a time (at last maybe fewer) and which entries they have."""
+        for first in range(0, self.num_sums, size):
+            offsets = self.offsets[first : first + size + 1]
+            entries = slice(offsets[0].item(), offsets[-1].item())
+            yield RowSums(self.rows[entries], offsets - entries.start), entries
 
     def repeat(self, count: int, size: int) -> 'RowSums':
         """Do the same in each of `count` tables of `size` rows that lie one below the other."""

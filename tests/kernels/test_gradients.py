@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from antialias_plugins import kernels
 from antialias_plugins.functional.blur_pool import binomial_filter
-from antialias_plugins.kernels import banded, dense_max, eager, low_pass, padding
+from antialias_plugins.kernels import adaptive_filter, banded, dense_max, eager, low_pass, padding
 
 MODES = ('zeros', 'reflect', 'replicate', 'circular')
 SIDES = [(1, 1), (1, 6), (2, 2), (3, 8), (9, 7), (8, 10)]
@@ -153,6 +153,21 @@ def test_adaptive_blur_pool(filt_size, softmax, layout):
             lambda *maps, plan=(filt_size, stride, 2, softmax): eager.adaptive_blur_pool2d(*maps, *plan),
             [map.contiguous(memory_format=layout) for map in (padded, logits)],
         )
+
+
+@pytest.mark.parametrize('chunk', [1, 100])
+@pytest.mark.parametrize('piece', [1, 2000])
+@pytest.mark.parametrize('softmax', ['group', 'joint'])
+def test_pieces_of_an_adaptive_blur_pool_make_the_whole(monkeypatch, softmax, piece, chunk):
+    monkeypatch.setattr(adaptive_filter, '_PIECE', piece)
+    monkeypatch.setattr(adaptive_filter, '_CHUNK', chunk)
+    plan = (3, (2, 1), 2, softmax)
+    input, logits = torch.randn(5, 6, 11, 9, dtype=torch.float64), torch.randn(5, 18, 6, 9, dtype=torch.float64)
+    agree(
+        lambda x, logits: kernels.adaptive_blur_pool2d(kernels.pad2d(x, 3, 'reflect', True), logits, *plan),
+        lambda x, logits: eager.adaptive_blur_pool2d(padding.pad2d(x, 3, 'reflect'), logits, *plan),
+        [input, logits],
+    )
 
 
 @pytest.mark.parametrize('layout', LAYOUTS, ids=str)

@@ -62,3 +62,10 @@ def test_a_value_that_is_not_finite_stays_in_the_sums_that_read_it(sums):
 def test_large_tables_get_wide_indices():
     assert index_dtype(2**31 - 1) == torch.int32
     assert index_dtype(2**31) == torch.int64
+
+
+def test_parts_make_the_whole(sums):
+    weights, table = torch.randn(7, dtype=torch.float64), torch.randn(6, 5, dtype=torch.float64)
+    parts = [part.sum(table, weights[entries]) for part, entries in sums.split(2)]
+    assert [len(part) for part in parts] == [2, 2, 1]
+    torch.testing.assert_close(torch.cat(parts), sums.sum(table, weights), rtol=0, atol=0)
