@@ -139,7 +139,7 @@ def _by_tap(taps: Tensor, logits: Tensor, plan: FilterPlan) -> Tensor:
     """Undo `_by_position`."""
     batch, channels, *kept = logits.shape
     maps = taps.view(batch, *kept, channels).permute(0, 3, 1, 2)
-    return maps.contiguous().unflatten(1, (plan.groups, -1))
+    return eager.split_groups(maps.contiguous(), plan.groups)
 
 
 def _softmax_gradient(grad: Tensor, weights: Tensor, plan: FilterPlan) -> Tensor:

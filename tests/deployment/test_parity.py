@@ -1,4 +1,5 @@
 import copy
+import re
 
 import pytest
 import torch
@@ -29,6 +30,9 @@ LAYERS = {
 
 
 BY_NAME = {recorder.name: recorder for recorder in RECORDERS}
+REFUSED_SIZES = (
+    r'Guard failed: .*input\.size|domain of the given function|cannot be solved using|KeyError: .*\.size\(\)'
+)
 # of those that hold for all sizes; the others are in `tests/layers/test_deployment.py`
 DYNAMIC = {
     recorder.name: recorder for recorder in RECORDERS if recorder.name in ('ONNX', 'ONNX dynamo', 'torch.export')
@@ -122,5 +126,8 @@ def test_average_pools_hold_for_other_sizes(filter, recorder, pool, avgpool):
     model = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), copy.deepcopy(pool), nn.AdaptiveAvgPool2d(1))
     model = convert_antialias(model, filter, avgpool=avgpool, stem=True).eval()
     (result,) = check_parity(model, 'averages', filter, [BY_NAME[recorder]])
-    # torch.export refuses sizes at which another part is left out
-    assert result.holds or (recorder == 'torch.export' and result.error is None), result
+    # torch.export refuses sizes at which another part is left out, that of torch 2.5 at times other sizes as well.
+    if recorder == 'torch.export' and (avgpool == 'replace' or torch.__version__ < (2, 6)):
+        assert result.holds or re.search(REFUSED_SIZES, result.reason), result
+    else:
+        assert result.holds, result
