@@ -30,9 +30,7 @@ LAYERS = {
 
 
 BY_NAME = {recorder.name: recorder for recorder in RECORDERS}
-REFUSED_SIZES = (
-    r'Guard failed: .*input\.size|domain of the given function|cannot be solved using|KeyError: .*\.size\(\)'
-)
+REFUSED_SIZES = r'Guard failed: .*input\.size|domain of the given function|cannot be solved|KeyError: .*\.size\(\)'
 # of those that hold for all sizes; the others are in `tests/layers/test_deployment.py`
 DYNAMIC = {
     recorder.name: recorder for recorder in RECORDERS if recorder.name in ('ONNX', 'ONNX dynamo', 'torch.export')
