@@ -98,8 +98,9 @@ def _gradients(grad: Tensor, map: Tensor, border: Border, logits: Tensor, plan: 
 
 def _pieces(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """A few images at a time: enough to be worth a call, few enough for the cache."""
-    count = max(_PIECE * len(maps[0]) // max(*(map.numel() for map in maps), 1), 1)
-    return zip(*(map.split(count) for map in maps), strict=True)
+    if len(maps[0]):
+        count = max(_PIECE * len(maps[0]) // max(map.numel() for map in maps), 1)
+        yield from zip(*(map.split(count) for map in maps), strict=True)
 
 
 def _windows(padded: Tensor, logits: Tensor, plan: FilterPlan) -> tuple[RowSums, int]:
