@@ -20,7 +20,7 @@ class PaddedConv2d(torch.autograd.Function):
     ) -> Tensor:
         """Convolve, in the type that autocast asks for."""
         ctx.save_for_backward(map, weight)
-        ctx.stride, ctx.border = stride, border
+        ctx.stride, ctx.border, ctx.memory_format = stride, border, memory_format_of(padded)
         # Detached: autocast would store their casts, which have no history here, for operators that need one.
         weight, bias = (tensor if tensor is None else tensor.detach() for tensor in (weight, bias))
         return F.conv2d(padded, weight, bias, stride)
@@ -40,13 +40,12 @@ class PaddedConv2d(torch.autograd.Function):
 def _gradients(grad: Tensor, map: Tensor, weight: Tensor, ctx) -> tuple[Tensor | None, Tensor | None]:
     """Gradients of the padded map and of the weight; the padded map lives no longer than it is read."""
     grad_padded = grad_weight = None
-    padded = ctx.border.add(map).to(grad.dtype)
-    memory_format = memory_format_of(padded)
-    grad, laid_out = (tensor.contiguous(memory_format=memory_format) for tensor in (grad, weight.to(grad.dtype)))
+    grad, laid_out = (tensor.contiguous(memory_format=ctx.memory_format) for tensor in (grad, weight.to(grad.dtype)))
     if ctx.needs_input_grad[1]:
+        padded = ctx.border.add(map).to(grad.dtype)
         options = (None, ctx.stride, (0, 0), (1, 1), False, (0, 0), 1, (False, True, False))
         grad_weight = as_input(torch.ops.aten.convolution_backward(grad, padded, laid_out, *options)[1], weight)
-    del padded
+        del padded
     if ctx.needs_input_grad[0]:
         rest = [(side - 1) % step for side, step in zip(map.shape[2:], ctx.stride, strict=True)]
         grad_padded = F.conv_transpose2d(grad, laid_out, None, ctx.stride, 0, rest).to(map.dtype)

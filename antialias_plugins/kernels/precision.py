@@ -52,10 +52,10 @@ def as_channels_last(input: Tensor) -> Tensor:
 
 
 def copy_map_(target: Tensor, source: Tensor) -> Tensor:
-    """Compute ``target.copy_(source)``, between memory formats in parts that the cache holds.
+    """Compute ``target.copy_(source)``, between memory formats a part at a time.
 
-    Its lines hold a few channels of a position, or a few positions of a channel: one that is written must not have left
-    before it is full.
+    A line of the cache holds some channels of a position on one side, some positions of a channel on the other. Parts
+    are small enough for every line to stay there until all of it is copied.
     """
     if is_channels_last(target) == is_channels_last(source):
         return target.copy_(source)
