@@ -17,8 +17,8 @@ class Border(NamedTuple):
     Attributes:
         filt_size: K.
         padding_mode: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
-        channels_last: Whether the padded map has the channels of a position next to each other, where that is how the
-            CPU convolves and filters it quickest; else it is in the memory format of the map.
+        channels_last: whether a map on the CPU is padded into one with the channels of a position next to each other,
+            which is convolved and filtered quickest there; else, and on other devices, the memory format stays.
     """
 
     filt_size: int

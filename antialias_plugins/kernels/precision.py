@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
-_CHANNELS = 128  # that `copy_map_` copies at once
-_POSITIONS = 256
+_CHANNELS = 128  # that `copy_map_` copies at once into a channels-last map
+_POSITIONS = 256  # that it copies at once out of one
 
 
 def widen(input: Tensor) -> Tensor:

@@ -42,9 +42,9 @@ class RowSums(NamedTuple):
     def products(self, table: Tensor, sums: Tensor) -> Tensor:
         """Multiply the row of each entry with that of its sum to (entries,): the gradient of the weights of `sum`."""
         product = torch.ops.aten._embedding_bag_per_sample_weights_backward
-        return product(sums, table, self.rows, self.offsets[:-1], self.sums(), 0)
+        return product(sums, table, self.rows, self.offsets[:-1], self.owners(), 0)
 
-    def sums(self) -> Tensor:
+    def owners(self) -> Tensor:
         """Return (entries,): the sum that each entry belongs to."""
         return torch.repeat_interleave(self.offsets.diff()).to(self.rows.dtype)
 
@@ -52,7 +52,7 @@ class RowSums(NamedTuple):
         """Sum what each of the `size` rows of the table went into; also the (entries,) order of the weights for it."""
         order = self.rows.argsort(stable=True).to(self.rows.dtype)
         offsets = F.pad(torch.bincount(self.rows, minlength=size).cumsum(0), (1, 0))
-        return RowSums(self.sums()[order], offsets.to(self.rows.dtype)), order
+        return RowSums(self.owners()[order], offsets.to(self.rows.dtype)), order
 
     def split(self, size: int) -> Iterator[tuple['RowSums', slice]]:
         """Yield `size` sums at a time (at last maybe fewer) and which entries they have."""
