@@ -1,4 +1,4 @@
-"""Weights of other projects: where they are, what they call their tensors, and a loader that leaves none out.
+"""Weights of other projects: published files, key layouts, and a loader that leaves no tensor out.
 
 >>> import torchvision
 >>> from antialias_plugins import checkpoints, convert_antialias
@@ -8,12 +8,9 @@
 """
 
 from antialias_plugins.checkpoints.convert import convert_state_dict
-from antialias_plugins.checkpoints.errors import CheckpointError
-from antialias_plugins.checkpoints.fetch import fetch_weights
 from antialias_plugins.checkpoints.load import copy_weights, load_checkpoint
-from antialias_plugins.checkpoints.published import PUBLISHED, PublishedWeights
-from antialias_plugins.checkpoints.published_arguments import published_arguments
-from antialias_plugins.checkpoints.read import read_checkpoint
+from antialias_plugins.checkpoints.published import PUBLISHED, PublishedWeights, fetch_weights, published_arguments
+from antialias_plugins.checkpoints.read import CheckpointError, read_checkpoint
 from antialias_plugins.checkpoints.report import CheckpointReport
 
 __all__ = [

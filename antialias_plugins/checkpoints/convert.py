@@ -1,20 +1,23 @@
-"""A state dict in the layout of any project, in that of a network."""
+"""State dicts of any known layout, in that of a network."""
 
+import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Size, Tensor, nn
 
-from antialias_plugins.checkpoints.computation import differences
-from antialias_plugins.checkpoints.copies import without_copies
-from antialias_plugins.checkpoints.errors import CheckpointError
-from antialias_plugins.checkpoints.layouts import ADAPTIVE, BRANCH, HEAD, LINEAR, canonical_names
+from antialias_plugins.checkpoints.names import ADAPTIVE, BRANCH, HEAD, LINEAR, canonical_names
+from antialias_plugins.checkpoints.read import CheckpointError
 from antialias_plugins.checkpoints.report import CheckpointReport, shorten
 from antialias_plugins.conversion import AntialiasWarning, LeftAlone
+from antialias_plugins.layers import AdaptiveBlurPool2d
 from antialias_plugins.patterns import matching_names
 
 Names = dict[str, str | None]
+
+# The MobileNetV2 of pytorch-deeplab-xception keeps its layers in one list, and again in the two halves that it runs.
+_COPY = re.compile(r'(.*)(?:low|high)_level_features\.(.+)')
 
 
 def convert_state_dict(
@@ -25,7 +28,7 @@ def convert_state_dict(
     Known are the layouts of antialiased-cnns, DDAC, LPS, torchvision, timm and OpenMMLab. ResNets, ResNeXts, DenseNets,
     VGGs, MobileNetV2 and AlexNet are translated between them, antialiased or not; any other network takes its own keys
     only. So are the whole segmentation networks of DeepLabV3Plus-Pytorch (and DDAC's fork of it), DeepLabv3.pytorch and
-    others in `segmentors`, for networks of mmseg.
+    others in `layouts`, for networks of mmseg.
 
     Every key of the file is used, or its loss reported: fixed filters are not stored, and a network without a head has
     no use for one. Every key of the network gets a value, but for adaptive filters where the weights were trained
@@ -70,7 +73,7 @@ def match(
         skip: patterns of the network's keys to leave as they are.
         drop_filters: leave out adaptive filters that the network does not have, where it otherwise raises.
     """
-    state_dict, copies = without_copies(state_dict)
+    state_dict, copies = _without_copies(state_dict)
     own = model.state_dict()
     skipped = matching_names('skip', 'keys', skip, own)
     layout, theirs, ours = _names(state_dict, own)
@@ -90,7 +93,7 @@ def match(
         dropped=(*dropped, *copies),
         kept=tuple(kept),
         zeroed=tuple(zeroed),
-        notes=tuple(differences(state_dict, layout, model)),
+        notes=tuple(_differences(state_dict, layout, model)),
     )
     return values, report
 
@@ -99,6 +102,20 @@ def warn_of_notes(report: CheckpointReport) -> None:
     """Warn of every note of a report; to be called by public functions themselves, at whose caller it points."""
     for note in report.notes:
         warnings.warn(f'{report.model}: {note}', AntialiasWarning, stacklevel=3)
+
+
+def _without_copies(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[LeftAlone]]:
+    """The tensors without those that the file holds a second time, and the names of these."""
+    kept, copies = dict(state_dict), []
+    for key in state_dict:
+        original = _COPY.sub(r'\1features.\2', key)
+        if original == key or original not in state_dict:
+            continue
+        if not torch.equal(state_dict[key], state_dict[original]):
+            raise CheckpointError(f'{key} and {original} are one tensor of the network and differ in the file')
+        del kept[key]
+        copies.append(LeftAlone(key, 'stored under another name as well'))
+    return kept, copies
 
 
 def _names(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[str, Names, Names]:
@@ -189,3 +206,51 @@ def _advice(misshapen: list[str]) -> str:
     if len(modules) == 1:
         return f"; skip=['{modules.pop()}.*'] leaves a head for other classes as it is"
     return ''
+
+
+def _differences(state_dict: Mapping[str, Tensor], layout: str, model: nn.Module) -> Iterator[str]:
+    """What `model` computes otherwise than the network that a file comes from; keys and shapes alone do not tell."""
+    adaptive = [module for module in model.modules() if isinstance(module, AdaptiveBlurPool2d)]
+    trained, present = _widths(state_dict), _widths(dict(model.named_buffers()))
+    if layout.endswith('LPS') and present and not trained and not adaptive:
+        yield f'the weights were trained without filters; the network has filters of {_list(present)} taps'
+    elif trained and set(present) != set(trained) and not adaptive:
+        has = f'filters with {_list(present)}' if present else "has no filters (convert_antialias(model, 'lpf4'))"
+        yield f'the weights were trained with filters of {_list(trained)} taps; the network {has}'
+    elif trained and len(present) != len(trained) and not adaptive:
+        hint = (
+            " (convert_antialias(..., dilated='blur') keeps those of dilated stages"
+            if len(present) < len(trained)
+            else ''
+        )
+        if layout.endswith('LPS') and len(present) == len(trained) + 1:
+            hint = ''
+        if layout.endswith('LPS') and len(present) == len(trained) + 1:
+            hint = " (convert_antialias(..., stem='lps1') leaves out that of the stem)"
+        elif len(present) < len(trained):
+            hint = " (convert_antialias(..., dilated='blur') keeps those of dilated stages)"
+        yield f'the weights were trained with {len(trained)} filters; the network has {len(present)}{hint}'
+    if layout.endswith(('DDAC', 'LPS')) and {module.softmax for module in adaptive} == {'group'}:
+        yield "the weights were trained with softmax='joint'; the filters of the network have softmax='group'"
+    backbone = getattr(model, 'backbone', model)
+    window = getattr(getattr(backbone, 'maxpool', None), 'kernel_size', None)
+    if any(re.match(r'(backbone\.)?maxpool\.1\.', key) for key in state_dict) and window not in (None, 2, (2, 2)):
+        yield (
+            'the weights were trained with a max pool of 2x2 pixels without padding; that of the network is larger '
+            "(convert_antialias(..., maxpool='published'))"
+        )
+    if layout == 'pytorch-deeplab-xception, flat MobileNetV2' and getattr(backbone, 'padding', None) != 'block':
+        yield (
+            'the weights were trained with padding in front of every block; that of the network is inside '
+            "(DilatedMobileNetV2(padding='block'))"
+        )
+
+
+def _widths(tensors: Mapping[str, Tensor]) -> list[int]:
+    """Widths K of the fixed filters among some tensors; one of a single tap is none."""
+    widths = [tensor.shape[-1] for name, tensor in tensors.items() if name.rpartition('.')[2] == 'filt']
+    return [width for width in widths if width > 1]
+
+
+def _list(widths: list[int]) -> str:
+    return ' and '.join(map(str, sorted(set(widths))))

@@ -1,18 +1,12 @@
-"""What other projects call the same tensors.
+"""Key layouts of other projects, as data: all that is particular to a project stands here.
 
-The keys of a file and those of a network are both translated into canonical names: those of torchvision's networks,
-with an adaptive filter called ``aa`` below the module that it belongs to. Tensors with the same canonical name are the
-same. All that is particular to a project stands in this file, and for whole segmentation networks in `segmentors`.
+The canonical names are those of torchvision's networks, with an adaptive filter called ``aa`` below the module that it
+belongs to. Those of a whole segmentation network are mmseg's: ``backbone.`` before the canonical name of the backbone
+alone, ``decode_head.`` before what `ProjectedASPPHead`, heads that build on it, and mmseg's own call their modules.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from antialias_plugins.checkpoints.segmentors import SEGMENTORS, Segmentor
-
-# The keys of torchvision's networks, which timm and OpenMMLab often share.
-PLAIN = 'plain keys'
 
 Rules = tuple[tuple[str, str], ...]
 
@@ -42,11 +36,13 @@ class Layout:
         name: what messages call it.
         signature: keys that occur together in no other layout.
         modules: canonical name of every module that is called otherwise.
+        backbone: of a segmentor, what the keys of its backbone begin with; `modules` are then those outside it.
     """
 
     name: str
     signature: frozenset[str]
     modules: Mapping[str, str] = field(repr=False)
+    backbone: str = ''
 
 
 # layer2.0.conv3 is Sequential(filter, convolution) in both: layer2.0.conv3.0.weight once the filter is not counted.
@@ -156,111 +152,112 @@ LAYOUTS = (
     ),
 )
 
-# Canonical names of linear layers that timm writes as convolutions over the whole of their input.
-LINEAR = frozenset({'classifier.0.weight', 'classifier.3.weight'})
 
-# What a network without a classifier lacks.
-HEAD = re.compile(r'fc\.|classifier\.|features\.18\.[01]\.')
+def _with_norms(places: Mapping[str, str], conv: str, norm: str) -> dict[str, str]:
+    """Convolutions and their norms, which mmcv's `ConvModule` calls ``conv`` and ``bn``."""
+    return {
+        f'{theirs}{part}': f'{ours}.{name}'
+        for theirs, ours in places.items()
+        for part, name in ((conv, 'conv'), (norm, 'bn'))
+    }
 
-# What a segmentor of dual super-resolution lacks once it is trained.
-BRANCH = re.compile(r'sisr_head\.|feature_transform\.')
 
-# The parameters of an adaptive filter, or of a learnable choice.
-ADAPTIVE = re.compile(r'(?:.+\.)?aa\.(?:adaptive\.)?(?:conv\d?|bn)\.\w+')
+def _within(theirs: str, ours: str, modules: Mapping[str, str]) -> dict[str, str]:
+    return {f'{theirs}{name}': f'{ours}{canonical}' for name, canonical in modules.items()}
+
+
+def _deeplab_v3_plus(separable: bool) -> dict[str, str]:
+    """VainF's head: ``convs`` are the 1x1, the three atrous branches and the pooled one, each with its norm behind."""
+    dense = {'aspp.convs.0': 'aspp_modules.0', 'aspp.project': 'bottleneck', 'project': 'c1_bottleneck'}
+    spatial = {f'aspp.convs.{index}': f'aspp_modules.{index}' for index in (1, 2, 3)} | {'classifier': 'fusion'}
+    names = {'classifier.3': 'conv_seg', **_with_norms({'aspp.convs.4': 'image_pool.1'}, '.1', '.2')}
+    if separable:
+        names |= {f'{theirs}.0.body.0': f'{ours}.depthwise_conv.conv' for theirs, ours in spatial.items()}
+        pointwise = {theirs: f'{ours}.pointwise_conv' for theirs, ours in spatial.items()}
+        names |= _with_norms(pointwise, '.0.body.1', '.1') | _with_norms(dense, '.0', '.1')
+    else:
+        names |= _with_norms(dense | spatial, '.0', '.1')
+    return _within('classifier.', 'decode_head.', names)
+
+
+def _deeplab_v3() -> dict[str, str]:
+    """The head of DeepLabv3.pytorch: five branches, the pooled one last, then ``conv2`` over them."""
+    branches = {f'aspp{index}': f'aspp_modules.{index - 1}' for index in (1, 2, 3, 4)} | {'aspp5': 'image_pool.1'}
+    names = _with_norms(branches, '', '_bn') | _with_norms({'': 'bottleneck'}, 'conv2', 'bn2') | {'conv3': 'conv_seg'}
+    return _within('aspp.', 'decode_head.', names)
+
+
+def _deeplab_xception() -> dict[str, str]:
+    """The head of pytorch-deeplab-xception, whose ``last_conv`` holds two 3x3 convolutions and the classifier."""
+    branches = {f'aspp.aspp{index}': f'aspp_modules.{index - 1}' for index in (1, 2, 3, 4)}
+    return _within(
+        '',
+        'decode_head.',
+        {
+            **_with_norms(branches, '.atrous_conv', '.bn'),
+            **_with_norms({'aspp.global_avg_pool': 'image_pool.1'}, '.1', '.2'),
+            **_with_norms({'aspp': 'bottleneck', 'decoder': 'c1_bottleneck'}, '.conv1', '.bn1'),
+            **_with_norms({'decoder.last_conv': 'fusion.0'}, '.0', '.1'),
+            **_with_norms({'decoder.last_conv': 'fusion.2'}, '.4', '.5'),
+            'decoder.last_conv.8': 'conv_seg',
+        },
+    )
+
+
+def _dual_super_resolution() -> dict[str, str]:
+    """What Dootmaan/DSRL adds to that head: a second decoder, three stages that double, and the feature transform."""
+    names = {
+        **_with_norms({'sr_decoder': 'low_level'}, '.conv1', '.bn1'),
+        **_with_norms({'sr_decoder.last_conv': 'decoder.0'}, '.0', '.1'),
+        **_with_norms({'sr_decoder.last_conv': 'decoder.2'}, '.4', '.5'),
+        **{'sr_decoder.last_conv.8': 'decoder.4', 'up_conv_last': 'upsampling.3'},
+    }
+    for stage in (1, 2, 3):
+        up, block = f'upsampling.{stage - 1}.0', f'upsampling.{stage - 1}.1'
+        names |= {f'up_sr_{stage}': up, f'up_edsr_{stage}.residual_upsampler.0': f'{block}.skip'}
+        names |= {f'up_edsr_{stage}.conv.0': f'{block}.conv1', f'up_edsr_{stage}.conv.2': f'{block}.conv2'}
+    transform = _within('pointwise.', 'feature_transform.', {'0': '0', '1': '1'})
+    return _within('', 'sisr_head.', names) | transform
+
+
+SEGMENTORS = (
+    Layout('mmseg', frozenset({'decode_head.conv_seg.weight'}), {}, 'backbone.'),
+    Layout(
+        'DeepLabV3Plus-Pytorch, separable',
+        frozenset({'classifier.aspp.project.0.weight', 'classifier.classifier.0.body.0.weight'}),
+        _deeplab_v3_plus(separable=True),
+        'backbone.',
+    ),
+    Layout(
+        'DeepLabV3Plus-Pytorch',
+        frozenset({'classifier.aspp.project.0.weight', 'classifier.classifier.3.weight'}),
+        _deeplab_v3_plus(separable=False),
+        'backbone.',
+    ),
+    Layout('DeepLabv3.pytorch', frozenset({'aspp.aspp5.weight', 'aspp.conv3.weight'}), _deeplab_v3()),
+    Layout(
+        'Dootmaan/DSRL',
+        frozenset({'aspp.aspp1.atrous_conv.weight', 'sr_decoder.conv1.weight', 'up_sr_3.weight'}),
+        _deeplab_xception() | _dual_super_resolution(),
+        'backbone.',
+    ),
+    Layout(
+        'pytorch-deeplab-xception',
+        frozenset({'aspp.aspp1.atrous_conv.weight', 'decoder.last_conv.8.weight'}),
+        _deeplab_xception(),
+        'backbone.',
+    ),
+)
+
+# Names of single tensors that differ within one layout.
+ALIASES: Rules = (
+    # torchvision < 0.2.1 numbers the two layers of a dense layer.
+    (r'(.+\.denselayer\d+\.(?:norm|conv))\.(\d)\.(\w+)', r'\1\2.\3'),
+    # mmseg and mmcv call a group norm after its type, all others after what it takes the place of.
+    (r'(.+\.)?gn(\d?)\.(\w+)', r'\1bn\2.\3'),
+    # timm's name of what torchvision and OpenMMLab call relu, behind which a stem keeps its phase
+    (r'act1\.aa\.(.+)', r'relu.aa.\1'),
+)
 
 # What a network computes without, or makes itself.
 NOT_STORED = ('.filt', '.gumbel_tau')
-
-_OLD_DENSENET = ((r'(.+\.denselayer\d+\.(?:norm|conv))\.(\d)\.(\w+)', r'\1\2.\3'),)
-
-# mmseg and mmcv call a group norm after its type, all others after what it takes the place of.
-_GROUP_NORM = ((r'(.+\.)?gn(\d?)\.(\w+)', r'\1bn\2.\3'),)
-
-# timm's name of what torchvision and OpenMMLab call relu, behind which a stem keeps its phase
-_STEM = ((r'act1\.aa\.(.+)', r'relu.aa.\1'),)
-
-_READER = re.compile(r'(layer\d+\.\d+)\.conv([23])\.aa\.(.+)')
-
-
-def canonical_names(keys: Iterable[str]) -> tuple[str, dict[str, str | None]]:
-    """Recognise the layout of a state dict and translate its keys.
-
-    Args:
-        keys: all keys of the state dict.
-
-    Returns:
-        What the layout is called, and the canonical name of every key; None for a fixed filter.
-    """
-    keys = dict.fromkeys(keys)
-    for segmentor in SEGMENTORS:
-        if segmentor.signature <= keys.keys():
-            return _names_of_segmentor(segmentor, keys)
-    return _names_of_network(keys)
-
-
-def _names_of_segmentor(segmentor: Segmentor, keys: Mapping[str, None]) -> tuple[str, dict[str, str | None]]:
-    heads = {key: _with_modules(key, segmentor.modules) for key in keys}
-    within = {
-        key.removeprefix(segmentor.backbone): key
-        for key, name in heads.items()
-        if name == key and key.startswith(segmentor.backbone)
-    }
-    layout, names = _names_of_network(dict.fromkeys(within))
-    backbone = {within[key]: name and f'backbone.{name}' for key, name in names.items()}
-    return f'{segmentor.name}, {layout}', {
-        key: backbone[key] if key in backbone else _rename(name, _GROUP_NORM) for key, name in heads.items()
-    }
-
-
-def _names_of_network(keys: Mapping[str, None]) -> tuple[str, dict[str, str | None]]:
-    name, names = _translate(keys)
-    blocks = {key.removesuffix('.conv3.weight') for key in keys if key.endswith('.conv3.weight')}
-    renamed = {key: new and _rename(_rename(_rename(new, _OLD_DENSENET), _GROUP_NORM), _STEM) for key, new in names}
-    return name, {key: new and _in_slot(new, blocks) for key, new in renamed.items()}
-
-
-def _translate(keys: Mapping[str, None]) -> tuple[str, Iterator[tuple[str, str | None]]]:
-    for scheme in SEQUENTIALS:
-        filters = {match[1] for key in keys if (match := re.fullmatch(scheme.filter, key))}
-        if filters and scheme.signature <= keys.keys():
-            return scheme.name, ((key, _without_filters(key, filters, scheme.rules)) for key in keys)
-    for layout in LAYOUTS:
-        if layout.signature <= keys.keys():
-            return layout.name, ((key, _with_modules(key, layout.modules)) for key in keys)
-    return PLAIN, ((key, key) for key in keys)
-
-
-def _without_filters(key: str, filters: set[str], rules: Rules) -> str | None:
-    """Count every index of a key without the filters in front of it."""
-    if key.endswith(NOT_STORED):
-        return None
-    parts = key.split('.')
-    counted = [
-        str(int(part) - sum('.'.join([*parts[:depth], str(index)]) in filters for index in range(int(part))))
-        if part.isdigit()
-        else part
-        for depth, part in enumerate(parts)
-    ]
-    return _rename('.'.join(counted), rules)
-
-
-def _with_modules(key: str, modules: Mapping[str, str]) -> str:
-    """Rename the innermost module of a key that has another name."""
-    module, rest = key, []
-    while module and module not in modules:
-        module, _, last = module.rpartition('.')
-        rest.insert(0, last)
-    return '.'.join([modules[module], *rest]) if module else key
-
-
-def _rename(key: str, rules: Rules) -> str:
-    matches = ((re.fullmatch(pattern, key), replacement) for pattern, replacement in rules)
-    return next((match.expand(replacement) for match, replacement in matches if match), key)
-
-
-def _in_slot(key: str, bottlenecks: set[str]) -> str:
-    """A filter on a block's last convolution is the one that timm's blocks keep in a slot of their own."""
-    match = _READER.fullmatch(key)
-    if match is None or (match[2] == '2' and match[1] in bottlenecks):
-        return key
-    return f'{match[1]}.aa.{match[3]}'

@@ -1,4 +1,4 @@
-"""What a file of learnable_polyphase_sampling was trained as; its keys and its hyperparameters tell."""
+"""Network arguments in files of learnable_polyphase_sampling, from their keys and hyperparameters."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -6,9 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from antialias_plugins.checkpoints.errors import CheckpointError
-from antialias_plugins.checkpoints.read import read_content, state_dict_in
-from antialias_plugins.checkpoints.stand_in import StandIn
+from antialias_plugins.checkpoints.read import CheckpointError, StandIn, read_content, state_dict_in
 
 _STEM = 'core.maxpool.0'
 _TEMPERATURE = '.component_selection.gumbel_tau'

@@ -1,16 +1,28 @@
-"""The weights that the authors of the methods published for ImageNet-1k: where they are, and how good they are."""
+"""Published ImageNet-1k weights: their table, their download, and the arguments of their networks."""
 
-from collections.abc import Iterator, Mapping
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-_ZHANG = 'https://arxiv.org/abs/1904.11486'
-_ZOU = 'https://arxiv.org/abs/2008.09604'
-_BUCKET = 'https://antialiased-cnns.s3.us-east-2.amazonaws.com/weights_v0.1'
+import torch
+
+from antialias_plugins.checkpoints.learnable_polyphase import trained_arguments
+from antialias_plugins.checkpoints.read import CheckpointError, check_sha256
+
+logger = logging.getLogger(__name__)
+
+_ADOBE = 'https://antialiased-cnns.s3.us-east-2.amazonaws.com/weights_v0.1'
 _DRIVE = 'https://drive.google.com/file/d'
-_ROJAS = 'https://arxiv.org/abs/2210.08001'
 _BOX = 'https://uofi.box.com/s/pql7u3c7x8zifp0m46xhe2uduwwazcad'
+
+# What every file of DDAC was trained with.
+DDAC_ARGUMENTS = {'softmax': 'joint', 'groups': 8}
 
 
 @dataclass(frozen=True)
@@ -108,64 +120,111 @@ _LEARNABLE = {
 }
 
 
-def _zhang(arch: str, filt_size: int, tag: str, stem: str, row: str) -> PublishedWeights:
-    digest, accuracy, consistency = row.split()
-    return PublishedWeights(
-        name=f'{arch}_lpf{filt_size}',
-        tag=tag,
-        url=f'{_BUCKET}/{stem}-{digest}.pth',
-        sha256=digest,
-        license='CC BY-NC-SA 4.0',
-        paper=_ZHANG,
-        accuracy=float(accuracy),
-        consistency=float(consistency),
-    )
-
-
-def _zou(filt_size: int, row: str) -> PublishedWeights:
-    identifier, accuracy, consistency = row.split()
-    return PublishedWeights(
-        name=f'resnet101_ddac{filt_size}',
-        tag='zou_in1k',
-        url=f'{_DRIVE}/{identifier}/view',
-        sha256=None,
-        license=None,
-        paper=_ZOU,
-        accuracy=float(accuracy),
-        consistency=float(consistency),
-        model_args=MappingProxyType({'softmax': 'joint', 'groups': 8}),
-    )
-
-
-def _rojas(file: str, row: str) -> PublishedWeights:
-    name, tag, padding = row.split()
-    adaptive = {'adaptive': {'groups': 8, 'softmax': 'joint'}} if '_ddac_' in tag else {}
-    stem = {'stem': 'lps1'} if name[-1] != '1' else {}
-    return PublishedWeights(
-        name=name,
-        tag=tag,
-        url=_BOX,
-        sha256=None,
-        license=None,
-        paper=_ROJAS,
-        accuracy=None,
-        consistency=None,
-        model_args=MappingProxyType({'padding': padding, **stem, **adaptive}),
-        file=file,
-    )
-
-
 def _all() -> Iterator[PublishedWeights]:
-    for arch, rows in _FROM_SCRATCH.items():
-        for filt_size, row in enumerate(rows, 2):
-            yield _zhang(arch, filt_size, 'adobe_in1k', f'{arch}_lpf{filt_size}', row)
-    for arch, row in _FINE_TUNED.items():
-        yield _zhang(arch, 4, 'adobe_ft_in1k', f'{arch}_lpf4_finetune', row)
+    binomial = [
+        (f'{arch}_lpf{filt_size}', 'adobe_in1k', '', row)
+        for arch, rows in _FROM_SCRATCH.items()
+        for filt_size, row in enumerate(rows, 2)
+    ]
+    binomial += [(f'{arch}_lpf4', 'adobe_ft_in1k', '_finetune', row) for arch, row in _FINE_TUNED.items()]
+    for name, tag, suffix, row in binomial:
+        digest, *figures = row.split()
+        terms = {'sha256': digest, 'license': 'CC BY-NC-SA 4.0', 'paper': 'https://arxiv.org/abs/1904.11486'}
+        yield _with_figures(figures, name=name, tag=tag, url=f'{_ADOBE}/{name}{suffix}-{digest}.pth', **terms)
+    terms = {'sha256': None, 'license': None}
     for filt_size, row in _ADAPTIVE.items():
-        yield _zou(filt_size, row)
+        identifier, *figures = row.split()
+        file = {'name': f'resnet101_ddac{filt_size}', 'tag': 'zou_in1k', 'url': f'{_DRIVE}/{identifier}/view'}
+        paper = 'https://arxiv.org/abs/2008.09604'
+        yield _with_figures(figures, **file, **terms, paper=paper, model_args=MappingProxyType(DDAC_ARGUMENTS))
     for file, row in _LEARNABLE.items():
-        yield _rojas(file, row)
+        name, tag, padding = row.split()
+        stem = {'stem': 'lps1'} if name[-1] != '1' else {}
+        adaptive = {'adaptive': {'groups': 8, 'softmax': 'joint'}} if '_ddac_' in tag else {}
+        arguments, paper = (
+            MappingProxyType({'padding': padding, **stem, **adaptive}),
+            'https://arxiv.org/abs/2210.08001',
+        )
+        yield _with_figures((), name=name, tag=tag, url=_BOX, **terms, paper=paper, model_args=arguments, file=file)
+
+
+def _with_figures(figures: Sequence[str], **entries: Any) -> PublishedWeights:
+    accuracy, consistency = map(float, figures) if figures else (None, None)
+    return PublishedWeights(accuracy=accuracy, consistency=consistency, **entries)
 
 
 PUBLISHED: Mapping[str, PublishedWeights] = MappingProxyType({weights.key: weights for weights in _all()})
 """All published weights by name and tag, such as ``'resnet50_lpf4.adobe_ft_in1k'``."""
+
+
+def published_arguments(arch: str, path: str | os.PathLike[str], sha256: str | None = None) -> dict[str, Any]:
+    """The arguments of `timm.create_model` without which a network does not compute what a file was trained for.
+
+    Those of DDAC are always the same. A file of LPS tells its own, but where it has lost its hyperparameters: then the
+    borders are those of the published network of that name.
+
+    Args:
+        arch: what the file was trained as: ``'resnet18_lps3'``.
+        path: what `read_checkpoint` reads.
+        sha256: the SHA-256 digest that the file must have, or the first characters of it.
+
+    Raises:
+        CheckpointError: the file cannot be read, or computes what no network of that name does.
+
+    Example:
+        >>> published_arguments('resnet101_ddac3', 'resnet101.pth.tar')
+        {'softmax': 'joint', 'groups': 8}
+    """
+    match = re.fullmatch(r'\w+_(ddac|lps)(\d+)', arch)
+    if match is None:
+        return {}
+    if match[1] == 'ddac':
+        return dict(DDAC_ARGUMENTS)
+    borders = (weights.model_args['padding'] for weights in PUBLISHED.values() if weights.name == arch)
+    arguments = {'padding': next(borders, 'circular'), **trained_arguments(path, int(match[2]), sha256)}
+    return {argument: value for argument, value in arguments.items() if value is not None}
+
+
+def fetch_weights(weights: PublishedWeights, cache_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Return the file of `weights`, downloaded if it is not there yet, with a progress bar.
+
+    Its digest is checked every time, also that of a file that is there. A download that fails or is interrupted leaves
+    nothing behind.
+
+    Args:
+        weights: an entry of `PUBLISHED`.
+        cache_dir: folder of the file; default: ``checkpoints`` in `torch.hub.get_dir()`.
+
+    Raises:
+        CheckpointError: the file cannot be downloaded, or is another one; says how to use a local file.
+    """
+    folder = Path(cache_dir) if cache_dir is not None else Path(torch.hub.get_dir()) / 'checkpoints'
+    if weights.sha256 is None:
+        raise CheckpointError(f'{weights.key} cannot be downloaded automatically. {_by_hand(weights)}')
+    path = folder / weights.url.rpartition('/')[2]
+    if path.exists():
+        try:
+            check_sha256(path, weights.sha256)
+        except CheckpointError as error:
+            raise CheckpointError(f'{error}; delete it to have {weights.url} downloaded again') from error
+        return path
+    logger.info('downloading %s to %s (%s, %s)', weights.url, path, weights.license or 'no licence', weights.paper)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(weights.url, str(path), hash_prefix=weights.sha256)
+    except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: another digest
+        raise CheckpointError(f'{weights.key} could not be downloaded ({error}). {_by_hand(weights)}') from error
+    return path
+
+
+def _by_hand(weights: PublishedWeights) -> str:
+    arguments = ''.join(f', {name}={value!r}' for name, value in weights.model_args.items())
+    digest = f', sha256={weights.sha256!r}' if weights.sha256 else ''
+    page = f'{weights.file} of {weights.url}' if weights.file else weights.url
+    expected = f' (SHA-256 {weights.sha256}...)' if weights.sha256 else ''
+    return (
+        f'Get {page}{expected} in another way and pass the file:\n'
+        f"  timm.create_model({weights.key!r}, pretrained=True, pretrained_cfg_overlay=dict(file='FILE'){arguments})\n"
+        f"  antialias_plugins.checkpoints.load_checkpoint(model, 'FILE'{digest})"
+        + (f'  # model built with{arguments[1:]}' if arguments else '')
+    )

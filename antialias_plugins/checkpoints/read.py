@@ -1,7 +1,8 @@
-"""From a file to a plain state dict."""
+"""Checkpoint files and the state dicts in them, read without running what they contain."""
 
 import argparse
 import contextlib
+import hashlib
 import logging
 import os
 import pickle
@@ -17,10 +18,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from antialias_plugins.checkpoints.digest import check_sha256
-from antialias_plugins.checkpoints.errors import CheckpointError
-from antialias_plugins.checkpoints.stand_in import make_stand_in
-
 logger = logging.getLogger(__name__)
 
 _WRAPPERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model_state_dict', 'model_state', 'model')
@@ -30,6 +27,35 @@ _UNREADABLE = (
     *(pickle.UnpicklingError, struct.error, EOFError, RuntimeError),
     *(AttributeError, LookupError, TypeError, ValueError, AssertionError),
 )
+_CHUNK = 1 << 20
+
+
+class CheckpointError(ValueError):
+    """Weights that cannot be fetched, read or loaded; network and files have been left as they were."""
+
+
+class StandIn:
+    """In the place of a Python object that a file refers to: keeps what it is made of, and runs nothing.
+
+    Attributes:
+        arguments: what the object is made from.
+        state: what is set on it then, or None.
+    """
+
+    state: Any = None
+
+    def __new__(cls, *arguments: Any) -> 'StandIn':
+        """Keep the arguments."""
+        self = super().__new__(cls)
+        self.arguments = arguments
+        return self
+
+    def __init__(self, *arguments: Any) -> None:
+        """Take them, and do nothing."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Keep the state."""
+        self.state = state
 
 
 def read_checkpoint(path: str | os.PathLike[str], sha256: str | None = None) -> dict[str, Tensor]:
@@ -75,6 +101,23 @@ def read_content(path: str | os.PathLike[str], sha256: str | None = None) -> Any
     return _load_safetensors(path) if path.suffix == '.safetensors' else _load_pickle(path)
 
 
+def check_sha256(path: Path, expected: str) -> None:
+    """Compare the SHA-256 digest of an existing file with one in hexadecimal, or with the first characters of one.
+
+    Raises:
+        ValueError: `expected` is no part of a digest.
+        CheckpointError: the file has another digest.
+    """
+    if not re.fullmatch('[0-9a-fA-F]{1,64}', expected):
+        raise ValueError(f'sha256 must be 1 to 64 hexadecimal digits, got {expected!r}')
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    if not digest.hexdigest().startswith(expected.lower()):
+        raise CheckpointError(f'{path}: SHA-256 {digest.hexdigest()}, expected {expected}: not the file that was meant')
+
+
 def _load_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
@@ -97,7 +140,8 @@ def _load_pickle(path: Path) -> Any:
             if refused is None or refused[1] in stand_ins or not hasattr(torch.serialization, 'safe_globals'):
                 names = ', '.join([*stand_ins] if refused is None else [refused[1]])
                 raise CheckpointError(f'{path}: {_reason(names, start)}') from error
-            stand_ins[refused[1]] = make_stand_in(refused[1])
+            module, _, name = refused[1].rpartition('.')
+            stand_ins[refused[1]] = type(name, (StandIn,), {'__module__': module})
 
 
 def _reason(needed: str, start: bytes) -> str:

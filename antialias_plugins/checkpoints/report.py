@@ -1,4 +1,4 @@
-"""What became of every tensor of a file and of a network."""
+"""Report of a checkpoint: what became of every tensor of a file and of a network."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -40,16 +40,14 @@ class CheckpointReport:
         if self.zeroed:
             lines.append(f'set to 0, not in the file: {shorten(self.zeroed)}')
         if self.renamed:
-            lines.append(f'renamed: {shorten((f"{old} -> {new}" for old, new in self._renamed_modules()), "; ")}')
+            modules = dict.fromkeys((old.rpartition('.')[0], new.rpartition('.')[0]) for old, new in self.renamed)
+            lines.append(f'renamed: {shorten((f"{old} -> {new}" for old, new in modules), "; ")}')
         return '\n'.join(lines)
 
     def summary(self) -> str:
         """One line: how many tensors, and what became of them."""
         counts = f'{len(self.loaded)} loaded ({len(self.renamed)} renamed), {len(self.dropped)} dropped'
         return f'{self.model} from {self.layout}: {counts}, {len(self.kept)} not loaded'
-
-    def _renamed_modules(self) -> list[tuple[str, str]]:
-        return list(dict.fromkeys((old.rpartition('.')[0], new.rpartition('.')[0]) for old, new in self.renamed))
 
 
 def shorten(names: Iterable[str], separator: str = ', ') -> str:

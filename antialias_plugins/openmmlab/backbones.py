@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from antialias_plugins.checkpoints.published_arguments import DDAC_ARGUMENTS
+from antialias_plugins.checkpoints.published import DDAC_ARGUMENTS
 
 BACKBONES: dict[str, dict[str, Any]] = {
     **{f'resnet{depth}': {'base': 'ResNet', 'depth': depth} for depth in (18, 34, 50, 101, 152)},

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 
 from antialias_plugins.checkpoints import CheckpointError, read_checkpoint
-from antialias_plugins.checkpoints.export import export_checkpoint
+from antialias_plugins.checkpoints.load import export_checkpoint
 from tests.checkpoints.networks import published, save, timm_network, torchvision_network
 
 

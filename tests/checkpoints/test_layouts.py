@@ -7,7 +7,7 @@ import timm
 import torch
 import torchvision
 
-from antialias_plugins.checkpoints.layouts import canonical_names
+from antialias_plugins.checkpoints.names import canonical_names
 
 # timm's name where it is another one, and None where timm has none.
 ARCHITECTURES = {

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
 from antialias_plugins import AdaptiveBlurPool2d, BlurPool2d
-from antialias_plugins.checkpoints.published_arguments import published_arguments
+from antialias_plugins.checkpoints.published import published_arguments
 from antialias_plugins.coverage import Network
 from antialias_plugins.openmmlab.backbones import published_backbone
 

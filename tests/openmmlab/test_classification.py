@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
-from antialias_plugins.checkpoints.export import export_checkpoint
+from antialias_plugins.checkpoints.load import export_checkpoint
 from antialias_plugins.openmmlab.backbones import published_backbone
 from antialias_plugins.openmmlab.child_config import write_child_config
 from tests.checkpoints.networks import published, save

@@ -7,7 +7,7 @@ from mmengine.registry import MODELS
 
 from antialias_plugins import __version__
 from antialias_plugins.checkpoints import published_arguments
-from antialias_plugins.checkpoints.export import export_checkpoint
+from antialias_plugins.checkpoints.load import export_checkpoint
 from antialias_plugins.openmmlab.backbones import published_backbone
 
 

@@ -6,7 +6,7 @@ import argparse
 import timm
 
 from antialias_plugins.checkpoints import published_arguments
-from antialias_plugins.checkpoints.export import export_checkpoint
+from antialias_plugins.checkpoints.load import export_checkpoint
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:

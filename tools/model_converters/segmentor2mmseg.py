@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
 from antialias_plugins import __version__
-from antialias_plugins.checkpoints.export import export_checkpoint
+from antialias_plugins.checkpoints.load import export_checkpoint
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
