@@ -1,4 +1,4 @@
-"""Registers our types in mmengine, where the configs of every OpenMMLab package find them.
+"""Registration in mmengine, where the configs of every OpenMMLab package find our types.
 
 Importing this package needs mmengine only; mmseg, mmdet and mmpretrain are imported when one of their classes is built.
 """
@@ -7,34 +7,26 @@ from mmengine.config.utils import MODULE2PACKAGE
 
 from antialias_plugins.openmmlab import (
     antialiased,
-    checkpoint_hook,
-    dataset_check_hook,
-    filter_norms,
+    dataset_check,
     hooks,
-    layers,
     loops,
-    mean_loss_hook,
     psnr,
+    registration,
+    resumable_training,
     runner,
-    segmentation,
-    temperature,
-    train_loop,
+    training_hooks,
 )
 
 __all__ = [
     'antialiased',
-    'checkpoint_hook',
-    'dataset_check_hook',
-    'filter_norms',
+    'dataset_check',
     'hooks',
-    'layers',
     'loops',
-    'mean_loss_hook',
     'psnr',
+    'registration',
+    'resumable_training',
     'runner',
-    'segmentation',
-    'temperature',
-    'train_loop',
+    'training_hooks',
 ]
 
 # mmengine.hub.get_config('antialias_plugins::deeplabv3plus/….py') finds the configs that the package carries

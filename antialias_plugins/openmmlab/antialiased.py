@@ -13,7 +13,7 @@ from torch import nn
 
 from antialias_plugins.conversion import convert_antialias, plan_antialias
 from antialias_plugins.layers import PoolFactory, resolve_pool
-from antialias_plugins.openmmlab.layers import LAYERS
+from antialias_plugins.openmmlab.registration import LAYERS
 
 Pool = str | Mapping[str, Any] | Callable[[int, tuple[int, int]], nn.Module]
 

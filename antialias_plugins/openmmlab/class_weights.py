@@ -19,8 +19,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from antialias_plugins.files import replacing
-from antialias_plugins.openmmlab.dataset_check import check_config
-from antialias_plugins.openmmlab.labels import find_transform, read_labels, single_datasets
+from antialias_plugins.openmmlab.dataset_check import check_config, find_transform, read_labels, single_datasets
 
 
 @dataclass(frozen=True)

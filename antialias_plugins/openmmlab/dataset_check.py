@@ -1,4 +1,4 @@
-"""Whether the files of one of mmseg's data sets are there, can be read, and hold the ids of its classes.
+"""Check of mmseg's data sets: their files are there, can be read, and hold the ids of their classes.
 
 mmseg itself says little: a missing list is an ``AssertionError`` without words, an empty split an error of NumPy, and a
 label that was never converted ends a training when its turn comes, on a GPU with an assertion of CUDA.
@@ -6,15 +6,15 @@ label that was never converted ends a training when its turn comes, on a GPU wit
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.registry import DATASETS
+from mmengine.hooks import Hook
+from mmengine.registry import DATASETS, HOOKS
+from mmengine.runner import BaseLoop, Runner
 from PIL import Image
-
-from antialias_plugins.openmmlab.labels import find_transform, read_labels
 
 # What makes a data set's labels: a file of mmseg's tools/dataset_converters, and its arguments.
 CONVERTERS = {
@@ -25,6 +25,69 @@ CONVERTERS = {
 GUIDE = 'docs/datasets.md shows the folders and how to fill them'
 # What Pillow raises for files that are no pictures, or broken ones.
 UNREADABLE = (OSError, SyntaxError)
+# Pillow's modes of one byte per pixel
+MODES = ('1', 'L', 'P')
+
+
+@HOOKS.register_module()
+class DatasetCheckHook(Hook):
+    """Checks mmseg's data sets before a training or a test starts, and says nothing if all is well.
+
+    All files must exist and not be empty; ``sample`` pictures of each data set are read with their labels, which must
+    have an id of a class, or ``ignore_index``, in every pixel. Other data sets pass unchecked.
+
+    With `PortableRunner` the check comes before mmseg builds the data set, so a missing folder or list, or an empty
+    split, is explained as well. With mmengine's own runner those errors stay mmseg's, and the rest is the same.
+
+    Args:
+        sample: Number of pictures of each data set to read, evenly spread. At least 1.
+
+    Raises:
+        ValueError: If ``sample`` is below 1; before the first iteration, if something is wrong with the data.
+
+    Example:
+        In a config::
+
+            runner_type = 'PortableRunner'
+            custom_hooks = [dict(type='DatasetCheckHook')]
+    """
+
+    priority = 'HIGHEST'
+
+    def __init__(self, sample: int = 16) -> None:
+        if sample < 1:
+            raise ValueError(f'sample must be at least 1, got {sample}')
+        self.sample = sample
+        self._checked: set[str] = set()
+
+    def before_build(self, runner: Runner, name: str, dataloader: Any) -> None:
+        """Check the data sets of a loader that is a config still; `PortableRunner` calls this."""
+        if isinstance(dataloader, Mapping):
+            self._check(name, check_config, dataloader['dataset'])
+
+    def before_run(self, runner: Runner) -> None:
+        """Check the data sets that another runner has built already."""
+        for name in ('train', 'val', 'test'):
+            loop = getattr(runner, f'_{name}_loop')
+            if isinstance(loop, BaseLoop):
+                self._check(f'{name}_dataloader', _check_built, loop.dataloader.dataset)
+
+    def _check(self, name: str, check: Callable[[Any, int], None], dataset: Any) -> None:
+        if name in self._checked:
+            return
+        try:
+            check(dataset, self.sample)
+        except ValueError as error:
+            raise ValueError(f'{name}: {error}') from error
+        self._checked.add(name)
+
+
+def _check_built(dataset: Any, sample: int) -> None:
+    from mmseg.datasets import BaseSegDataset
+
+    for single in single_datasets(dataset):
+        if isinstance(single, BaseSegDataset):
+            check_dataset(single, sample)
 
 
 def check_config(config: Any, sample: int = 16) -> None:
@@ -61,14 +124,13 @@ def _single_configs(config: Any) -> Iterator[Mapping[str, Any]]:
 def _check_paths(config: Mapping[str, Any]) -> None:
     """Check that folders and list exist."""
     name, root = getattr(config['type'], '__name__', config['type']), config.get('data_root') or ''
-    for key, folder in config['data_prefix'].items():
-        if not os.path.isdir(path := os.path.join(root, folder)):
-            made = key == 'seg_map_path' and os.path.isdir(os.path.dirname(path))
-            raise ValueError(_message(name, f"there is no folder '{path}'", _converter(name, root) if made else None))
-    path = os.path.join(root, config.get('ann_file') or '')
-    if config.get('ann_file') and not os.path.exists(path):
-        made = os.path.isdir(os.path.dirname(path))
-        raise ValueError(_message(name, f"there is no list '{path}'", _converter(name, root) if made else None))
+    wanted = [(key, 'folder', os.path.join(root, folder)) for key, folder in config['data_prefix'].items()]
+    if config.get('ann_file'):
+        wanted.append(('ann_file', 'list', os.path.join(root, config['ann_file'])))
+    for key, kind, path in wanted:
+        if not (os.path.isdir if kind == 'folder' else os.path.exists)(path):
+            made = key != 'img_path' and os.path.isdir(os.path.dirname(path))
+            raise ValueError(_message(name, f"there is no {kind} '{path}'", _converter([name], root) if made else None))
 
 
 def check_dataset(dataset: Any, sample: int = 16) -> None:
@@ -156,15 +218,55 @@ def _message(dataset: Any, what: str, advice: str | None = None) -> str:
 
 
 def _advice(dataset: Any) -> str | None:
-    names = (kind.__name__ for kind in type(dataset).__mro__)
-    return next((_converter(name, dataset.data_root) for name in names if name in CONVERTERS), None)
+    return _converter((kind.__name__ for kind in type(dataset).__mro__), dataset.data_root)
 
 
-def _converter(name: str, root: str | None) -> str | None:
-    if name not in CONVERTERS:
-        return None
+def _converter(names: Iterable[str], root: str | None) -> str | None:
+    """The command that makes the labels of the first of these data sets for which mmseg has one."""
     import mmseg
 
-    script, arguments = CONVERTERS[name]
-    path = Path(mmseg.__file__).parent / '.mim' / 'tools' / 'dataset_converters' / script
-    return f'{sys.executable} {path} ' + arguments.format(root=root, devkit=Path(root or '.').parent)
+    for script, arguments in (CONVERTERS[name] for name in names if name in CONVERTERS):
+        path = Path(mmseg.__file__).parent / '.mim' / 'tools' / 'dataset_converters' / script
+        return f'{sys.executable} {path} ' + arguments.format(root=root, devkit=Path(root or '.').parent)
+    return None
+
+
+def single_datasets(dataset: Any) -> Iterator[Any]:
+    """Yield the data sets that `dataset` wraps or concatenates, or itself."""
+    if hasattr(dataset, 'datasets'):
+        for part in dataset.datasets:
+            yield from single_datasets(part)
+    elif hasattr(dataset, 'dataset'):
+        yield from single_datasets(dataset.dataset)
+    else:
+        yield dataset
+
+
+def find_transform(dataset: Any, kind: type) -> Any | None:
+    """Return the first transform of `kind` in the pipeline of `dataset`, if there is one."""
+    return next((step for step in dataset.pipeline.transforms if isinstance(step, kind)), None)
+
+
+def read_labels(info: dict[str, Any], loader: Any) -> np.ndarray:
+    """Load the labels of one picture.
+
+    Args:
+        info: What the data set knows about the picture, from its ``get_data_info``.
+        loader: The pipeline's ``LoadAnnotations``.
+
+    Returns:
+        Ids after ``reduce_zero_label`` and ``label_map``. Shape: H W, uint8.
+
+    Raises:
+        ValueError: If the file holds colors, or ids of more than one byte, which the loader would cut.
+        OSError: If it cannot be read.
+    """
+    path = info['seg_map_path']
+    if loader.imdecode_backend == 'pillow':
+        with Image.open(path) as image:
+            if image.mode not in MODES:
+                kind = 'colors' if len(image.getbands()) > 1 else 'numbers of several bytes'
+                raise ValueError(
+                    f"labels must be ids of one byte per pixel, got {kind} (mode {image.mode}) in '{path}'"
+                )
+    return loader.transform({**info, 'seg_fields': []})['gt_seg_map']

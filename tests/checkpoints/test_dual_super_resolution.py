@@ -9,8 +9,7 @@ from mmengine.registry import MODELS, init_default_scope
 from torch.nn import functional as F
 
 from antialias_plugins.checkpoints import CheckpointError, convert_state_dict
-from antialias_plugins.openmmlab.segmentation.dual_super_resolution import captured_outputs
-from antialias_plugins.openmmlab.segmentation.inference_weights import inference_weights
+from antialias_plugins.openmmlab.segmentation.dual_super_resolution import captured_outputs, inference_weights
 from tests.openmmlab.segmentation.published_deeplab import Published
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'dsrl'

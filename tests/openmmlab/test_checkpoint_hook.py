@@ -11,7 +11,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import save_checkpoint
 
-from antialias_plugins.openmmlab.checkpoint_hook import AtomicCheckpointHook
+from antialias_plugins.openmmlab.resumable_training import AtomicCheckpointHook
 
 STEPS = 4
 METRICS = (0.5, 0.7, 0.6, 0.8)

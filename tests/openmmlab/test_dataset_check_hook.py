@@ -11,7 +11,7 @@ from mmengine.registry import RUNNERS, init_default_scope
 from PIL import Image
 from torch import nn
 
-from antialias_plugins.openmmlab.dataset_check_hook import DatasetCheckHook
+from antialias_plugins.openmmlab.dataset_check import DatasetCheckHook
 
 PICTURES, SIZE = 4, (24, 16)
 FOLDERS = {'cityscapes': ('leftImg8bit/train', 'gtFine/train'), 'voc': ('JPEGImages', 'SegmentationClassAug')}

@@ -3,7 +3,7 @@ import sys
 import pytest
 from mmengine.registry import Registry
 
-from antialias_plugins.openmmlab.deferred import register_deferred
+from antialias_plugins.openmmlab.registration import register_deferred
 
 SOURCE = 'class Thing:\n    def __init__(self, size):\n        self.size = size\n'
 

@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from antialias_plugins import AdaptiveBlurPool2d, BlurPool2d
-from antialias_plugins.openmmlab.filter_norms import FilterNormHook
+from antialias_plugins.openmmlab.training_hooks import FilterNormHook
 
 
 class Detector(BaseModel):

@@ -1,7 +1,7 @@
 import torch
 import torch.distributed
 
-from antialias_plugins.openmmlab.mean_loss_hook import MeanLossHook
+from antialias_plugins.openmmlab.training_hooks import MeanLossHook
 
 
 def test_one_process_has_the_mean_already():

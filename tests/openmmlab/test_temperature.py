@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from antialias_plugins.layers import LearnablePolyphasePool2d
-from antialias_plugins.openmmlab.temperature import GumbelTemperatureHook
+from antialias_plugins.openmmlab.training_hooks import GumbelTemperatureHook
 
 BATCHES = 2
 

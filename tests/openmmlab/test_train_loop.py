@@ -7,7 +7,7 @@ from mmengine.dataset import InfiniteSampler
 from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader, Dataset
 
-from antialias_plugins.openmmlab.train_loop import DrawSampler, ResumableTrainLoop, SeededDataset
+from antialias_plugins.openmmlab.resumable_training import DrawSampler, ResumableTrainLoop, SeededDataset
 
 LENGTH = 5
 

@@ -7,7 +7,7 @@ Dootmaan/DSRL's own file is first converted by segmentor2mmseg.py, with a config
 import argparse
 import pickle
 
-from antialias_plugins.openmmlab.segmentation.inference_weights import export_inference_weights
+from antialias_plugins.openmmlab.segmentation.dual_super_resolution import export_inference_weights
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:

@@ -1,22 +1,25 @@
-"""A segmentor that learns from images and labels of a higher resolution than that of its input."""
+"""Dual super-resolution: the segmentor, its data preprocessor, and the weights that it leaves for inference."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.registry import MODELS
+from mmengine.runner import CheckpointLoader
 from mmengine.structures import PixelData
-from mmseg.models import EncoderDecoder
+from mmseg.models import EncoderDecoder, SegDataPreProcessor
 from mmseg.models.utils import resize
 from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
+from torch.nn.functional import interpolate, mse_loss
 
-from antialias_plugins.openmmlab.segmentation.low_resolution import LowResolutionPreProcessor
+from antialias_plugins.files import replacing
 
 _UPSAMPLING = (None, 'bilinear', 'learned')
+_BRANCH = ('sisr_head.', 'feature_transform.')
 
 
 class DualSuperResolution(EncoderDecoder):
@@ -75,13 +78,13 @@ class DualSuperResolution(EncoderDecoder):
             )
         branch = (part for part in (self.sisr_head, self.feature_transform) if part is not None)
         self._sources = [part.source for part in branch if part.source is not None]
-        _check_sources(self, self._sources)
+        for source in set(self._sources).difference(name for name, _ in self.named_modules()):
+            name = type(self).__name__
+            raise ValueError(f'{name}: source must be the name of one of its modules, got {source!r}')
 
     def loss(self, inputs: Tensor, data_samples: Sequence[SegDataSample]) -> dict[str, Tensor]:
         """Return the losses of a batch, by name."""
-        features = self.extract_feat(inputs)
-        with captured_outputs(self, self._sources) as captured:
-            logits = self._enlarge(self.decode_head.forward(features), inputs.shape[-2:])
+        features, captured, logits = self._encode(inputs)
         losses = add_prefix(self.decode_head.loss_by_feat(logits, data_samples), 'decode')
         if self.with_auxiliary_head:
             losses |= self._auxiliary_head_forward_train(features, data_samples)
@@ -106,9 +109,7 @@ class DualSuperResolution(EncoderDecoder):
             return self.postprocess_result(self.inference(inputs, metas))
         if not self.test_cfg.get('super_resolution', False):
             return super().predict(inputs, data_samples)
-        features = self.extract_feat(inputs)
-        with captured_outputs(self, self._sources) as captured:
-            logits = self._enlarge(self.decode_head.forward(features), inputs.shape[-2:])
+        features, captured, logits = self._encode(inputs)
         logits = self.decode_head.predict_by_feat(logits, [sample.metainfo for sample in data_samples])
         images = self._resize(self._rebuild(features, captured)[0], logits.shape[-2:])
         self._add_images(images, data_samples)
@@ -133,11 +134,16 @@ class DualSuperResolution(EncoderDecoder):
         return self.decode_head.predict_by_feat(total / count, batch_img_metas)
 
     def _forward(self, inputs: Tensor, data_samples: Sequence[SegDataSample] | None = None) -> Tensor:
-        logits = self.decode_head.forward(self.extract_feat(inputs))
-        return self._enlarge(logits, inputs.shape[-2:])
+        """Logits at `factor` times the size of the input, or as they are if mmseg is to resize them."""
+        return self._enlarge(self.decode_head.forward(self.extract_feat(inputs)), inputs.shape[-2:])
+
+    def _encode(self, inputs: Tensor) -> tuple[Sequence[Tensor], dict[str, Tensor], Tensor]:
+        """Features, the outputs of the modules that the branch reads, and the logits of `_forward`."""
+        features = self.extract_feat(inputs)
+        with captured_outputs(self, self._sources) as captured:
+            return features, captured, self._enlarge(self.decode_head.forward(features), inputs.shape[-2:])
 
     def _enlarge(self, logits: Tensor, size: torch.Size) -> Tensor:
-        """Logits at `factor` times the size of the input, or as they are if mmseg is to resize them."""
         if self.upsampling is None:
             return logits
         logits = self._resize(logits, size)
@@ -226,8 +232,95 @@ def _check_options(
         )
 
 
-def _check_sources(model: nn.Module, names: Iterable[str]) -> None:
-    known = {name for name, _ in model.named_modules()}
-    for name in names:
-        if name not in known:
-            raise ValueError(f'{type(model).__name__}: source must be the name of one of its modules, got {name!r}')
+class LowResolutionPreProcessor(SegDataPreProcessor):
+    """mmseg's data preprocessor; then the images, and not the labels, are reduced.
+
+    The batch is normalized and padded as usual, then interpolated bilinearly, aligned at the corners, to
+    ``(H // factor, W // factor)``. The metadata keep describing the full size, so that mmseg's heads resize their
+    logits to the full size of the labels, in the loss and in whole-image tests. Of an odd side, nothing is cut off:
+    the corners of both images meet, and the sampling is slightly coarser than ``factor``.
+
+    Args:
+        factor: How much smaller the network's input is, on each side.
+        keep_target: Whether each sample keeps its image at full size, normalized, as ``gt_image`` (`PixelData`, RGB if
+            ``bgr_to_rgb``): the target of a super-resolution branch. Test images keep it without their padding.
+        **kwargs: Arguments of mmseg's ``SegDataPreProcessor``. ``size`` and ``size_divisor`` are those of full size.
+
+    Raises:
+        ValueError: If ``factor`` is not a positive integer.
+    """
+
+    def __init__(self, factor: int = 2, keep_target: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(factor, int) or factor < 1:
+            raise ValueError(f'LowResolutionPreProcessor: factor must be a positive integer, got {factor!r}')
+        self.factor, self.keep_target = factor, keep_target
+
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """Return ``inputs``, ``(N, 3, H // factor, W // factor)``, and ``data_samples`` at full size."""
+        sizes = [image.shape[-2:] for image in data['inputs']]
+        data = super().forward(data, training)
+        images, samples = data['inputs'], data['data_samples']
+        if self.keep_target and samples is not None:
+            for image, sample, (height, width) in zip(images, samples, sizes, strict=True):
+                sample.gt_image = PixelData(data=image if training else image[:, :height, :width])
+        return dict(inputs=self.reduce(images), data_samples=samples)
+
+    def reduce(self, images: Tensor) -> Tensor:
+        """Interpolate images ``(N, C, H, W)`` to ``(N, C, H // factor, W // factor)``."""
+        if self.factor == 1:
+            return images
+        size = [side // self.factor for side in images.shape[-2:]]
+        return interpolate(images, size, mode='bilinear', align_corners=True)
+
+    def denormalize(self, images: Tensor) -> Tensor:
+        """Return normalized images ``(..., 3, H, W)`` in the units of the files, 0 to 255."""
+        if not self._enable_normalize:
+            return images
+        return images * self.std + self.mean
+
+
+def inference_weights(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights that are left without the super-resolution branch and the feature transform.
+
+    They are those of the plain segmentor, which loads them strictly, unless the segmentation has a learned up-sampling:
+    then they are those of a `DualSuperResolution` without ``sisr_head``.
+
+    Args:
+        state_dict: Weights of a `DualSuperResolution`.
+
+    Raises:
+        ValueError: If they have no branch.
+
+    Example:
+        >>> weights = {'backbone.conv1.weight': torch.zeros(1), 'sisr_head.low_level.conv.weight': torch.zeros(1)}
+        >>> list(inference_weights(weights))
+        ['backbone.conv1.weight']
+    """
+    kept = {key: value for key, value in state_dict.items() if not key.startswith(_BRANCH)}
+    if len(kept) == len(state_dict):
+        raise ValueError(f'state_dict must have keys that begin with {" or ".join(_BRANCH)}, got none')
+    return kept
+
+
+def export_inference_weights(source: str, target: str, overwrite: bool = False) -> None:
+    """Write a checkpoint of mmengine without the branch, and without what only resuming needs.
+
+    Args:
+        source: Checkpoint that a training of a `DualSuperResolution` wrote. It is unpickled: it must be your own.
+        target: File to write: ``state_dict`` and ``meta``.
+        overwrite: Replace `target` if it exists.
+
+    Raises:
+        FileExistsError: `target` exists and `overwrite` is not set.
+        FileNotFoundError: `source` does not exist.
+        ValueError: `source` is not a checkpoint of mmengine, or has no branch.
+    """
+    if Path(target).exists() and not overwrite:
+        raise FileExistsError(f'{target} exists')
+    checkpoint = CheckpointLoader.load_checkpoint(source, map_location='cpu')
+    if not isinstance(checkpoint, Mapping) or 'state_dict' not in checkpoint:
+        raise ValueError(f'source must be a checkpoint of mmengine, with a state_dict, got {source!r}')
+    weights = inference_weights(checkpoint['state_dict'])
+    with replacing(Path(target)) as partial:
+        torch.save({'meta': checkpoint.get('meta', {}), 'state_dict': weights}, partial)

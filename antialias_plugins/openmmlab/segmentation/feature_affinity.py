@@ -1,9 +1,12 @@
-"""The loss that ties the two branches of dual super-resolution: their pixels should be alike in the same pairs.
+"""Feature affinity of dual super-resolution: the loss that ties the branches, and the transform before it.
 
 N: batch, C: channels, H, W: height and width, P: pixels that are left after the pooling.
 """
 
+from typing import Any
+
 import torch
+from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, normalize
 from torch.utils.checkpoint import checkpoint
@@ -112,3 +115,26 @@ def _pixels(maps: Tensor, stride: int, normalized: bool, eps: float) -> Tensor:
 def _band(rows: Tensor, a: Tensor, others: Tensor, b: Tensor) -> Tensor:
     """Sums ``(N,)`` of the absolute differences in some rows of the two matrices."""
     return (rows.mT @ a - others.mT @ b).abs().sum((1, 2))
+
+
+class FeatureTransform(nn.Sequential):
+    """1×1 convolution, normalization and ReLU, which bring features of the segmentation closer to those of the image.
+
+    Args:
+        in_channels: Channels of the segmentation's features.
+        channels: Channels of the result.
+        source: Name of the segmentor's module whose output are the segmentation's features, compared with the features
+            of the super-resolution branch; such as ``'decode_head.sep_bottleneck'``. If None, the segmentation's logits
+            are compared with the super-resolved image, both at full size.
+        norm_cfg: Normalization, by default ``dict(type='BN')``.
+
+    Shape:
+        ``(N, in_channels, H, W)`` to ``(N, channels, H, W)``.
+    """
+
+    def __init__(
+        self, in_channels: int, channels: int, source: str | None = None, norm_cfg: dict[str, Any] | None = None
+    ) -> None:
+        _, norm = build_norm_layer(norm_cfg or dict(type='BN'), channels)
+        super().__init__(nn.Conv2d(in_channels, channels, 1), norm, nn.ReLU())
+        self.source = source

@@ -1,15 +1,21 @@
-"""A segmentor that commutes with circular shifts of the image, to the last pixel."""
+"""DeepLabV3+ that commutes with circular shifts of the image: segmentor, head and circular convolution.
 
+`N C H W`: the shape of a map; `h w`: the size of the deepest map.
+"""
+
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from mmseg.models import EncoderDecoder
 from torch import Tensor, nn
 
+from antialias_plugins import kernels
 from antialias_plugins.conversion.trace import default_example, evaluating
-from antialias_plugins.layers import PhaseLink, PolyphasePool2d
-from antialias_plugins.openmmlab.segmentation.polyphase_aspp_head import PolyphaseASPPHead
+from antialias_plugins.layers import PhaseLink, PolyphasePool2d, PolyphaseUnpool2d
+from antialias_plugins.openmmlab.segmentation.deeplab_heads import ProjectedASPPPlusHead
 
 
 class ShiftEquivariantEncoderDecoder(EncoderDecoder):
@@ -125,3 +131,111 @@ def _check_borders(backbone: nn.Module) -> None:
                 "ShiftEquivariantEncoderDecoder: borders of the backbone must be circular (convert=dict(padding='"
                 f"circular')), got padding_mode={module.padding_mode!r} in {name}"
             )
+
+
+class PolyphaseASPPHead(ProjectedASPPPlusHead):
+    """The head of an exactly shift-equivariant DeepLabV3+, for a `ShiftEquivariantEncoderDecoder`.
+
+    It is `ProjectedASPPPlusHead` with three changes: its convolutions wrap around, the mean of the image is broadcast,
+    and where maps were interpolated they are unpooled (`PolyphaseUnpool2d`) at the phases that the encoder chose, the
+    last one first: the projection up to the low-level map, the logits up to the image. The idea is that of `Learnable
+    Polyphase Sampling for Shift Invariant and Equivariant Convolutional Networks <https://arxiv.org/abs/2210.08001>`_
+    (Rojas-Gomez et al., 2022), whose code gives one of the dilated convolutions a border of zeros.
+
+    Its state-dict keys are those of `ProjectedASPPPlusHead`: unpooling has no weights.
+
+    Args:
+        unpool_filt_size: Taps of the filter behind the unpooling; 3 is bilinear interpolation about the phase.
+        **kwargs: Arguments of `ProjectedASPPPlusHead` but for ``conv_cfg``.
+
+    Shape:
+        Input: the backbone's maps; that at ``in_index`` is one of the smallest. Output: (N, classes, H, W), the size of
+        the image.
+
+    Raises:
+        ValueError: If ``conv_cfg`` is given; in a forward pass, if unpooling misses the size of the low-level map.
+    """
+
+    def __init__(self, *, unpool_filt_size: int = 3, **kwargs: Any) -> None:
+        if kwargs.pop('conv_cfg', None) is not None:
+            raise ValueError('PolyphaseASPPHead: conv_cfg must be None, since the convolutions are circular')
+        super().__init__(conv_cfg={'type': CircularConv2d}, **kwargs)
+        self.image_pool[0] = _GlobalMean()
+        self.unpool_filt_size = unpool_filt_size
+        self.unpools = nn.Sequential()
+
+    def connect(self, pools: Sequence[PolyphasePool2d]) -> None:
+        """Unpool at the phases of an encoder.
+
+        Args:
+            pools: Its leading layers in the order in which they run, each with a link.
+        """
+        self.unpools = nn.Sequential(
+            *(PolyphaseUnpool2d(pool.link, pool.stride, self.unpool_filt_size) for pool in reversed(pools))
+        )
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Classify every pixel of the image: (N, classes, H, W)."""
+        x, low_level = self._transform_inputs(inputs), self.c1_bottleneck(inputs[0])
+        steps = self._steps(x.shape[2:], low_level.shape[2:])
+        pooled = self.image_pool(x).expand(-1, -1, *x.shape[2:])
+        projected = self.projection_dropout(self.bottleneck(torch.cat([*self.aspp_modules(x), pooled], dim=1)))
+        fused = self.fusion(torch.cat([low_level, self.unpools[:steps](projected)], dim=1))
+        return self.unpools[steps:](self.cls_seg(fused))
+
+    def _steps(self, deep: Sequence[int], low_level: Sequence[int]) -> int:
+        """How many times the deepest map is unpooled to get the size of the low-level one."""
+        height, width = deep
+        for steps in range(len(self.unpools) + 1):
+            if (height, width) == tuple(low_level):
+                return steps
+            if steps < len(self.unpools):
+                rows, columns = self.unpools[steps].stride
+                height, width = height * rows, width * columns
+        raise ValueError(
+            f'PolyphaseASPPHead: the low-level map must have a size on the way of {len(self.unpools)} unpoolings from '
+            f'{tuple(deep)}, got {tuple(low_level)}'
+        )
+
+
+class _GlobalMean(nn.Module):
+    """The mean of a map (N, C, H, W) as (N, C, 1, 1), summed in float64, in which a shift changes no order."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input.mean((2, 3), keepdim=True, dtype=torch.float64).to(input.dtype)
+
+
+class CircularConv2d(nn.Conv2d):
+    """A `torch.nn.Conv2d` of stride 1 that commutes with circular shifts, also where it reaches around more than once.
+
+    ``torch.nn.Conv2d(padding_mode='circular')`` refuses a map that is smaller than its padding, which the dilated
+    convolutions of ASPP often meet.
+
+    Args:
+        *args: As of `torch.nn.Conv2d`.
+        **kwargs: As of `torch.nn.Conv2d`; ``padding``, a number, must keep the size of the map.
+
+    Shape:
+        (N, C, H, W) to (N, ``out_channels``, H, W).
+
+    Raises:
+        ValueError: If the kernel is not square, or the convolution would change the size of the map.
+
+    Example:
+        >>> import torch
+        >>> conv, map = CircularConv2d(2, 3, 3, padding=6, dilation=6), torch.rand(1, 2, 4, 5)
+        >>> torch.allclose(conv(map.roll((1, 2), (2, 3))), conv(map).roll((1, 2), (2, 3)), atol=1e-6)
+        True
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        reaches = {(k - 1) * d for k, d in zip(self.kernel_size, self.dilation, strict=True)}
+        if len(reaches) > 1 or set(self.stride) != {1} or {2 * side for side in self.padding} != reaches:
+            raise ValueError(f'CircularConv2d: padding and stride must keep the size of the map, got {self}')
+        self.reach = reaches.pop()
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Wrap the map around, and convolve."""
+        wrapped = kernels.pad2d(input, self.reach + 1, 'circular')
+        return F.conv2d(wrapped, self.weight, self.bias, 1, 0, self.dilation, self.groups)

@@ -4,7 +4,7 @@ import torch
 from mmseg.models.backbones import TIMMBackbone
 from torch.nn.functional import relu
 
-from antialias_plugins.openmmlab.segmentation.aligned_xception import AlignedXception
+from antialias_plugins.openmmlab.segmentation.backbones import AlignedXception
 
 
 @pytest.mark.parametrize('depth', [41, 65, 71])

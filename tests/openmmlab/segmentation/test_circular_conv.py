@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from antialias_plugins.openmmlab.segmentation.circular_conv import CircularConv2d
+from antialias_plugins.openmmlab.segmentation.shift_equivariant import CircularConv2d
 
 
 @pytest.mark.parametrize('dilation', [1, 2, 5, 12])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from antialias_plugins.openmmlab.segmentation.color_jitter import TorchvisionColorJitter
+from antialias_plugins.openmmlab.segmentation.data import TorchvisionColorJitter
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (12, 9, 3), np.uint8)  # BGR
 LUMA = np.array([0.114, 0.587, 0.299])  # of ITU-R 601, for BGR

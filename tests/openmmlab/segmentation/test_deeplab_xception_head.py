@@ -5,7 +5,7 @@ import torch
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from antialias_plugins.openmmlab.segmentation.deeplab_xception_head import DeepLabXceptionHead
+from antialias_plugins.openmmlab.segmentation.deeplab_heads import DeepLabXceptionHead
 from tests.openmmlab.segmentation.published_deeplab import ASPP_RATES, Published
 
 # theirs to ours, written by hand

@@ -3,7 +3,7 @@ import torch
 import torchvision
 from mmseg.models.backbones import MobileNetV2
 
-from antialias_plugins.openmmlab.segmentation.dilated_mobilenet_v2 import DilatedMobileNetV2
+from antialias_plugins.openmmlab.segmentation.backbones import DilatedMobileNetV2
 
 
 def depthwise(model):

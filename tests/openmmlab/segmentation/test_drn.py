@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from antialias_plugins.openmmlab.segmentation.drn import DRN
+from antialias_plugins.openmmlab.segmentation.backbones import DRN
 from tests.openmmlab.segmentation.published_deeplab import Published
 
 

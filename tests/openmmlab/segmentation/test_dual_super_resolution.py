@@ -14,8 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from antialias_plugins import BlurPool2d, plan_antialias
-from antialias_plugins.openmmlab.segmentation.dual_super_resolution import captured_outputs
-from antialias_plugins.openmmlab.segmentation.inference_weights import inference_weights
+from antialias_plugins.openmmlab.segmentation.dual_super_resolution import captured_outputs, inference_weights
 
 CLASSES = 5
 NORM = {'type': 'BN'}

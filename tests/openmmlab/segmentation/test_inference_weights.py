@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
-from antialias_plugins.openmmlab.segmentation.inference_weights import export_inference_weights, inference_weights
+from antialias_plugins.openmmlab.segmentation.dual_super_resolution import export_inference_weights, inference_weights
 
 TOOL = Path(__file__).parents[3] / 'tools' / 'model_converters' / 'dsrl2mmseg.py'
 KEPT = (

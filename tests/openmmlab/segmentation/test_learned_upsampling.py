@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from antialias_plugins.openmmlab.segmentation.learned_upsampling import LearnedUpsampling
+from antialias_plugins.openmmlab.segmentation.super_resolution_head import LearnedUpsampling
 
 
 @pytest.mark.parametrize('factor', [2, 4])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from antialias_plugins.openmmlab.segmentation.log_random_resize import LogRandomResize
+from antialias_plugins.openmmlab.segmentation.data import LogRandomResize
 
 LANCZOS = {'keep_ratio': True, 'backend': 'pillow', 'interpolation': 'lanczos'}
 

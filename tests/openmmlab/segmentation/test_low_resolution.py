@@ -4,7 +4,7 @@ import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
-from antialias_plugins.openmmlab.segmentation.low_resolution import LowResolutionPreProcessor
+from antialias_plugins.openmmlab.segmentation.dual_super_resolution import LowResolutionPreProcessor
 
 COLOURS = {'mean': [10.0, 20.0, 30.0], 'std': [2.0, 4.0, 8.0], 'bgr_to_rgb': True}
 

@@ -3,7 +3,7 @@ import torch
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from antialias_plugins.openmmlab.segmentation.projected_aspp_head import ProjectedASPPHead, ProjectedASPPPlusHead
+from antialias_plugins.openmmlab.segmentation.deeplab_heads import ProjectedASPPHead, ProjectedASPPPlusHead
 
 HEAD = {'in_channels': 6, 'in_index': 1, 'channels': 8, 'num_classes': 3, 'norm_cfg': {'type': 'BN'}}
 PLUS = HEAD | {'dilations': (1, 2, 3), 'c1_in_channels': 5, 'c1_channels': 4}

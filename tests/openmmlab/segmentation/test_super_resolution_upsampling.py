@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from antialias_plugins.openmmlab.segmentation.super_resolution_upsampling import (
+from antialias_plugins.openmmlab.segmentation.super_resolution_head import (
     SubPixelUpsampling,
     TransposedUpsampling,
 )

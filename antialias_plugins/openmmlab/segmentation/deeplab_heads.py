@@ -45,20 +45,29 @@ class ProjectedASPPHead(ASPPHead):
                 if dilation > 1:
                     self.aspp_modules[index] = self._conv(self.in_channels, 3, dilation)
 
-    def _conv(self, in_channels: int, kernel_size: int, dilation: int = 1) -> nn.Module:
-        """A convolution to E channels that keeps the size of the map, with norm and activation."""
+    def _conv(self, in_channels: int, kernel_size: int, dilation: int = 1, channels: int | None = None) -> nn.Module:
+        """A convolution to `channels`, by default E, that keeps the size of the map, with norm and activation."""
+        channels = self.channels if channels is None else channels
         options = {'padding': dilation * (kernel_size // 2), 'dilation': dilation, 'conv_cfg': self.conv_cfg}
         options |= {'norm_cfg': self.norm_cfg, 'act_cfg': self.act_cfg}
         if not self.separable or kernel_size == 1:
-            return ConvModule(in_channels, self.channels, kernel_size, **options)
+            return ConvModule(in_channels, channels, kernel_size, **options)
         options |= {'dw_norm_cfg': None, 'dw_act_cfg': None, 'bias': self.norm_cfg is None}
-        return DepthwiseSeparableConvModule(in_channels, self.channels, kernel_size, **options)
+        return DepthwiseSeparableConvModule(in_channels, channels, kernel_size, **options)
 
     def _forward_feature(self, inputs: Sequence[Tensor]) -> Tensor:
         """Project the branches: (N, E, h, w)."""
+        return self._project(inputs)
+
+    def _project(self, inputs: Sequence[Tensor], size: Sequence[int] | None = None) -> Tensor:
+        """The projection of the branches, (N, E, h, w), or resized to another size."""
         x = self._transform_inputs(inputs)
-        pooled = resize(self.image_pool(x), size=x.shape[2:], mode='bilinear', align_corners=self.align_corners)
-        return self.projection_dropout(self.bottleneck(torch.cat([*self.aspp_modules(x), pooled], dim=1)))
+        pooled = self._resize(self.image_pool(x), x.shape[2:])
+        projected = self.projection_dropout(self.bottleneck(torch.cat([*self.aspp_modules(x), pooled], dim=1)))
+        return projected if size is None else self._resize(projected, size)
+
+    def _resize(self, x: Tensor, size: Sequence[int]) -> Tensor:
+        return resize(x, size=size, mode='bilinear', align_corners=self.align_corners)
 
 
 class ProjectedASPPPlusHead(ProjectedASPPHead):
@@ -83,16 +92,54 @@ class ProjectedASPPPlusHead(ProjectedASPPHead):
         self, *, c1_in_channels: int, c1_channels: int = 48, projection_dropout: float = 0.1, **kwargs: Any
     ) -> None:
         super().__init__(projection_dropout=projection_dropout, **kwargs)
-        self.c1_bottleneck = ConvModule(
-            *(c1_in_channels, c1_channels, 1),
-            conv_cfg=self.conv_cfg,
-            norm_cfg=self.norm_cfg,
-            act_cfg=self.act_cfg,
-        )
+        self.c1_bottleneck = self._conv(c1_in_channels, 1, channels=c1_channels)
         self.fusion = self._conv(c1_channels + self.channels, 3)
 
     def _forward_feature(self, inputs: Sequence[Tensor]) -> Tensor:
         """Fuse the projection with the low-level map: (N, E, H, W)."""
-        projected, low_level = super()._forward_feature(inputs), self.c1_bottleneck(inputs[0])
-        projected = resize(projected, size=low_level.shape[2:], mode='bilinear', align_corners=self.align_corners)
-        return self.fusion(torch.cat([low_level, projected], dim=1))
+        low_level = self.c1_bottleneck(inputs[0])
+        return self.fusion(torch.cat([low_level, self._project(inputs, low_level.shape[2:])], dim=1))
+
+
+class DeepLabXceptionHead(ProjectedASPPHead):
+    """The head of `DeepLabV3+ <https://arxiv.org/abs/1802.02611>`_ as in pytorch-deeplab-xception.
+
+    It differs from `ProjectedASPPPlusHead` in its dropouts, which zero single values, in that the low-level map comes
+    last, and in a second 3x3 convolution::
+
+        concat(upsampled projection, 1x1(low-level map)) -> 2 x (3x3, norm, act, dropout) -> 1x1 to classes
+
+    Args:
+        c1_in_channels: Channels of the low-level map, the backbone's first.
+        c1_channels: Channels that it is reduced to.
+        projection_dropout: As in `ProjectedASPPHead`.
+        fusion_dropouts: Probabilities behind the two 3x3 convolutions.
+        align_corners: As in mmseg, but True by default.
+        **kwargs: Arguments of `ProjectedASPPHead`; ``separable`` applies to the 3x3 convolutions here too.
+
+    Shape:
+        Input: the backbone's maps, the first of them (N, ``c1_in_channels``, H, W). Output: (N, classes, H, W).
+    """
+
+    def __init__(
+        self,
+        *,
+        c1_in_channels: int,
+        c1_channels: int = 48,
+        projection_dropout: float = 0.5,
+        fusion_dropouts: tuple[float, float] = (0.5, 0.1),
+        align_corners: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(projection_dropout=projection_dropout, align_corners=align_corners, **kwargs)
+        self.c1_bottleneck = self._conv(c1_in_channels, 1, channels=c1_channels)
+        first, second = fusion_dropouts
+        self.fusion = nn.Sequential(
+            *(self._conv(self.channels + c1_channels, 3), nn.Dropout(first)),
+            *(self._conv(self.channels, 3), nn.Dropout(second)),
+        )
+
+    def _forward_feature(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Fuse the projection with the low-level map: (N, E, H, W)."""
+        low_level = self.c1_bottleneck(inputs[0])
+        return self.fusion(torch.cat([self._project(inputs, low_level.shape[2:]), low_level], dim=1))

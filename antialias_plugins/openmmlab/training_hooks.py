@@ -1,13 +1,45 @@
-"""The hook that lowers the temperature of learnable polyphase sampling during a training."""
+"""Hooks for antialiased trainings: norms of adaptive filters, temperature of polyphase sampling, mean losses."""
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
+from typing import Any
 
+import torch
+from mmengine.dist import all_reduce, is_distributed
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from antialias_plugins.layers import scheduled_temperature, set_temperature
+from antialias_plugins.layers import AdaptiveBlurPool2d, scheduled_temperature, set_temperature
 from antialias_plugins.layers.temperature import check_schedule
+
+
+@HOOKS.register_module()
+class FilterNormHook(Hook):
+    """Trains the norms of all `AdaptiveBlurPool2d`, although ``norm_eval`` keeps those of the backbone in eval mode.
+
+    Detectors start from ImageNet's weights and keep their statistics, because batches are small. That suits weights of
+    an antialiased network, which have statistics of the filters too. Filters that are new to a network have none to
+    keep: without this hook their logits would never be normalized.
+
+    Raises:
+        ValueError: Before the training, if the model has no such filter.
+
+    Example:
+        In a config::
+
+            custom_hooks = [dict(type='FilterNormHook')]
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the filters."""
+        self._filters = [module for module in runner.model.modules() if isinstance(module, AdaptiveBlurPool2d)]
+        if not self._filters:
+            raise ValueError('FilterNormHook: model must have an AdaptiveBlurPool2d, got none')
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+        """Train the norms; each call of the model's ``train()`` has put them in eval mode again."""
+        for pool in self._filters:
+            pool.bn.train()
 
 
 @HOOKS.register_module()
@@ -71,3 +103,32 @@ class GumbelTemperatureHook(Hook):
         temperature = scheduled_temperature(step, self.milestones, self.temperatures, self.shape)
         runner.message_hub.update_scalar('train/temperature', temperature)
         set_temperature(runner.model, temperature)
+
+
+@HOOKS.register_module()
+class MeanLossHook(Hook):
+    """Logs the mean of the losses over all processes.
+
+    mmengine logs those of the first process, which has seen its own part of the batch only.
+
+    Example:
+        In a config::
+
+            custom_hooks = [dict(type='MeanLossHook')]
+    """
+
+    priority = 'HIGHEST'  # before RuntimeInfoHook passes them on
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: MutableMapping[str, torch.Tensor] | None = None,
+    ) -> None:
+        """Replace each output of the iteration by its mean over the processes."""
+        if outputs and is_distributed():
+            for name, value in outputs.items():
+                mean = value.detach().clone()
+                all_reduce(mean, 'mean')
+                outputs[name] = mean
