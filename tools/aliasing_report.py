@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from antialias_plugins import UnsupportedModelError
-from antialias_plugins.environment import describe_environment
 from antialias_plugins.explorer import Signals, load_network, measure_signals
-from antialias_plugins.files import replacing
+from antialias_plugins.utils import describe_environment, replacing
 
 
 def parse_args() -> argparse.Namespace:

@@ -23,7 +23,7 @@ from antialias_plugins.evaluation import (
     short_names,
     write_csv,
 )
-from antialias_plugins.files import replacing
+from antialias_plugins.utils import replacing
 
 
 def parse_args() -> argparse.Namespace:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from antialias_plugins.files import replacing
+from antialias_plugins.utils import replacing
 
 
 def parse_args() -> argparse.Namespace:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config, DictAction
 
-from antialias_plugins.markdown import markdown_table
 from antialias_plugins.scaling import largest_difference, losses_by_processes, without_batch_statistics
+from antialias_plugins.utils import markdown_table
 from antialias_plugins.visualization import ProcessCurves, plot_processes
 
 CONFIGS = [f'configs/ddac/deeplabv3plus_r18{pool}-d16_1xb2-30_toyscapes-96x192.py' for pool in ('', '-lpf3', '-ddac3')]

@@ -13,7 +13,7 @@ from antialias_plugins.deployment.networks import NETWORKS, build_network, settl
 from antialias_plugins.deployment.parity import Parity, check_parity, example_images
 from antialias_plugins.deployment.recorders import RECORDERS
 from antialias_plugins.deployment.report import insert_report, render_parity
-from antialias_plugins.files import replacing
+from antialias_plugins.utils import replacing
 
 DOCUMENT = Path('docs/deployment.md')
 ALL_POOLS = ('none', 'lpf3', 'lpf4', 'ddac3', 'flc', 'aps3', 'lps3')

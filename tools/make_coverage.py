@@ -5,8 +5,7 @@ from pathlib import Path
 
 from antialias_plugins.coverage import check_families, installed_libraries, list_families, render_table, summarize
 from antialias_plugins.coverage.command import finish_survey, run_survey, survey_parser
-from antialias_plugins.environment import describe_environment
-from antialias_plugins.files import replacing
+from antialias_plugins.utils import describe_environment, replacing
 
 DOCUMENT = Path('docs/coverage.md')
 

@@ -13,8 +13,7 @@ from antialias_plugins.benchmark.goals import Verdict
 from antialias_plugins.benchmark.measure import Measurements, Result
 from antialias_plugins.benchmark.ratios import QUANTITIES, compare_with_ours
 from antialias_plugins.benchmark.timing import Timing
-from antialias_plugins.environment import describe_environment
-from antialias_plugins.files import replacing
+from antialias_plugins.utils import describe_environment, replacing
 
 _COLUMNS = {
     'forward': 'forward',

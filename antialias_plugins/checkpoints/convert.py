@@ -12,7 +12,7 @@ from antialias_plugins.checkpoints.read import CheckpointError
 from antialias_plugins.checkpoints.report import CheckpointReport, shorten
 from antialias_plugins.conversion import AntialiasWarning, LeftAlone
 from antialias_plugins.layers import AdaptiveBlurPool2d
-from antialias_plugins.patterns import matching_names
+from antialias_plugins.utils import matching_names
 
 Names = dict[str, str | None]
 

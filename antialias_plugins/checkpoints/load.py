@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from antialias_plugins.checkpoints.convert import match, warn_of_notes
 from antialias_plugins.checkpoints.read import read_checkpoint
 from antialias_plugins.checkpoints.report import CheckpointReport
-from antialias_plugins.files import replacing
+from antialias_plugins.utils import replacing
 
 
 def load_checkpoint(

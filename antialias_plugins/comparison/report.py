@@ -6,7 +6,7 @@ from typing import Any
 
 from antialias_plugins.comparison.method import BASELINE
 from antialias_plugins.comparison.study import Record
-from antialias_plugins.markdown import markdown_table
+from antialias_plugins.utils import markdown_table
 
 QUALITIES = {
     'accuracy': 'accuracy',

@@ -14,8 +14,7 @@ from antialias_plugins.comparison.network import build_network
 from antialias_plugins.comparison.quality import measure_quality
 from antialias_plugins.comparison.recipe import Recipe
 from antialias_plugins.comparison.training import train
-from antialias_plugins.environment import describe_environment
-from antialias_plugins.files import replacing
+from antialias_plugins.utils import describe_environment, replacing
 
 Record = dict[str, Any]
 

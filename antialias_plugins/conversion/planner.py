@@ -14,7 +14,7 @@ from antialias_plugins.conversion.graph import Graph, Node
 from antialias_plugins.conversion.placement import Run, follow, has_conv_ancestor, has_strided_ancestor, merge
 from antialias_plugins.conversion.plan import AntialiasPlan, LeftAlone, Site
 from antialias_plugins.layers.pool import Pool, PoolFactory, resolve_pool
-from antialias_plugins.patterns import matching_names
+from antialias_plugins.utils import matching_names
 
 # A convolution that strides by more embeds patches or reduces attention: made dense, it would cost stride² as much.
 MAX_STRIDE = 2

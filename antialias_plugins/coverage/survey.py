@@ -11,7 +11,7 @@ from antialias_plugins.coverage.check import check_network
 from antialias_plugins.coverage.journal import append_entry, read_journal
 from antialias_plugins.coverage.result import Outcome, Result
 from antialias_plugins.coverage.witness import has_only_a_stem
-from antialias_plugins.environment import describe_environment
+from antialias_plugins.utils import describe_environment
 
 MAX_PARAMETERS = 150_000_000
 

@@ -25,7 +25,7 @@ from antialias_plugins.conversion.graph import Graph, Node
 from antialias_plugins.conversion.plan import LeftAlone
 from antialias_plugins.conversion.trace import default_example, tensors_in, trace
 from antialias_plugins.layers import AdaptiveBlurPool2d, BlurPool2d
-from antialias_plugins.markdown import markdown_table
+from antialias_plugins.utils import markdown_table
 
 logger = logging.getLogger(__name__)
 

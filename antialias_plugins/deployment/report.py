@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from antialias_plugins.deployment.parity import Parity
-from antialias_plugins.markdown import markdown_table
+from antialias_plugins.utils import markdown_table
 
 BEGIN, END = '<!-- export parity: written by tools/export_parity.py -->', '<!-- end of export parity -->'
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from antialias_plugins.endurance.kills import Kill
-from antialias_plugins.markdown import markdown_table
+from antialias_plugins.utils import markdown_table
 
 _HEADER = ('kill', 'after', 'while', 'iteration', 'left half-written', 'resumed from')
 

@@ -7,12 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from antialias_plugins.environment import describe_environment
 from antialias_plugins.evaluation.model import Model
 from antialias_plugins.evaluation.report import as_record
 from antialias_plugins.evaluation.settings import Settings
-from antialias_plugins.files import replacing
-from antialias_plugins.markdown import markdown_table
+from antialias_plugins.utils import describe_environment, markdown_table, replacing
 
 Record = dict[str, Any]
 

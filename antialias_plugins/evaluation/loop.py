@@ -16,7 +16,7 @@ from antialias_plugins.evaluation.folder import Sample, UnreadableImage, ViewFol
 from antialias_plugins.evaluation.margin import label_margins, top_margin
 from antialias_plugins.evaluation.result import Evaluation
 from antialias_plugins.metrics import ShiftConsistency, mean_interval
-from antialias_plugins.stopwatch import Stopwatch
+from antialias_plugins.utils import Stopwatch
 
 RANKS = (1, 5)
 

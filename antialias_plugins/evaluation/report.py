@@ -6,11 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from antialias_plugins.environment import describe_environment
 from antialias_plugins.evaluation.result import Consistency, Evaluation
-from antialias_plugins.files import replacing
 from antialias_plugins.metrics import ClassificationConsistency, InstanceConsistency, SegmentationConsistency
 from antialias_plugins.metrics.interval import MeanShare
+from antialias_plugins.utils import describe_environment, replacing
 
 Figures = dict[str, tuple[float | None, float | None]]
 

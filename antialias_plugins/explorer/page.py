@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from antialias_plugins.explorer.explore import Exploration
-from antialias_plugins.files import replacing
+from antialias_plugins.utils import replacing
 from antialias_plugins.version import __version__
 
 

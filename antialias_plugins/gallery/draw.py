@@ -15,12 +15,12 @@ from torch import Tensor
 from antialias_plugins.explorer import PageSegmentor, filter_spread, load_network, predicted_filters
 from antialias_plugins.explorer.pictures import read_picture
 from antialias_plugins.explorer.signals import GRID, Signals, common_frames, measure_signals
-from antialias_plugins.files import replacing
 from antialias_plugins.gallery.sequences import ClassSequence, follow_classes, typical_pixel
 from antialias_plugins.gallery.signals import curves_of, spectra_of
 from antialias_plugins.layers import AdaptiveBlurPool2d
 from antialias_plugins.openmmlab.experiment import Experiment
 from antialias_plugins.openmmlab.shift_flips import images_and_labels
+from antialias_plugins.utils import replacing
 from antialias_plugins.visualization import (
     PUBLISHED_RESULTS,
     FlipMap,

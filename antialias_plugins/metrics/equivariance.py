@@ -18,7 +18,7 @@ from antialias_plugins.metrics.frames import network_inputs
 from antialias_plugins.metrics.interval import mean_interval
 from antialias_plugins.metrics.layer_maps import layer_maps, map_shapes, outermost_layers
 from antialias_plugins.metrics.side_by_side import format_pair, side_by_side
-from antialias_plugins.patterns import matching_names
+from antialias_plugins.utils import matching_names
 
 
 def equivariance_error(

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from antialias_plugins.markdown import markdown_table
 from antialias_plugins.metrics.interval import format_percent
+from antialias_plugins.utils import markdown_table
 
 
 class Row(Protocol):

@@ -8,10 +8,10 @@ from typing import Any
 from mmengine.config import Config
 
 from antialias_plugins.conversion.planner import Options
-from antialias_plugins.files import replacing
 from antialias_plugins.layers import resolve_pool
 from antialias_plugins.openmmlab.antialiased import check_convert
 from antialias_plugins.openmmlab.zoo import find_config
+from antialias_plugins.utils import replacing
 
 _OUR_KEYS = ('base', 'pool', 'convert')
 _BACKBONES = ('backbone', 'image_encoder', 'rfp_backbone', 'vision_backbone', 'vision_encoder', 'visual_encoder')

@@ -18,8 +18,8 @@ from mmengine.registry import DATASETS, init_default_scope
 from PIL import Image
 from tqdm import tqdm
 
-from antialias_plugins.files import replacing
 from antialias_plugins.openmmlab.dataset_check import check_config, find_transform, read_labels, single_datasets
+from antialias_plugins.utils import replacing
 
 
 @dataclass(frozen=True)

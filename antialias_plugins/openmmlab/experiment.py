@@ -11,8 +11,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from antialias_plugins.environment import describe_environment
 from antialias_plugins.openmmlab.scalars import read_scalars
+from antialias_plugins.utils import describe_environment
 
 RECORD = 'experiment.json'
 

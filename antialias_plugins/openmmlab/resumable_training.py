@@ -16,7 +16,7 @@ from mmengine.registry import DATASETS, HOOKS, LOOPS
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import Dataset
 
-from antialias_plugins.files import remove_partials, replacing
+from antialias_plugins.utils import remove_partials, replacing
 
 
 @LOOPS.register_module()

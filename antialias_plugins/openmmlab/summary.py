@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from math import hypot
 from typing import Any
 
-from antialias_plugins.markdown import markdown_table
 from antialias_plugins.openmmlab.experiment import Experiment
+from antialias_plugins.utils import markdown_table
 
 Numbers = Mapping[str, Any]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from antialias_plugins.coverage import Outcome
-from antialias_plugins.environment import installed_stack
 from antialias_plugins.openmmlab.zoo import installed_zoos
+from antialias_plugins.utils import installed_stack
 from antialias_plugins.zoos import BackboneResult, ConfigResult, list_zoo, render_stack, replace_stack, summarize
 
 DOCUMENT = Path(__file__).parents[2] / 'docs' / 'zoos.md'

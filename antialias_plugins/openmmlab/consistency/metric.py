@@ -20,7 +20,7 @@ from antialias_plugins.openmmlab.consistency.instances import InstanceTask
 from antialias_plugins.openmmlab.consistency.order import batches_of_indices
 from antialias_plugins.openmmlab.consistency.segmentation import SegmentationTask
 from antialias_plugins.openmmlab.consistency.task import Task, in_percent
-from antialias_plugins.stopwatch import Stopwatch, now
+from antialias_plugins.utils import Stopwatch, now
 
 TASKS: tuple[type[Task], ...] = (SegmentationTask, ClassificationTask, InstanceTask)
 

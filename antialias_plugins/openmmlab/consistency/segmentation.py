@@ -9,9 +9,9 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from antialias_plugins.markdown import markdown_table
 from antialias_plugins.metrics import MeanSegmentationConsistency, MeanShare, SegmentationConsistency
 from antialias_plugins.openmmlab.consistency.task import Predict
+from antialias_plugins.utils import markdown_table
 
 
 @dataclass

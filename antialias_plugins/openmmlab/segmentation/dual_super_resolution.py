@@ -16,7 +16,7 @@ from mmseg.utils import add_prefix
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, mse_loss
 
-from antialias_plugins.files import replacing
+from antialias_plugins.utils import replacing
 
 _UPSAMPLING = (None, 'bilinear', 'learned')
 _BRANCH = ('sisr_head.', 'feature_transform.')

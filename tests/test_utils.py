@@ -1,6 +1,18 @@
-import pytest
+import platform
 
-from antialias_plugins.files import remove_partials, replacing
+import pytest
+import torch
+
+from antialias_plugins import utils
+from antialias_plugins.utils import Stopwatch, describe_environment, remove_partials, replacing
+
+
+def test_environment_names_machine_and_versions():
+    described = describe_environment()
+    assert described['python'] == platform.python_version()
+    assert torch.__version__.startswith(described['torch'])
+    assert platform.system() in described['machine']
+    assert all(isinstance(text, str) and text for text in described.values())
 
 
 def test_an_error_leaves_what_was_there(tmp_path):
@@ -30,3 +42,24 @@ def test_what_a_killed_process_has_left_is_removed(tmp_path):
         partial.touch()
     remove_partials(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted([whole, other])
+
+
+@pytest.mark.parametrize(
+    ('laps', 'rate'),
+    [([], None), ([(4, 2.0)], 2.0), ([(4, 100.0), (6, 2.0), (2, 2.0)], 2.0)],
+    ids=['none', 'one', 'the-first-does-not-count'],
+)
+def test_rate(laps, rate):
+    watch = Stopwatch()
+    for images, seconds in laps:
+        watch.add(images, seconds)
+    assert watch.rate == rate
+
+
+def test_lap(monkeypatch):
+    times = iter([10.0, 14.0])
+    monkeypatch.setattr(utils, 'now', lambda: next(times))
+    watch = Stopwatch()
+    with watch.lap(8):
+        pass
+    assert watch.rate == 2.0
