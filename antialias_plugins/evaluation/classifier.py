@@ -74,8 +74,12 @@ class Classifier:
                 logits[close] = self._forward(images[close : close + 1])[0]
         return logits
 
+    def normalize(self, images: Tensor) -> Tensor:
+        """Return 8-bit images as the network reads them, ``(…, 3, H, W)``, float32, where it computes."""
+        return (images.to(self.device, torch.float32, non_blocking=True) - self._mean).div_(self._std)
+
     def _forward(self, images: Tensor) -> Tensor:
-        pixels = images.to(self.device, torch.float32, non_blocking=True).sub_(self._mean).div_(self._std)
+        pixels = self.normalize(images)
         mixed = self.dtype != torch.float32
         with torch.autocast(self.device.type, dtype=self.dtype if mixed else None, enabled=mixed):
             return self.network(pixels.contiguous(memory_format=self.memory_format)).float().cpu()

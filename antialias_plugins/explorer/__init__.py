@@ -1,19 +1,16 @@
 """Two networks and a moving window: their predictions at every shift, on one self-contained page."""
 
-from antialias_plugins.explorer.explore import Exploration, explore
-from antialias_plugins.explorer.filters import filter_spread, predicted_filters
-from antialias_plugins.explorer.networks import check_pair, load_network
-from antialias_plugins.explorer.page import check_writable, render_page, write_page
-from antialias_plugins.explorer.path import DIRECTIONS, shift_path
-from antialias_plugins.explorer.segmentor import PageSegmentor
-from antialias_plugins.explorer.signals import Signals, measure_signals
+from antialias_plugins.explorer.explore import Exploration, check_writable, explore, render_page, write_page
+from antialias_plugins.explorer.networks import PageClassifier, PageSegmentor, check_pair, load_network
+from antialias_plugins.explorer.signals import Signals, filter_spread, measure_signals, predicted_filters
 from antialias_plugins.explorer.sweeps import (
+    DIRECTIONS,
     LabelSweep,
     MapSweep,
     compare_logits,
     compare_maps,
-    count_flips,
     running_mean,
+    shift_path,
 )
 
 __all__ = [
@@ -21,13 +18,13 @@ __all__ = [
     'Exploration',
     'LabelSweep',
     'MapSweep',
+    'PageClassifier',
     'PageSegmentor',
     'Signals',
     'check_pair',
     'check_writable',
     'compare_logits',
     'compare_maps',
-    'count_flips',
     'explore',
     'filter_spread',
     'load_network',

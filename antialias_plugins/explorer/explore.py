@@ -1,8 +1,13 @@
-"""Let two networks predict every view of every image."""
+"""Exploration of two networks: their predictions for every view of every image, and the page that shows them."""
 
+import json
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from html import escape
+from importlib.resources import files as resources
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import torch
@@ -10,10 +15,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from antialias_plugins.explorer.networks import PageNetwork, check_pair
-from antialias_plugins.explorer.path import shift_path
 from antialias_plugins.explorer.pictures import encode_photograph, read_picture
+from antialias_plugins.explorer.sweeps import shift_path
 from antialias_plugins.metrics import shifted_views
 from antialias_plugins.metrics.offsets import Offset
+from antialias_plugins.utils import replacing
+from antialias_plugins.version import __version__
 
 
 @dataclass(frozen=True)
@@ -71,10 +78,58 @@ def explore(
     with tqdm(total=len(files) * len(offsets) * 2, unit='view', disable=not progress) as bar:
         for file, frame, label in zip(files, frames, labels or [None] * len(files), strict=True):
             predictions = [_predict(network, frame, offsets, max_shift, bar) for network in networks]
-            sweeps = {direction: _sweep(networks, predictions, path, label) for direction, path in paths.items()}
+            sweeps = {}
+            for direction, path in paths.items():
+                along = [torch.stack([by_offset[offset] for offset in path]) for by_offset in predictions]
+                described = [network.describe(part, path, label) for network, part in zip(networks, along, strict=True)]
+                sweeps[direction] = {'offsets': path, 'networks': described}
             view = [side - max_shift for side in frame.shape[1:]]
             images.append({'name': file.stem, 'photo': encode_photograph(frame), 'view': view, 'sweeps': sweeps})
     return Exploration(networks[0].task, (networks[0].name, networks[1].name), max_shift, images)
+
+
+def render_page(exploration: Exploration, title: str | None = None) -> str:
+    """Return the page as one HTML document that loads nothing else.
+
+    Args:
+        exploration: What it shows.
+        title: Its heading, by default the names of the networks.
+    """
+    parts = resources('antialias_plugins.explorer')
+    # A '<' inside a script could end it.
+    data = json.dumps(asdict(exploration), separators=(',', ':'), allow_nan=False).replace('<', '\\u003c')
+    return Template((parts / 'page.html').read_text('utf-8')).substitute(
+        title=escape(title or ' against '.join(exploration.networks)),
+        version=__version__,
+        style=(parts / 'page.css').read_text('utf-8'),
+        script=(parts / 'page.js').read_text('utf-8'),
+        data=data,
+    )
+
+
+def check_writable(path: Path) -> None:
+    """Fail before the work rather than after it; the folder is made if need be.
+
+    Raises:
+        ValueError: If no file can be written to ``path``.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise ValueError(f'out must be a file that can be written, got {path}: {error}') from error
+    if path.is_dir():
+        raise ValueError(f'out must be a file that can be written, got {path}, which is a folder')
+
+
+def write_page(path: Path, page: str) -> int:
+    """Write the page, which appears when it is complete.
+
+    Returns:
+        Its size in bytes.
+    """
+    with replacing(path) as partial:
+        return partial.write_bytes(page.encode())
 
 
 def _frame(network: PageNetwork, file: Path, max_shift: int) -> Tensor:
@@ -94,16 +149,3 @@ def _predict(
         predictions[offset] = network.predict(shifted_views(frame, [offset], max_shift)[0])
         bar.update()
     return predictions
-
-
-def _sweep(
-    networks: Sequence[PageNetwork],
-    predictions: Sequence[dict[Offset, Tensor]],
-    path: Sequence[Offset],
-    label: int | None,
-) -> dict[str, Any]:
-    described = []
-    for network, by_offset in zip(networks, predictions, strict=True):
-        sweep = network.compare(torch.stack([by_offset[offset] for offset in path]), path, label)
-        described.append(network.describe(sweep))
-    return {'offsets': path, 'networks': described}

@@ -1,11 +1,160 @@
-"""The networks that a page compares, of either kind."""
+"""Networks on the page: a timm classifier or an mmseg segmentor, with its weights."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
+import numpy as np
 import torch
+from PIL import Image
+from timm.data import ImageNetInfo, infer_imagenet_subset
+from torch import Tensor, nn
 
-from antialias_plugins.explorer.classifier import PageClassifier
-from antialias_plugins.explorer.segmentor import PageSegmentor
+from antialias_plugins.evaluation import Classifier, Preparation, create_network
+from antialias_plugins.evaluation.margin import top_margin
+from antialias_plugins.explorer.pictures import encode_labels, encode_mask
+from antialias_plugins.explorer.sweeps import compare_logits, compare_maps, running_mean
+from antialias_plugins.metrics.offsets import Offset
+
+
+@dataclass(frozen=True)
+class PageClassifier:
+    """A timm network, and what the page has to know of it.
+
+    Attributes:
+        name: What it is called on the page.
+        classes: Names of its classes.
+        preparation: How a picture becomes its input.
+        classifier: The network.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    preparation: Preparation
+    classifier: Classifier
+    task: Literal['classification'] = 'classification'
+
+    @classmethod
+    def load(
+        cls, name: str, checkpoint: Path | None, pretrained: bool, size: int | None, device: str
+    ) -> 'PageClassifier':
+        """Create a timm network, see `load_network`."""
+        network = create_network(name, pretrained=pretrained, checkpoint=checkpoint)
+        preparation = Preparation.of(network, img_size=size)
+        classifier = Classifier(network, preparation.mean, preparation.std, device)
+        title = name if pretrained else f'{name} ({checkpoint.stem if checkpoint else "random weights"})'
+        return cls(title, _class_names(network), preparation, classifier)
+
+    @property
+    def input_size(self) -> int:
+        """Side of its input in pixels."""
+        return self.preparation.size
+
+    @property
+    def network(self) -> nn.Module:
+        """What takes what `normalize` returns."""
+        return self.classifier.network
+
+    def normalize(self, view: Tensor) -> Tensor:
+        """Return a view as the network reads it, ``(3, h, w)``, float32."""
+        return self.classifier.normalize(view)
+
+    def prepare(self, picture: Image.Image, max_shift: int) -> Tensor:
+        """Return the part of a picture that the window moves over, ``(3, H, W)``, uint8."""
+        return self.preparation.crop(self.preparation.size + max_shift)(picture)
+
+    def predict(self, view: Tensor) -> Tensor:
+        """Return the logits of one view, ``(3, h, w)`` → ``(N,)``."""
+        return self.classifier(view[None], top_margin)[0]
+
+    def describe(self, logits: Tensor, path: Sequence[Offset], label: int | None = None) -> dict[str, Any]:
+        """Return what the page shows of the logits along a path, see `compare_logits`, ready for JSON."""
+        sweep = compare_logits(logits, path, label)
+        return {
+            'agreement': sweep.agreement,
+            'mean': running_mean(sweep.agreement),
+            'label': [self.classes[index] for index in sweep.prediction.tolist()],
+            'confidence': sweep.confidence.tolist(),
+            'watched': self.classes[sweep.watched],
+            'probability': sweep.probability.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class PageSegmentor:
+    """A segmentor of mmseg, and what the page has to know of it.
+
+    Attributes:
+        name: What it is called on the page.
+        classes: Names of its classes.
+        palette: Their colors, RGB.
+        input_size: Width to which pictures are resized; None for their own.
+        network: The network, as mmseg's ``init_model`` returns it; takes what `normalize` returns.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    input_size: int | None
+    network: nn.Module
+    task: Literal['segmentation'] = 'segmentation'
+
+    @classmethod
+    def load(cls, name: str, config: Any, checkpoint: Path, size: int | None, device: str) -> 'PageSegmentor':
+        """Build the segmentor of a config, or of its file, with the weights of a file, see `load_network`."""
+        network = _build_segmentor(config, checkpoint, device)
+        meta = network.dataset_meta
+        if len(meta['classes']) > 256:
+            raise ValueError(f'models must have at most 256 classes, got {len(meta["classes"])} of {name}')
+        palette = tuple(tuple(int(value) for value in color) for color in meta['palette'])
+        return cls(name, tuple(meta['classes']), palette, size, network)
+
+    def normalize(self, view: Tensor) -> Tensor:
+        """Return a view as the network reads it, ``(3, h, w)``, float32."""
+        return self.network.data_preprocessor({'inputs': [view.flip(0)]})['inputs'][0]
+
+    def prepare(self, picture: Image.Image, max_shift: int) -> Tensor:
+        """Return the picture, ``(3, H, W)``, uint8; the window is ``max_shift`` smaller."""
+        if self.input_size is not None:
+            height = round(picture.height * self.input_size / picture.width)
+            picture = picture.resize((self.input_size, max(height, 1)), Image.Resampling.BICUBIC)
+        return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+
+    def predict(self, view: Tensor) -> Tensor:
+        """Return the class map of one view, ``(3, h, w)`` → ``(h, w)``, uint8.
+
+        Raises:
+            ValueError: If there are more classes in it than the checkpoint names.
+        """
+        labels = self._infer(view).pred_sem_seg.data[0].cpu()
+        if labels.max() >= len(self.classes):
+            raise ValueError(f'{self.name} must predict one of its {len(self.classes)} classes, got {labels.max()}')
+        return labels.to(torch.uint8)
+
+    def probabilities(self, view: Tensor) -> Tensor:
+        """Return the probability of every class, ``(3, h, w)`` → ``(N, h, w)``, of networks with a softmax."""
+        return self._infer(view).seg_logits.data.cpu().softmax(0)
+
+    def _infer(self, view: Tensor) -> Any:
+        from mmseg.apis import inference_model
+
+        return inference_model(self.network, view.flip(0).permute(1, 2, 0).contiguous().numpy())
+
+    def describe(self, maps: Tensor, path: Sequence[Offset], label: int | None = None) -> dict[str, Any]:
+        """Return what the page shows of the class maps along a path, see `compare_maps`; there is no class to watch."""
+        if label is not None:
+            raise ValueError(f'label must be None for segmentation, got {label}')
+        sweep, present = compare_maps(maps, path), maps.unique().tolist()
+        return {
+            'agreement': sweep.agreement,
+            'mean': running_mean(sweep.agreement),
+            'flips': sweep.flipped.flatten(1).sum(1).tolist(),
+            'maps': [encode_labels(labels, self.palette) for labels in maps.numpy()],
+            'marks': [encode_mask(marks) for marks in sweep.flipped.numpy()],
+            'classes': {self.classes[i]: '#{:02x}{:02x}{:02x}'.format(*self.palette[i]) for i in present},
+        }
+
 
 PageNetwork = PageClassifier | PageSegmentor
 
@@ -22,7 +171,8 @@ def load_network(
     """Build a network and load its weights.
 
     Args:
-        source: Name of a timm network, config of an mmseg segmentor, or work dir of a training of the quickstart.
+        source: Name of a timm network, config of an mmseg segmentor, or work dir of a finished training of one, with
+            the config that mmengine has left there.
         checkpoint: File with weights. A config needs one; a work dir has its own.
         pretrained: Whether to load the published weights of the timm name.
         size: Side of a classifier's input, by default the network's own; width to which a segmentor's images are
@@ -37,18 +187,21 @@ def load_network(
         raise ValueError(f'size must be at least 1, got {size}')
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     torch.manual_seed(seed)
-    is_folder = Path(source).is_dir()
-    if not is_folder and not source.endswith('.py'):
+    path = Path(source)
+    if not path.is_dir() and path.suffix != '.py':
         return PageClassifier.load(source, checkpoint, pretrained, size, device)
     if pretrained:
         raise ValueError(f'pretrained must be False for what is not a timm network, got {source}')
-    if is_folder:
+    if path.is_dir():
         if checkpoint is not None:
             raise ValueError(f'checkpoint must be None for a work dir, which has its own, got {checkpoint}')
-        return PageSegmentor.of_training(Path(source), size, device)
+        return PageSegmentor.load(path.name, *_finished_training(path), size, device)
     if checkpoint is None:
         raise ValueError(f'checkpoint must be given with a config, got none for {source}')
-    return PageSegmentor.load(Path(source), checkpoint, size, device)
+    for file in (path, checkpoint):
+        if not file.is_file():
+            raise ValueError(f'config and checkpoint must be files, got {file}, which is none')
+    return PageSegmentor.load(path.stem, source, checkpoint, size, device)
 
 
 def check_pair(first: PageNetwork, second: PageNetwork) -> None:
@@ -66,3 +219,42 @@ def check_pair(first: PageNetwork, second: PageNetwork) -> None:
             raise ValueError(f'models must have the same {name.replace("_", " ")}, got {difference}')
     if first.name == second.name:
         raise ValueError(f'names must differ, got {first.name!r} twice')
+
+
+def _class_names(network: nn.Module) -> tuple[str, ...]:
+    """ImageNet's names where the network has ImageNet's classes, numbers otherwise."""
+    subset = infer_imagenet_subset(network)
+    if subset is None:
+        return tuple(f'class {index}' for index in range(network.num_classes))
+    info = ImageNetInfo(subset)
+    names = (info.index_to_description(index) for index in range(info.num_classes()))
+    return tuple(name.partition(',')[0] for name in names)
+
+
+def _finished_training(folder: Path) -> tuple[Any, Path]:
+    """Return the config that mmengine's runner has left in its work dir, and the last iteration's checkpoint."""
+    pointer, configs = folder / 'last_checkpoint', list(folder.glob('*.py'))
+    if pointer.is_file() and len(configs) == 1:
+        from mmengine.config import Config
+
+        config = Config.fromfile(configs[0])
+        checkpoint = folder / Path(pointer.read_text()).name  # the folder may have moved
+        if checkpoint.name == f'iter_{config.train_cfg.get("max_iters")}.pth' and checkpoint.is_file():
+            return config, checkpoint
+    raise ValueError(f'source must be a finished training of the quickstart, got {folder}')
+
+
+def _build_segmentor(config: Any, checkpoint: Path, device: str) -> nn.Module:
+    """Build a segmentor from a config or its file. mmseg alone would keep random weights where a file has none."""
+    try:
+        from mmengine.runner import load_checkpoint
+        from mmseg.apis import init_model
+    except ImportError as error:
+        raise ValueError(f'segmentors need mmseg, which is not installed: {error}') from error
+    try:
+        network = init_model(config, str(checkpoint), device)
+        load_checkpoint(network, str(checkpoint), map_location='cpu', strict=True)
+    except (RuntimeError, AssertionError) as error:  # weights that do not fit; torch built without CUDA asserts
+        reason = ' '.join(str(error).split())
+        raise ValueError(f'checkpoint and device must fit, got {checkpoint} and {device}: {reason:.300}') from error
+    return network

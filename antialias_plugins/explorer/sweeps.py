@@ -1,10 +1,11 @@
-"""What one network predicts along a path, compared with what it predicts at its beginning.
+"""Predictions of one network along the path of a moving window, compared with the first of them.
 
 Letters: shifts ``D``, classes ``N``, view ``h w``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -12,18 +13,44 @@ from torch import Tensor
 from antialias_plugins.metrics import segmentation_consistency
 from antialias_plugins.metrics.offsets import Offset
 
+DIRECTIONS: Mapping[str, Offset] = MappingProxyType({'diagonal': (1, 1), 'horizontal': (0, 1), 'vertical': (1, 0)})
+"""Rows and columns of one step, by name."""
+
+
+def shift_path(direction: str, max_shift: int) -> tuple[Offset, ...]:
+    """Return the offsets of a window that moves pixel by pixel.
+
+    Args:
+        direction: One of `DIRECTIONS`.
+        max_shift: Number of steps, at least 1.
+
+    Returns:
+        ``max_shift + 1`` pairs ``(down, right)``, in pixels, from (0, 0) on.
+
+    Raises:
+        ValueError: If an argument is none of these.
+
+    Example:
+        >>> shift_path('horizontal', 2)
+        ((0, 0), (0, 1), (0, 2))
+    """
+    if direction not in DIRECTIONS:
+        raise ValueError(f'direction must be one of {", ".join(DIRECTIONS)}, got {direction!r}')
+    if max_shift < 1:
+        raise ValueError(f'max_shift must be at least 1, got {max_shift}')
+    down, right = DIRECTIONS[direction]
+    return tuple((step * down, step * right) for step in range(max_shift + 1))
+
 
 @dataclass(frozen=True)
 class MapSweep:
     """Class maps along a path.
 
     Attributes:
-        maps: Class of every pixel of the view, ``(D, h, w)``.
         flipped: Pixels of the overlap with the first view whose class is another there, ``(D, h, w)``, bool.
         agreement: At each shift, the share of the overlap that has the class of the first view.
     """
 
-    maps: Tensor
     flipped: Tensor
     agreement: tuple[float, ...]
 
@@ -65,7 +92,7 @@ def compare_maps(maps: Tensor, path: Sequence[Offset]) -> MapSweep:
     for marks, (current, (down, right)) in zip(flipped, pairs, strict=True):
         overlap = slice(height - down), slice(width - right)
         marks[overlap] = current[overlap] != maps[0, down:, right:]
-    return MapSweep(maps, flipped, agreement)
+    return MapSweep(flipped, agreement)
 
 
 def compare_logits(logits: Tensor, path: Sequence[Offset], label: int | None = None) -> LabelSweep:
@@ -87,15 +114,6 @@ def compare_logits(logits: Tensor, path: Sequence[Offset], label: int | None = N
     watched = int(prediction[0]) if label is None else label
     agreement = tuple((prediction == prediction[0]).double().tolist())
     return LabelSweep(watched, prediction, probabilities.amax(1), probabilities[:, watched], agreement)
-
-
-def count_flips(sweep: MapSweep, path: Sequence[Offset]) -> Tensor:
-    """Count for every pixel of the first view at how many shifts its class is another, ``(h, w)``, int64."""
-    height, width = sweep.maps.shape[1:]
-    counts = torch.zeros(height, width, dtype=torch.int64)
-    for marks, (down, right) in zip(sweep.flipped, path, strict=True):
-        counts[down:, right:] += marks[: height - down, : width - right]
-    return counts
 
 
 def running_mean(agreement: Sequence[float]) -> list[float | None]:

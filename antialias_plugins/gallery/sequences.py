@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from antialias_plugins.explorer import shift_path
-from antialias_plugins.explorer.segmentor import PageSegmentor
+from antialias_plugins.explorer import PageSegmentor, shift_path
 from antialias_plugins.metrics import shifted_views
 
 

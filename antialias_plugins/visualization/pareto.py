@@ -1,12 +1,48 @@
-"""How accurate networks are, and how consistent under shifts."""
+"""Accuracy over consistency of networks, beside the published results on ImageNet-1k."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from antialias_plugins.visualization.baselines import PUBLISHED_RESULTS, SERIES, Result
-from antialias_plugins.visualization.style import BLUE, GRAY, GREEN, ORANGE, SKY
+from antialias_plugins.checkpoints import PUBLISHED
+from antialias_plugins.visualization.style import BLUE, GRAY, GREEN, ORANGE, SKY, open_frame
+
+SERIES = {
+    'baseline': 'plain (torchvision)',
+    'adobe_in1k': 'low-pass, from scratch (Zhang 2019)',
+    'adobe_ft_in1k': 'low-pass, fine-tuned (Zhang 2019)',
+    'zou_in1k': 'adaptive (Zou et al. 2020)',
+}
+"""What the series of published results are called, by the tags of their weights."""
+
+# Accuracy and consistency of torchvision's weights, as https://github.com/adobe/antialiased-cnns measured them.
+_BASELINES = {
+    'alexnet': (56.55, 78.18),
+    'vgg11': (69.02, 86.58),
+    'vgg13': (69.93, 86.92),
+    'vgg16': (71.59, 88.52),
+    'vgg19': (72.38, 89.17),
+    'vgg11_bn': (70.38, 87.16),
+    'vgg13_bn': (71.55, 88.03),
+    'vgg16_bn': (73.36, 89.24),
+    'vgg19_bn': (74.24, 89.59),
+    'resnet18': (69.74, 85.11),
+    'resnet34': (73.30, 87.56),
+    'resnet50': (76.16, 89.20),
+    'resnet101': (77.37, 89.81),
+    'resnet152': (78.31, 90.92),
+    'resnext50_32x4d': (77.62, 90.17),
+    'resnext101_32x8d': (79.31, 91.33),
+    'wide_resnet50_2': (78.47, 90.77),
+    'wide_resnet101_2': (78.85, 90.93),
+    'densenet121': (74.43, 88.81),
+    'densenet169': (75.60, 89.68),
+    'densenet201': (76.90, 90.36),
+    'densenet161': (77.14, 90.82),
+    'mobilenet_v2': (71.88, 86.50),
+}
 
 _LOOK = {
     'baseline': {'color': GRAY, 'marker': 'o'},
@@ -14,6 +50,35 @@ _LOOK = {
     'adobe_ft_in1k': {'color': BLUE, 'marker': 'D'},
     'zou_in1k': {'color': ORANGE, 'marker': '^'},
 }
+
+
+@dataclass(frozen=True)
+class Result:
+    """One network's figures.
+
+    Attributes:
+        name: Name of the network.
+        accuracy: Top-1 accuracy in percent.
+        consistency: Shift consistency in percent.
+        series: What it belongs to, for published results a key of `SERIES`.
+    """
+
+    name: str
+    accuracy: float
+    consistency: float
+    series: str
+
+
+def _all() -> Iterator[Result]:
+    for name, (accuracy, consistency) in _BASELINES.items():
+        yield Result(name, accuracy, consistency, 'baseline')
+    for weights in PUBLISHED.values():
+        if weights.accuracy is not None and weights.consistency is not None:
+            yield Result(weights.name, weights.accuracy, weights.consistency, weights.tag)
+
+
+PUBLISHED_RESULTS: tuple[Result, ...] = tuple(_all())
+"""All whose figures are known. The two papers measure consistency differently: compare within a series, not across."""
 
 
 def plot_pareto(results: Sequence[Result] = (), published: Sequence[Result] = PUBLISHED_RESULTS) -> Figure:
@@ -36,26 +101,20 @@ def plot_pareto(results: Sequence[Result] = (), published: Sequence[Result] = PU
     for series, look in _LOOK.items():
         members = [result for result in published if result.series == series]
         if members:
-            _scatter(axis, members, label=SERIES[series], s=34, alpha=0.85, **look)
+            axis.scatter(*_points(members), label=SERIES[series], s=34, alpha=0.85, zorder=2, **look)
     _connect(axis, published)
     if results:
-        _scatter(axis, results, label='measured', s=110, color=GREEN, marker='*', edgecolor='black', linewidth=0.6)
+        look = {'color': GREEN, 'marker': '*', 'edgecolor': 'black', 'linewidth': 0.6}
+        axis.scatter(*_points(results), label='measured', s=110, zorder=2, **look)
     front = pareto_front([*published, *results])
-    axis.step(
-        [result.consistency for result in front],
-        [result.accuracy for result in front],
-        where='pre',
-        color='black',
-        linewidth=0.8,
-        linestyle='--',
-        label='front',
-        zorder=1,
-    )
-    _annotate(axis, [*results, *(result for result in front if result not in results)])
+    look = {'color': 'black', 'linewidth': 0.8, 'linestyle': '--'}
+    axis.step(*_points(front), where='pre', label='front', zorder=1, **look)
+    for result in (*results, *(result for result in front if result not in results)):
+        place = {'xytext': (-5, 6), 'textcoords': 'offset points', 'ha': 'right'}
+        axis.annotate(result.name, (result.consistency, result.accuracy), fontsize=7.5, **place)
     axis.set(xlabel='consistency / %', ylabel='top-1 accuracy / %')
     axis.margins(0.06)
-    axis.grid(alpha=0.25)
-    axis.spines[['top', 'right']].set_visible(False)
+    open_frame(axis)
     axis.legend(loc='upper left', frameon=False, fontsize=9)
     return figure
 
@@ -87,8 +146,8 @@ def _check(results: Sequence[Result], published: Sequence[Result]) -> None:
             raise ValueError(f'series must be one of {", ".join(SERIES)}, got {result.series!r} for {result.name}')
 
 
-def _scatter(axis: Axes, results: Sequence[Result], **look: object) -> None:
-    axis.scatter([result.consistency for result in results], [result.accuracy for result in results], zorder=2, **look)
+def _points(results: Sequence[Result]) -> tuple[list[float], list[float]]:
+    return [result.consistency for result in results], [result.accuracy for result in results]
 
 
 def _connect(axis: Axes, published: Sequence[Result]) -> None:
@@ -96,17 +155,4 @@ def _connect(axis: Axes, published: Sequence[Result]) -> None:
     for result in published:
         start = plain.get(result.name.rpartition('_')[0])
         if result.series == 'adobe_ft_in1k' and start is not None:
-            ends = (start.consistency, result.consistency), (start.accuracy, result.accuracy)
-            axis.plot(*ends, color=GRAY, linewidth=0.6, alpha=0.6, zorder=1)
-
-
-def _annotate(axis: Axes, results: Sequence[Result]) -> None:
-    for result in results:
-        axis.annotate(
-            result.name,
-            (result.consistency, result.accuracy),
-            xytext=(-5, 6),
-            textcoords='offset points',
-            ha='right',
-            fontsize=7.5,
-        )
+            axis.plot(*_points([start, result]), color=GRAY, linewidth=0.6, alpha=0.6, zorder=1)

@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from antialias_plugins.visualization.baselines import Result
-from antialias_plugins.visualization.pareto import pareto_front
+from antialias_plugins.visualization.pareto import Result, pareto_front
 from antialias_plugins.visualization.style import GRAY, MARKERS, NETWORKS
 
 _COLORS, _MARKERS = (GRAY, *NETWORKS), (*MARKERS, 'X')

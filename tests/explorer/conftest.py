@@ -7,9 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from antialias_plugins.explorer import Exploration, compare_maps, shift_path
+from antialias_plugins.explorer import Exploration, PageSegmentor, shift_path
 from antialias_plugins.explorer.pictures import encode_photograph
-from antialias_plugins.explorer.segmentor import PageSegmentor
 
 TABBY = 'tabby cat with a name that no phone has room for'
 PALETTE = ((0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167))
@@ -30,7 +29,7 @@ def photograph(tmp_path_factory):
 
 def segmentor(name):
     """What the page knows of a segmentor, around no network."""
-    return PageSegmentor(name, CLASSES, PALETTE, None, segmentor=None)
+    return PageSegmentor(name, CLASSES, PALETTE, None, network=None)
 
 
 def random_maps(seed, flips, path=DIAGONAL):
@@ -52,7 +51,7 @@ def segmentation():
         for direction in ('diagonal', 'vertical'):
             path = shift_path(direction, MAX_SHIFT)
             described = [
-                network.describe(compare_maps(random_maps(index, flips, path), path))
+                network.describe(random_maps(index, flips, path), path)
                 for network, flips in zip(networks, (0.2, 0.01), strict=True)
             ]
             sweeps[direction] = {'offsets': path, 'networks': described}

@@ -8,8 +8,7 @@ import torch
 from PIL import Image
 
 from antialias_plugins import toyscapes
-from antialias_plugins.explorer import load_network
-from antialias_plugins.explorer.segmentor import PageSegmentor
+from antialias_plugins.explorer import PageSegmentor, load_network
 from tests.explorer.conftest import CLASSES, PALETTE
 
 CONFIG = Path(__file__).parents[2] / 'configs/deeplabv3plus/deeplabv3plus_r18-d16_1xb4-250_toyscapes-96x192.py'
@@ -34,7 +33,7 @@ def test_a_classifier_is_described_by_the_names_of_its_classes():
     network = load_network('resnet18', size=32, device='cpu')
     logits = torch.zeros(3, 1000)
     logits[[0, 1, 2], [0, 1, 0]] = 5
-    shown = network.describe(network.compare(logits, [(0, 0), (1, 1), (2, 2)]))
+    shown = network.describe(logits, [(0, 0), (1, 1), (2, 2)])
     assert (shown['label'], shown['watched']) == (['tench', 'goldfish', 'tench'], 'tench')
     assert (shown['agreement'], shown['mean']) == ((1, 0, 1), [None, 0, 0.5])
 
@@ -96,12 +95,13 @@ def test_what_is_wrong_is_named(arguments, options, message):
 
 @pytest.fixture(scope='module')
 def training(tmp_path_factory):
-    """A folder such as the quickstart leaves, with weights that nobody trained."""
+    """A work dir as mmengine's runner leaves it, with weights that nobody trained."""
     apis = pytest.importorskip('mmseg.apis')
-    from antialias_plugins.openmmlab.experiment import begin
+    from mmengine.config import Config
 
     folder = tmp_path_factory.mktemp('quickstart') / 'baseline'
-    begin(CONFIG, folder)
+    folder.mkdir()
+    Config.fromfile(CONFIG).dump(folder / CONFIG.name)
     weights = apis.init_model(str(CONFIG), device='cpu').state_dict()
     meta = {'dataset_meta': {'classes': toyscapes.CLASSES, 'palette': toyscapes.PALETTE}}
     torch.save({'state_dict': weights, 'meta': meta}, folder / 'iter_250.pth')
@@ -117,7 +117,7 @@ def test_a_segmentor_has_the_weights_and_the_classes_of_its_checkpoint(kind, tra
     assert (network.name, network.task) == ('baseline' if kind == 'work dir' else CONFIG.stem, 'segmentation')
     assert (network.classes, network.palette) == (toyscapes.CLASSES, toyscapes.PALETTE)
     for name, value in torch.load(checkpoint, weights_only=False)['state_dict'].items():
-        assert (network.segmentor.state_dict()[name] == value).all()
+        assert (network.network.state_dict()[name] == value).all()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from antialias_plugins import toyscapes
-from antialias_plugins.explorer.segmentor import PageSegmentor
+from antialias_plugins.explorer import PageSegmentor
 from antialias_plugins.gallery import FIGURES, draw, draw_gallery
 
 CONFIGS = Path(__file__).parents[2] / 'configs/deeplabv3plus'

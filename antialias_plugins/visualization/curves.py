@@ -1,0 +1,196 @@
+"""Curves of networks: equivariance error through the depth, stability along a path, spectra in front of every stride.
+
+Letters: layers ``L``, shifts ``D``, frequencies ``F``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from antialias_plugins.visualization.style import ABOVE, MARKERS, NETWORKS, open_frame
+
+_COLUMNS = 3  # of the panels of spectra
+_LINES = ('-', '--', '-.', ':', '-', '--')
+
+
+@dataclass(frozen=True)
+class EquivarianceCurve:
+    """One network.
+
+    Attributes:
+        title: What it is called.
+        layers: Names of its layers, in the network's order.
+        error: Relative error of each. Shape: L.
+        interval: Half-widths of the errors' intervals; zeros for none. Shape: L.
+    """
+
+    title: str
+    layers: tuple[str, ...]
+    error: np.ndarray
+    interval: np.ndarray
+
+
+@dataclass(frozen=True)
+class StabilityStrip:
+    """One network along a path.
+
+    Attributes:
+        title: What it is called.
+        probability: Probability of the watched class at each shift. Shape: D.
+        top: Whether the watched class is the top class there. Shape: D, bool.
+    """
+
+    title: str
+    probability: np.ndarray
+    top: np.ndarray
+
+
+@dataclass(frozen=True)
+class SiteSpectrum:
+    """Spectra at one place where networks downsample, just before every ``stride``-th pixel is taken.
+
+    Attributes:
+        title: Name of the place.
+        stride: The stride there.
+        frequency: Frequencies in cycles per pixel, rising from 0 to at most 0.5. Shape: F.
+        power: Radially averaged power by network, the baseline first. Shape: F each.
+    """
+
+    title: str
+    stride: int
+    frequency: np.ndarray
+    power: Mapping[str, np.ndarray]
+
+
+def plot_equivariance(curves: Sequence[EquivarianceCurve]) -> Figure:
+    """Draw the equivariance error of every layer, a line per network; the band is the interval.
+
+    Args:
+        curves: One per network, the baseline first; at most six, with the same layers. The numbers are those of
+            `antialias_plugins.metrics.equivariance_report`.
+
+    Raises:
+        ValueError: If there are no networks or too many, they have different layers, or numbers do not fit.
+    """
+    _check_count('curves must hold', curves)
+    layers = curves[0].layers
+    for curve in curves:
+        if curve.layers != layers or not layers:
+            raise ValueError(f'layers of {curve.title!r} must be those of {curves[0].title!r}, and not none')
+        for name in ('error', 'interval'):
+            if (shape := getattr(curve, name).shape) != (len(layers),):
+                raise ValueError(f'{name} of {curve.title!r} must have a number per layer, got {shape}')
+    figure = Figure(figsize=(max(6, 0.27 * len(layers) + 1.4), 4.2), layout='constrained')
+    axis = figure.subplots()
+    positions = np.arange(len(layers))
+    for curve, color, marker in zip(curves, NETWORKS, MARKERS, strict=False):
+        low, high = 100 * (curve.error - curve.interval), 100 * (curve.error + curve.interval)
+        axis.fill_between(positions, low, high, color=color, alpha=0.12, linewidth=0)
+        axis.plot(positions, 100 * curve.error, color=color, marker=marker, markersize=5, label=curve.title)
+    axis.set_xticks(positions, layers, rotation=60, ha='right', rotation_mode='anchor', fontsize=8)
+    axis.set(ylabel='equivariance error / %', xlim=(-0.5, len(layers) - 0.5))
+    axis.set_ylim(bottom=0)
+    open_frame(axis)
+    axis.legend(**ABOVE, ncols=len(curves))
+    return figure
+
+
+def plot_stability(strips: Sequence[StabilityStrip], class_name: str) -> Figure:
+    """Draw the probability of one class over the diagonal shift: as lines, and as a strip per network.
+
+    A hollow marker says that another class is the top one.
+
+    Args:
+        strips: One per network, the baseline first; at most six. The numbers are those of
+            `antialias_plugins.metrics.diagonal_sweep`: ``probability`` and ``probability > best_other``.
+        class_name: The watched class.
+
+    Raises:
+        ValueError: If there are no strips or too many, they differ in length, or a number is no probability.
+    """
+    _check_count('strips must hold', strips)
+    shifts = np.arange(len(strips[0].probability))
+    for strip in strips:
+        for name in ('probability', 'top'):
+            if (shape := getattr(strip, name).shape) != shifts.shape:
+                raise ValueError(f'{name} of {strip.title!r} must have shape {shifts.shape}, got {shape}')
+        if not ((strip.probability >= 0) & (strip.probability <= 1)).all():
+            raise ValueError(f'probability of {strip.title!r} must be in [0, 1], got others')
+    rows = len(strips)
+    figure = Figure(figsize=(8, 3.1 + 0.45 * rows), layout='constrained')
+    lines, *below = figure.subplots(1 + rows, 1, sharex=True, gridspec_kw={'height_ratios': [6] + [1] * rows})
+    for strip, color, marker in zip(strips, NETWORKS, MARKERS, strict=False):
+        style = {'marker': marker, 'markersize': 5}
+        lines.plot(shifts, strip.probability, color=color, linewidth=1.4, label=strip.title, **style)
+        other = ~strip.top.astype(bool)
+        lines.plot(shifts[other], strip.probability[other], color='white', linestyle='', markeredgecolor=color, **style)
+    lines.set(ylim=(-0.03, 1.03), ylabel=f'probability of “{class_name}”')
+    open_frame(lines)
+    lines.legend(**ABOVE, ncols=rows)
+    for axis, strip in zip(below, strips, strict=True):
+        axis.set_yticks([0], [strip.title])
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
+        image = axis.imshow(strip.probability[None], cmap='cividis', vmin=0, vmax=1, aspect='auto')
+    below[-1].set_xlabel('diagonal shift / pixels')
+    figure.colorbar(image, ax=below, label='probability', ticks=(0, 1), aspect=6 * rows, pad=0.01)
+    return figure
+
+
+def plot_spectra(sites: Sequence[SiteSpectrum]) -> Figure:
+    """Draw a panel per place; what lies in the shaded part beyond the new Nyquist frequency will alias.
+
+    Args:
+        sites: The places, in the network's order. All hold the same networks, at most six.
+
+    Raises:
+        ValueError: If there is no place, the places hold different networks, or numbers do not fit.
+    """
+    _check_sites(sites)
+    rows = ceil(len(sites) / _COLUMNS)
+    columns = ceil(len(sites) / rows)
+    figure = Figure(figsize=(3.2 * columns + 0.4, 2.5 * rows + 0.5), layout='constrained')
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True)
+    for axis in axes.flat[len(sites) :]:
+        axis.set_axis_off()
+    for axis, site in zip(axes.flat, sites, strict=False):
+        nyquist = 0.5 / site.stride
+        axis.axvspan(nyquist, 0.5, color='0.92', label='will alias')
+        axis.axvline(nyquist, color='0.4', linewidth=1)
+        for (name, power), color, line in zip(site.power.items(), NETWORKS, _LINES, strict=False):
+            axis.semilogy(site.frequency, power, line, color=color, linewidth=1.6, label=name)
+        axis.set(xlim=(0, 0.5))
+        axis.set_title(f'{site.title}, stride {site.stride}', fontsize=9)
+        axis.spines[['top', 'right']].set_visible(False)
+        axis.tick_params(labelsize=8)
+    for axis in axes.flat[len(sites) - columns : len(sites)]:  # nothing stands below these
+        axis.tick_params(labelbottom=True)
+    figure.supxlabel('frequency / cycles per pixel', fontsize=10)
+    figure.supylabel('power', fontsize=10)
+    handles, names = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc='outside upper center', ncols=len(names), frameon=False, fontsize=9)
+    return figure
+
+
+def _check_count(rule: str, networks: Sequence[object]) -> None:
+    if not 1 <= len(networks) <= len(NETWORKS):
+        raise ValueError(f'{rule} one to {len(NETWORKS)} networks, got {len(networks)}')
+
+
+def _check_sites(sites: Sequence[SiteSpectrum]) -> None:
+    if not sites:
+        raise ValueError('sites must hold at least one place, got none')
+    names = list(sites[0].power)
+    _check_count('power must hold', names)
+    for site in sites:
+        if list(site.power) != names:
+            raise ValueError(f'power of {site.title!r} must hold the networks {names}, got {list(site.power)}')
+        if site.stride < 2:
+            raise ValueError(f'stride of {site.title!r} must be at least 2, got {site.stride}')
+        for name, power in site.power.items():
+            if power.shape != site.frequency.shape:
+                shapes = f'{power.shape} for {site.frequency.shape} frequencies'
+                raise ValueError(f'power of {name!r} in {site.title!r} must have a number per frequency, got {shapes}')
