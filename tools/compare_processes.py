@@ -12,7 +12,8 @@ from antialias_plugins.scaling import largest_difference, losses_by_processes, w
 from antialias_plugins.utils import markdown_table
 from antialias_plugins.visualization import ProcessCurves, plot_processes
 
-CONFIGS = [f'configs/ddac/deeplabv3plus_r18{pool}-d16_1xb2-30_toyscapes-96x192.py' for pool in ('', '-lpf3', '-ddac3')]
+TOY = 'tests/configs/toy/ddac'
+CONFIGS = [f'{TOY}/deeplabv3plus_r18{pool}-d16_1xb2-30_toyscapes-96x192.py' for pool in ('', '-lpf3', '-ddac3')]
 AS_IT_IS, INDEPENDENT = 'batch norm', 'no batch statistics'
 
 

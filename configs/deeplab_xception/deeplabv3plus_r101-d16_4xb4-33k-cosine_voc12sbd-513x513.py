@@ -1,8 +1,3 @@
-_base_ = [
-    '../_base_/models/deeplab_xception.py',
-    '../_base_/datasets/voc12aug-sbd-513x513.py',
-    '../_base_/schedules/33k-xception-cosine.py',
-    '../_base_/default_runtime.py',
-]
-model = dict(data_preprocessor=dict(size=(513, 513)))
-randomness = dict(seed=1)
+_base_ = './deeplabv3plus_r101-d16_4xb4-33k_voc12sbd-513x513.py'
+# --lr-scheduler cos
+param_scheduler = [dict(type='CosineAnnealingLR', T_max=33100, eta_min=0.0, begin=0, end=33100, by_epoch=False)]

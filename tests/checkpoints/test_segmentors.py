@@ -41,9 +41,11 @@ def shrink(model):
     return model
 
 
-def build(name, method='', tiny=True, **head):
+def build(name, method='', tiny=True, grid=None, **head):
     config = Config.fromfile(CONFIGS / name.format(method)).model
     config.backbone.pop('init_cfg', None)
+    if grid:
+        config.backbone.multi_grid = grid
     config.decode_head |= head
     return MODELS.build(shrink(config) if tiny else config)
 
@@ -78,11 +80,11 @@ def test_deeplab_v3_plus_gives_the_published_logits(method, separable):
     torch.testing.assert_close(logits(model, x), deeplab_v3_plus(state, x, method, 50), rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize(('grid', 'rates'), [('', (1, 2, 2)), ('-mg124', (2, 4, 8))], ids=['1-1-1', '1-2-4'])
+@pytest.mark.parametrize(('grid', 'rates'), [(None, (1, 2, 2)), ((2, 4, 8), (2, 4, 8))], ids=['1-1-1', '1-2-4'])
 @pytest.mark.parametrize('norm', ['bn', 'gn'])
 def test_deeplab_v3_gives_the_published_logits(norm, grid, rates):
     state = deeplab_v3_weights(norm=norm, **TINY)
-    model = build(DEEPLAB_V3, ('-gnws' if norm == 'gn' else '') + grid).double()
+    model = build(DEEPLAB_V3, '-gnws' if norm == 'gn' else '', grid=grid).double()
     assert convert(state, model).layout == 'DeepLabv3.pytorch, plain keys'
     x = torch.randn(1, 3, 305, 321, dtype=torch.float64)
     torch.testing.assert_close(logits(model, x), deeplab_v3(state, x, rates, 50), rtol=1e-10, atol=1e-10)

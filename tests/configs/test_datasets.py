@@ -11,8 +11,8 @@ from mmseg.datasets import COCOStuffDataset, PascalVOCDataset
 from PIL import Image, ImageFilter
 
 from antialias_plugins.toyscapes import make_dataset
+from tests.configs.leaves import ROOT, TOYS
 
-PIECES = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
 VOC = ('voc12aug-513x513', 'voc12aug-sbd-513x513', 'toyvoc-96x96')
 
 
@@ -41,9 +41,15 @@ def coco(tmp_path_factory):
     return root
 
 
+def piece(name):
+    """A piece of the configs, or of the toys."""
+    root = TOYS if name.startswith('toy') else ROOT
+    return Config.fromfile(root / '_base_' / 'datasets' / f'{name}.py')
+
+
 def load(name, root):
     """A piece whose folders are those of generated data."""
-    config = Config.fromfile(PIECES / f'{name}.py')
+    config = piece(name)
 
     def move(node):
         if isinstance(node, dict):
@@ -90,7 +96,7 @@ def test_what_is_short_of_the_crop_is_ignored(toyvoc, name):
 )
 def test_pictures_are_scaled_as_published(name, shorter):
     """The bounds of the shorter side of a picture of VOC's or COCO's width, 500 x 250."""
-    pipeline = Config.fromfile(PIECES / f'{name}.py').train_pipeline
+    pipeline = piece(name).train_pipeline
     resize = next(dict(step) for step in pipeline if step.type == 'RandomResize')
     for ratio, expected in zip((0.5, 2.0), shorter, strict=True):
         transform = TRANSFORMS.build({**resize, 'ratio_range': (ratio, ratio)})
@@ -139,7 +145,7 @@ def test_coco_has_no_other_choice_of_classes(coco):
 def test_half_of_the_pictures_are_blurred_by_less_than_a_pixel(monkeypatch):
     radii = []
     monkeypatch.setattr(ImageFilter, 'GaussianBlur', lambda radius: radii.append(radius) or ImageFilter.BLUR)
-    pipeline = Config.fromfile(PIECES / 'voc12aug-sbd-513x513.py').train_pipeline
+    pipeline = piece('voc12aug-sbd-513x513').train_pipeline
     blur = TRANSFORMS.build(next(step for step in pipeline if 'Blur' in step.type))
     np.random.seed(0)
     for _ in range(400):

@@ -20,7 +20,7 @@ from tests.checkpoints.networks import published, save
 from tests.openmmlab.photographs import write_photographs
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = ROOT / 'configs' / 'resnet'
+CONFIGS = ROOT / 'tests' / 'configs' / 'toy' / 'resnet'
 TOY = 'resnet18{}_1xb8-30_toyphotos-64x64.py'
 TOOLS = Path(mmpretrain.__file__).parent / '.mim' / 'tools'
 LOSS = re.compile(r'Iter\(train\) .* loss: ([\d.]+|nan)')

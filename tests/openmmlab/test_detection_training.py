@@ -18,7 +18,7 @@ from antialias_plugins.toyshapes import make_dataset
 pytest.importorskip('mmcv.ops', reason='mmdet needs the compiled operators of mmcv')
 mmdet = pytest.importorskip('mmdet')
 
-CONFIGS = Path(__file__).parents[2] / 'configs'
+CONFIGS = Path(__file__).parents[1] / 'configs' / 'toy'
 CONFIG = CONFIGS / 'mask_rcnn' / 'mask-rcnn_r18-ddac3_fpn_1xb2-30_toyshapes-96x128.py'
 RETINANET = CONFIGS / 'retinanet' / 'retinanet_r18-lpf3_fpn_1xb2-30_toyshapes-96x128.py'
 TOOLS = Path(mmdet.__file__).parent / '.mim' / 'tools'

@@ -128,8 +128,8 @@ def test_leaves_of_a_schedule_differ_in_nothing_that_matters_here(folder):
     [
         ('ddac/deeplabv3plus_r101-ddac3-d16_2xb7-80k_cityscapes-768x768.py', ('ddac', '80k')),
         ('deeplab_xception/any_r101-d16_4xb4-33k-step_voc12sbd-513x513.py', ('deeplab_xception', '33k-step')),
-        ('ddac/deeplabv3plus_r18-d16_1xb2-30_toyvoc-96x96.py', None),
-        ('deeplabv3/deeplabv3_r50-d8_4xb2-80k_cityscapes-768x768.py', None),
+        ('toy/ddac/deeplabv3plus_r18-d16_1xb2-30_toyvoc-96x96.py', None),
+        ('deeplabv3/deeplabv3_r50-d8_4xb2-80k_cityscapes-512x1024.py', None),
         ('mine.py', None),
     ],
 )

@@ -13,9 +13,9 @@ import torch
 from antialias_plugins.toyscapes import make_dataset
 
 TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'
-CONFIGS = Path(__file__).parents[3] / 'configs'
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'toy'
 DDAC = 'ddac/deeplabv3plus_r18-ddac3-d16_1xb2-30_toyscapes-96x192.py'
-GNWS = 'deeplabv3_gnws/deeplabv3_r18-gnws-mg124-lpf3-d16_1xb2-30_toyvoc-96x96.py'
+GNWS = 'deeplabv3_gnws/deeplabv3_r18-gnws-d16_1xb2-30_toyvoc-96x96.py'
 SMALL = {
     'model.backbone.base_channels': 16,
     'model.backbone.stem_channels': 16,
@@ -24,7 +24,11 @@ SMALL = {
 }
 OWN = {
     DDAC: {'model.decode_head.c1_in_channels': 16},
-    GNWS: {f'model.{part}.norm_cfg.num_groups': 8 for part in ('backbone', 'decode_head')},
+    GNWS: {
+        **{f'model.{part}.norm_cfg.num_groups': 8 for part in ('backbone', 'decode_head')},
+        **{'model.backbone.type': 'Antialiased', 'model.backbone.base': 'ResNet', 'model.backbone.pool': 'lpf3'},
+        'model.backbone.multi_grid': '(2,4,8)',
+    },
 }
 
 

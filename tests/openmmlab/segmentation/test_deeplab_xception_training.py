@@ -15,7 +15,7 @@ from antialias_plugins.toyscapes import make_dataset
 
 ROOT = Path(__file__).parents[3]
 TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'
-CONFIG = ROOT / 'configs' / 'deeplab_xception' / 'deeplabv3plus_r18-focal-d16_1xb2-30_toyvoc-96x96.py'
+CONFIG = ROOT / 'tests' / 'configs' / 'toy' / 'deeplab_xception' / 'deeplabv3plus_r18-focal-d16_1xb2-30_toyvoc-96x96.py'
 WEIGHTS = Path('data/toyvoc-96x192/class_weights.npy')
 SMALL = {
     'model.backbone.base_channels': 16,

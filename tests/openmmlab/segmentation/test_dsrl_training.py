@@ -13,16 +13,18 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 
-CONFIGS = Path(__file__).parents[3] / 'configs'
-LEAF = 'dsrl/dsrl-dootmaan_r18-lpf3-d16_1xb2-30_toyscapes-96x192.py'
+FOLDER = Path(__file__).parents[2] / 'configs' / 'toy' / 'dsrl'
+CONFIG = FOLDER / 'dsrl-dootmaan_r18-d16_1xb2-30_toyscapes-96x192.py'
 LAUNCHER = (sys.executable, Path(__file__).parents[1] / 'ranks.py', 'mmseg')
 IMAGES = 5  # an odd number: one process repeats an image
 
-NARROW = {
+CHANGES = {
     **{'model.backbone.base_channels': 8, 'model.backbone.stem_channels': 8},
     **{'model.decode_head.in_channels': 64, 'model.decode_head.c1_in_channels': 8},
     **{'model.decode_head.channels': 16, 'model.sisr_head.in_channels': 16},
     'model.sisr_head.low_level_channels': 8,
+    **{'model.backbone.type': 'Antialiased', 'model.backbone.base': 'ResNet', 'model.backbone.pool': 'lpf3'},
+    **{'model.backbone.convert.dilated': 'blur', 'model.backbone.convert.maxpool': 'published'},
 }
 
 
@@ -35,7 +37,7 @@ def options(scenes):
         'val_dataloader.dataset.indices': IMAGES,
         'env_cfg.dist_cfg.backend': 'gloo',
         'default_hooks.checkpoint.interval': 30,
-        **NARROW,
+        **CHANGES,
     }
 
 
@@ -68,7 +70,7 @@ def rendezvous(monkeypatch):
 @pytest.mark.usefixtures('rendezvous')
 def test_training_on_two_processes(run_mmseg_tool, options, tmp_path):
     output = run_mmseg_tool(
-        'train.py', LEAF, '--work-dir', tmp_path, '--launcher', 'pytorch', launcher=LAUNCHER, options=options
+        'train.py', CONFIG, '--work-dir', tmp_path, '--launcher', 'pytorch', launcher=LAUNCHER, options=options
     )
 
     assert 'GPU number: 2' in output
@@ -76,8 +78,8 @@ def test_training_on_two_processes(run_mmseg_tool, options, tmp_path):
         losses = [float(value) for value in re.findall(rf'Iter\(train\).* {re.escape(name)}: (\S+)', output)]
         assert len(losses) == 30
         assert fmean(losses[-5:]) < fmean(losses[:5]), name
-    config = Config.fromfile(CONFIGS / LEAF)
-    config.merge_from_dict({key: value for key, value in options.items() if key.startswith('val_dataloader')} | NARROW)
+    config = Config.fromfile(CONFIG)
+    config.merge_from_dict({key: value for key, value in options.items() if key.startswith('val_dataloader')} | CHANGES)
     expected = psnr_of_every_image(config, tmp_path / 'iter_30.pth')
     assert len(expected) == IMAGES
     validated = json.loads(max(tmp_path.glob('*/vis_data/scalars.json')).read_text().splitlines()[-1])

@@ -1,2 +1,0 @@
-_base_ = './deeplabv3plus_drn54-d8_4xb4-37k_cityscapes-513x513.py'
-model = dict(backbone=dict(type='Antialiased', base='DRN', pool='lpf3'))

@@ -1,2 +1,0 @@
-_base_ = './deeplabv3plus_r101-d8_4xb4-33k_voc12sbd-513x513.py'
-model = dict(backbone=dict(type='Antialiased', base='ResNet', pool='lpf3'))

@@ -1,2 +1,0 @@
-_base_ = './deeplabv3plus_xception41-d16_1xb2-30_toyvoc-96x96.py'
-model = dict(backbone=dict(type='Antialiased', base='AlignedXception', pool='ddac3'))

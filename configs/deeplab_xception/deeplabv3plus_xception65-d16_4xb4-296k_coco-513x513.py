@@ -1,8 +1,0 @@
-_base_ = [
-    '../_base_/models/deeplab_xception_xception65.py',
-    '../_base_/datasets/coco-513x513.py',
-    '../_base_/schedules/296k-xception.py',
-    '../_base_/default_runtime.py',
-]
-model = dict(data_preprocessor=dict(size=(513, 513)))
-randomness = dict(seed=1)

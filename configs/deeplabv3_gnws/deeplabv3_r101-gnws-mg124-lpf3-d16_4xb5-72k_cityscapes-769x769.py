@@ -1,2 +1,0 @@
-_base_ = './deeplabv3_r101-gnws-mg124-d16_4xb5-72k_cityscapes-769x769.py'
-model = dict(backbone=dict(type='Antialiased', base='ResNet', pool='lpf3'))

@@ -1,2 +1,0 @@
-_base_ = './deeplabv3plus_r101-d16_1xb4-250_toyscapes-96x192.py'
-model = dict(backbone=dict(type='Antialiased', base='ResNetV1c', pool='lpf3'))

@@ -1,2 +1,0 @@
-_base_ = './deeplabv3plus_r50-d8_4xb2-80k_cityscapes-768x768.py'
-model = dict(backbone=dict(type='Antialiased', base='ResNetV1c', pool='lpf3'))

@@ -1,3 +1,0 @@
-_base_ = './faster-rcnn_r50-caffe_fpn_1x_coco.py'
-# Nobody publishes antialiased weights of this style; detectron2's have the same keys.
-model = dict(backbone=dict(type='Antialiased', base='ResNet', pool='lpf3'))
