@@ -52,10 +52,10 @@ def test_sdist_carries_the_source_tree_as_real_files(distributions):
     assert files >= expected | {'LICENSE', 'README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', '.ci/run'}
 
 
-def test_wheel_carries_configs_and_tools_where_mim_looks(distributions):
+def test_wheel_carries_configs_where_mim_looks(distributions):
     with zipfile.ZipFile(distributions.wheel) as archive:
         names = set(archive.namelist())
-    expected = files_below('configs', {'.py'}) | files_below('tools', {'.py'})
+    expected = files_below('configs', {'.py'})
     assert expected
     assert {f'antialias_plugins/.mim/{path}' for path in expected} <= names
     assert 'antialias_plugins/.mim/model-index.yml' in names
@@ -69,6 +69,8 @@ def test_wheel_carries_the_whole_package_and_nothing_else(distributions):
     assert files_below('antialias_plugins', {'.py', '.css', '.html', '.js'}) <= set(names)
     assert any(re.fullmatch(rf'{re.escape(dist_info)}/(licenses/)?LICENSE', name) for name in names)
     assert not [name for name in names if name.endswith(('.pyc', '.sh'))]
+    assert {Path(name).parts[2] for name in names if '/.mim/' in name} == {'configs', 'model-index.yml'}
+    assert not [name for name in names if {'lab', 'tools', 'toyscapes'} & set(Path(name).parts)]
 
 
 def test_metadata_names_version_and_extras(distributions):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from antialias_plugins.toyscapes import CLASSES, PALETTE
+from lab.toyscapes import CLASSES, PALETTE
 from tests.explorer.conftest import photograph as photograph
 
 ROOT = Path(__file__).parents[1]

@@ -90,8 +90,8 @@ def run(args: argparse.Namespace) -> None:
 
 def draw(args: argparse.Namespace, signals: Signals) -> None:
     """Draw what is asked for; Matplotlib is not needed otherwise."""
-    from antialias_plugins.gallery import curves_of, save_figure, spectra_of
     from antialias_plugins.visualization import plot_equivariance, plot_spectra
+    from lab.gallery import curves_of, save_figure, spectra_of
 
     if args.figure is not None:
         print(f'{save_figure(plot_spectra(spectra_of(signals.aliasing)), args.figure)}: written')

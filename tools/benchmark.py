@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from antialias_plugins.benchmark import SUITES, Settings, describe, make_cases, run, select, write_report
+from lab.benchmark import SUITES, Settings, describe, make_cases, run, select, write_report
 
 DTYPES = {name: getattr(torch, name) for name in ('float32', 'bfloat16', 'float16', 'float64')}
 

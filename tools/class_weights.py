@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from antialias_plugins.openmmlab.class_weights import METHODS, write_class_weights
+from lab.class_weights import METHODS, write_class_weights
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:

@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
 def compare(args: argparse.Namespace) -> None:
     """Measure what has not been measured yet, print the tables and write the files."""
     import antialias_plugins.visualization  # noqa: F401 before the work: is matplotlib there?
-    from antialias_plugins.comparison import METHODS, Method, Recipe, Study, summarize
+    from lab.comparison import METHODS, Method, Recipe, Study, summarize
 
     torch.set_num_threads(args.threads)
     options = {'epochs': args.epochs} if args.epochs is not None else {}
@@ -62,8 +62,8 @@ def compare(args: argparse.Namespace) -> None:
 
 def write(folder: Path, recipe, records: list[dict], rows: list[dict]) -> None:
     """Print the tables, and write them, the numbers and the figure."""
-    from antialias_plugins.comparison import describe_runs, format_costs, format_qualities
-    from antialias_plugins.comparison.figure import draw
+    from lab.comparison import describe_runs, format_costs, format_qualities
+    from lab.comparison.figure import draw
 
     text = '\n\n'.join([format_qualities(rows), format_costs(rows), describe_runs(records)])
     print(text)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config, DictAction
 
-from antialias_plugins.scaling import largest_difference, losses_by_processes, without_batch_statistics
 from antialias_plugins.utils import markdown_table
-from antialias_plugins.visualization import ProcessCurves, plot_processes
+from lab.scaling import largest_difference, losses_by_processes, without_batch_statistics
+from lab.scaling.figure import ProcessCurves, plot_processes
 
 TOY = 'tests/configs/toy/ddac'
 CONFIGS = [f'{TOY}/deeplabv3plus_r18{pool}-d16_1xb2-30_toyscapes-96x192.py' for pool in ('', '-lpf3', '-ddac3')]

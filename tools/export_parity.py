@@ -9,11 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from antialias_plugins.deployment import fuse_for_inference
-from antialias_plugins.deployment.networks import NETWORKS, build_network, settle_norms
-from antialias_plugins.deployment.parity import Parity, check_parity, example_images
-from antialias_plugins.deployment.recorders import RECORDERS
-from antialias_plugins.deployment.report import insert_report, render_parity
 from antialias_plugins.utils import replacing
+from lab.parity.exporters import RECORDERS
+from lab.parity.networks import NETWORKS, build_network, settle_norms
+from lab.parity.parity import Parity, check_parity, example_images
+from lab.parity.report import insert_report, render_parity
 
 DOCUMENT = Path('docs/deployment.md')
 ALL_POOLS = ('none', 'lpf3', 'lpf4', 'ddac3', 'flc', 'aps3', 'lps3')

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
-from antialias_plugins.endurance import draw_phases, find_differences, format_kills, kill_and_resume
-from antialias_plugins.openmmlab.training import Training
+from lab.endurance import draw_phases, find_differences, format_kills, kill_and_resume
+from lab.training import Training
 
 
 def parse_args() -> argparse.Namespace:

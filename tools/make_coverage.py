@@ -3,9 +3,9 @@
 
 from pathlib import Path
 
-from antialias_plugins.coverage import check_families, installed_libraries, list_families, render_table, summarize
-from antialias_plugins.coverage.command import finish_survey, run_survey, survey_parser
 from antialias_plugins.utils import describe_environment, replacing
+from lab.coverage import check_families, installed_libraries, list_families, render_table, summarize
+from lab.coverage.command import finish_survey, run_survey, survey_parser
 
 DOCUMENT = Path('docs/coverage.md')
 

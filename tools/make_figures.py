@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from antialias_plugins.gallery import FIGURES, draw_gallery
+from lab.gallery import FIGURES, draw_gallery
 
 METHODS = ('baseline', 'lpf3', 'ddac3')
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 """Make ToyScapes, a data set of generated street scenes in the layout of Cityscapes or of PASCAL VOC."""
 
-from antialias_plugins.toyscapes import contact_sheet, make_dataset
-from antialias_plugins.toyscapes.command import generator_parser, run_generator
-from antialias_plugins.toyscapes.layouts import LAYOUTS
+from lab.toyscapes import contact_sheet, make_dataset
+from lab.toyscapes.command import generator_parser, run_generator
+from lab.toyscapes.layouts import LAYOUTS
 
 
 def main() -> None:

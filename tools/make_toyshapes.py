@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Make ToyShapes, a data set of generated shapes with instances in COCO's format."""
 
-from antialias_plugins.toyscapes.command import generator_parser, run_generator
-from antialias_plugins.toyshapes import contact_sheet, make_dataset
+from lab.toyscapes.command import generator_parser, run_generator
+from lab.toyshapes import contact_sheet, make_dataset
 
 
 def main() -> None:

@@ -3,10 +3,10 @@
 
 from pathlib import Path
 
-from antialias_plugins.coverage.command import finish_survey, run_survey, survey_parser
 from antialias_plugins.openmmlab.zoo import installed_zoos
 from antialias_plugins.utils import describe_environment, installed_stack, replacing
-from antialias_plugins.zoos import check_configs, list_zoo, render_stack, replace_stack, summarize
+from lab.coverage.command import finish_survey, run_survey, survey_parser
+from lab.zoos import check_configs, list_zoo, render_stack, replace_stack, summarize
 
 DOCUMENT = Path('docs/zoos.md')
 

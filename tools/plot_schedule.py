@@ -7,10 +7,10 @@ from pathlib import Path
 from mmengine.logging import MMLogger
 
 import antialias_plugins  # noqa: F401 - its types are in the configs
-from antialias_plugins.openmmlab.published_schedules import published_schedule
-from antialias_plugins.openmmlab.schedule import learning_rates
 from antialias_plugins.utils import replacing
-from antialias_plugins.visualization import ScheduleCurves, plot_learning_rates
+from lab.schedules.figure import ScheduleCurves, plot_learning_rates
+from lab.schedules.published import published_schedule
+from lab.schedules.schedule import learning_rates
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:

@@ -5,8 +5,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from antialias_plugins.openmmlab.experiment import begin
-from antialias_plugins.quickstart import summarize
+from lab.quickstart.experiment import begin
+from lab.quickstart.report import summarize
 
 
 def parse_args() -> argparse.Namespace:

@@ -10,7 +10,7 @@ from mmengine.registry import DATASETS, MODELS, TRANSFORMS, init_default_scope
 from mmseg.datasets import COCOStuffDataset, PascalVOCDataset
 from PIL import Image, ImageFilter
 
-from antialias_plugins.toyscapes import make_dataset
+from lab.toyscapes import make_dataset
 from tests.configs.leaves import ROOT, TOYS
 
 VOC = ('voc12aug-513x513', 'voc12aug-sbd-513x513', 'toyvoc-96x96')

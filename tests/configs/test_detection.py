@@ -10,7 +10,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 
 from antialias_plugins import AdaptiveBlurPool2d, BlurPool2d, revert_antialias
-from antialias_plugins.toyshapes import CATEGORIES
+from lab.toyshapes import CATEGORIES
 from tests.configs import leaves
 from tests.configs.leaves import DETECTORS, TOYS
 

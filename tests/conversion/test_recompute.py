@@ -15,8 +15,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from antialias_plugins import AntialiasWarning, convert_antialias, revert_antialias
-from antialias_plugins.benchmark import count_saved_bytes
 from antialias_plugins.conversion.recompute import Recomputed, SegmentRun
+from lab.benchmark import count_saved_bytes
 from tests.conversion.networks import NETWORKS
 
 

@@ -9,8 +9,8 @@ from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 
 from antialias_plugins import AdaptiveBlurPool2d, convert_antialias
 from antialias_plugins.deployment import plain_modules, quantization_config, signal_to_noise
-from antialias_plugins.deployment.networks import settle_norms
 from antialias_plugins.layers.padded_conv import PaddedConv2d
+from lab.parity.networks import settle_norms
 
 pytestmark = pytest.mark.filterwarnings('ignore')  # torch's own: its flow moves to torchao
 POOLS = {None: {}, 'lpf4': {}, 'ddac3': {}, 'flc': {}, 'aps3': {'stem': True, 'padding': 'circular'}}

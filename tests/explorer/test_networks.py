@@ -7,8 +7,8 @@ import timm
 import torch
 from PIL import Image
 
-from antialias_plugins import toyscapes
 from antialias_plugins.explorer import PageSegmentor, load_network
+from lab import toyscapes
 from tests.explorer.conftest import CLASSES, PALETTE
 
 CONFIG = Path(__file__).parents[2] / 'configs/deeplabv3plus/deeplabv3plus_r18-d16_1xb4-250_toyscapes-96x192.py'

@@ -12,8 +12,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, RUNNERS
 
-from antialias_plugins.openmmlab.scalars import read_scalars
-from antialias_plugins.toyshapes import make_dataset
+from lab.scalars import read_scalars
+from lab.toyshapes import make_dataset
 
 pytest.importorskip('mmcv.ops', reason='mmdet needs the compiled operators of mmcv')
 mmdet = pytest.importorskip('mmdet')

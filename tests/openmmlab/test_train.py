@@ -10,8 +10,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from antialias_plugins.endurance import find_differences, kill_and_resume
-from antialias_plugins.openmmlab.training import Training
+from lab.endurance import find_differences, kill_and_resume
+from lab.training import Training
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 BASELINE = 'deeplabv3plus/deeplabv3plus_r18-d16_1xb4-250_toyscapes-96x192.py'

@@ -4,7 +4,7 @@ import sys
 
 from mmengine.config import Config
 
-from antialias_plugins.openmmlab.training import Training
+from lab.training import Training
 
 TOOL = """
 import sys, time

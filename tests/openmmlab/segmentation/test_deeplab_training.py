@@ -10,7 +10,7 @@ import mmseg
 import pytest
 import torch
 
-from antialias_plugins.toyscapes import make_dataset
+from lab.toyscapes import make_dataset
 
 TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'toy'

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from antialias_plugins.toyscapes import make_dataset
+from lab.toyscapes import make_dataset
 
 ROOT = Path(__file__).parents[3]
 TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'

@@ -1,0 +1,66 @@
+"""Imports, held against the table of CONTRIBUTING.md."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = 'antialias_plugins'
+
+
+def rows():
+    """The table, top to bottom: the modules of a row, and what it says that they import."""
+    text = (ROOT / 'CONTRIBUTING.md').read_text()
+    found = re.findall(r'^\| (`.+?`) \|.*\| ([^|]*) \|$', text, re.MULTILINE)
+    return [(set(re.findall(r'`(\w+)(?:\.py)?`', names)), allowed) for names, allowed in found]
+
+
+def table():
+    """What each part of the package may import; the last row is the laboratory."""
+    allowed, above = {}, set()
+    for names, text in rows():
+        may = above if text == 'all above' else set(re.findall(r'`(\w+)`', text))
+        assert may <= above, f'the table must be in order, got {names} above one of {may}'
+        allowed |= {name: may | names for name in names}
+        above = above | names
+    return allowed
+
+
+def imported(path):
+    """Every module of ours that a file imports, at any depth of its code."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [f'{node.module}.{alias.name}' for alias in node.names]
+        else:
+            continue
+        yield from (name for name in names if name.partition('.')[0] in (PACKAGE, 'lab', 'tests', 'tools'))
+
+
+def parts():
+    package = ROOT / PACKAGE
+    return sorted({path.relative_to(package).parts[0].removesuffix('.py') for path in package.rglob('*.py')})
+
+
+def files_of(part):
+    package = ROOT / PACKAGE
+    return sorted((package / part).rglob('*.py')) or [package / f'{part}.py']
+
+
+def test_table_names_every_part():
+    assert set(table()) == {*parts(), 'lab'} - {'__init__', 'version'}
+
+
+@pytest.mark.parametrize('part', parts())
+def test_imports_go_one_way(part):
+    allowed = table().get(part, set(parts())) | {'version'}
+    broken = [
+        f'{path.relative_to(ROOT)} imports {name}'
+        for path in files_of(part)
+        for name in imported(path)
+        if name.split('.')[0] != PACKAGE or name.split('.')[1] in {*parts()} - allowed
+    ]
+    assert not broken

@@ -1,0 +1,1 @@
+"""Parity of exported programs with the networks that they record."""

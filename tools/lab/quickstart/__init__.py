@@ -1,0 +1,1 @@
+"""Report of the quickstart: its trainings in a table, in JSON and in a figure."""

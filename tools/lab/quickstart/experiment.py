@@ -1,0 +1,126 @@
+"""What mmengine leaves in the folder of a training and its test, and what remains to be done there."""
+
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from mmengine.config import Config
+
+from antialias_plugins.utils import describe_environment
+from lab.scalars import read_scalars
+
+RECORD = 'experiment.json'
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A training in a folder, with its test in the folder ``test`` below.
+
+    Attributes:
+        folder: The training's ``--work-dir``, where `begin` has left its record.
+    """
+
+    folder: Path
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """The path of the config, the recipe, and the environment in which the training began."""
+        path = self.folder / RECORD
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    @property
+    def config(self) -> Config:
+        """The config as it was recorded."""
+        return Config(self.record['recipe']['config'])
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The latest checkpoint that was written completely and still exists."""
+        pointer = self.folder / 'last_checkpoint'
+        if not pointer.exists():
+            return None
+        path = self.folder / Path(pointer.read_text()).name
+        return path if path.exists() else None
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the last iteration has its checkpoint."""
+        final = self.config.train_cfg.max_iters
+        return self.checkpoint is not None and self.checkpoint.name == f'iter_{final}.pth'
+
+    @property
+    def metrics_file(self) -> Path | None:
+        """The latest file of metrics that the test has written completely."""
+        paths = sorted(self.folder.glob('test/*/*.json'), reverse=True)
+        return next((path for path in paths if _is_json(path)), None)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The test's metrics, by name."""
+        return json.loads(self.metrics_file.read_text())
+
+    @property
+    def seconds_per_iteration(self) -> float:
+        """Median of the times that mmengine logged, each a mean over its last iterations; resumed runs included."""
+        return median(entry['time'] for entry in read_scalars(self.folder) if 'loss' in entry)
+
+
+def begin(config: Path, folder: Path, inputs: Iterable[Path] = ()) -> str:
+    """Make a folder ready for the next step of an experiment, and name that step.
+
+    What was trained after the same recipe is kept, even if training was killed; anything else that an experiment left
+    in the folder is removed. The recipe is the whole config and the text of the inputs.
+
+    Args:
+        config: The config.
+        folder: The experiment's folder: new, empty, or of an experiment.
+        inputs: Text files that decide what is trained as much as the config does, such as the manifest of the data.
+
+    Returns:
+        ``'train'``, ``'resume'``, ``'test'`` or ``'nothing'``.
+
+    Raises:
+        ValueError: If the folder holds other things.
+    """
+    experiment = Experiment(folder)
+    recipe = _recipe(config, inputs)
+    if experiment.record.get('recipe') == recipe:
+        if experiment.is_trained:
+            return 'nothing' if experiment.metrics_file else 'test'
+        if experiment.checkpoint:
+            return 'resume'
+    _clear(experiment)
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {'config': config.as_posix(), 'recipe': recipe, 'environment': describe_environment()}
+    (folder / RECORD).write_text(json.dumps(record, indent=2) + '\n')
+    return 'train'
+
+
+def _recipe(config: Path, inputs: Iterable[Path]) -> dict[str, Any]:
+    recipe = {
+        'config': Config.fromfile(config).to_dict(),
+        'inputs': {path.as_posix(): path.read_text() for path in inputs},
+    }
+    return json.loads(json.dumps(recipe))  # as it will be read again, with lists for tuples
+
+
+def _clear(experiment: Experiment) -> None:
+    folder = experiment.folder
+    if not folder.exists():
+        return
+    if not experiment.record and any(folder.iterdir()):
+        raise ValueError(f"folder must be new or that of an experiment, got '{folder}', which holds other things")
+    shutil.rmtree(folder)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text())
+    except json.JSONDecodeError:  # the test was killed while it wrote
+        return False
+    return True

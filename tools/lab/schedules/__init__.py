@@ -1,0 +1,1 @@
+"""Learning-rate schedules of configs beside the published ones."""
