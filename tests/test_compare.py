@@ -67,7 +67,7 @@ def test_second_time_nothing_is_measured(run, photographs, weights, tmp_path, ca
     run(*models[:1], '--data-dir', photographs, *SMALL, *files)
     run(*models, '--data-dir', photographs, *SMALL, *files)
     capsys.readouterr()
-    monkeypatch.setattr('antialias_plugins.evaluation.model.evaluate', None)
+    monkeypatch.setattr('antialias_plugins.evaluation.models.evaluate', None)
     run(*models, '--data-dir', photographs, *SMALL, *files)
     out = capsys.readouterr().out
     assert [line.split('|')[1].strip() for line in out.splitlines()[2:4]] == ['resnet10t (a)', 'resnet10t (b)']

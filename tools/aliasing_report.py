@@ -3,12 +3,11 @@
 
 import argparse
 import json
-import sys
-from dataclasses import replace
 from pathlib import Path
 
 from antialias_plugins import UnsupportedModelError
-from antialias_plugins.explorer import Signals, load_network, measure_signals
+from antialias_plugins.evaluation import run_command
+from antialias_plugins.explorer import Signals, add_options, load_networks, measure_signals
 from antialias_plugins.utils import describe_environment, replacing
 
 
@@ -18,28 +17,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         epilog='example: %(prog)s --model resnet18 --model resnet18_lpf4 --pretrained --image *.jpg --figure a.png',
     )
-    group = parser.add_argument_group('networks')
-    group.add_argument(
-        '--model',
-        nargs='+',
-        action='append',
-        required=True,
-        metavar=('NAME', 'CHECKPOINT'),
-        help='once per network, the baseline first: a timm name with or without a checkpoint, an mmseg config with its '
-        'checkpoint, or the work dir of a training of the quickstart',
-    )
-    group.add_argument('--names', nargs='+', metavar='NAME', help='what the networks are called')
-    group.add_argument('--pretrained', action='store_true', help='load the published weights of the timm names')
-    group.add_argument('--seed', type=int, default=0, help='of weights that are not loaded (default: 0)')
-    group.add_argument('--device', help='where to compute (default: the GPU if there is one)')
-    group = parser.add_argument_group('images')
-    group.add_argument('--image', type=Path, nargs='+', required=True, metavar='FILE', help='the pictures')
-    group.add_argument(
-        '--size',
-        type=int,
-        metavar='N',
-        help="side of a classifier's input, or width to which a segmentor's images are resized (default: their own)",
-    )
+    add_options(parser)
     group = parser.add_argument_group('measurement')
     group.add_argument(
         '--window',
@@ -70,13 +48,9 @@ def parse_args() -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Measure, print the tables, and write the files."""
-    options = {name: getattr(args, name) for name in ('pretrained', 'size', 'seed', 'device')}
-    networks = [load_network(name, *map(Path, checkpoint), **options) for name, *checkpoint in args.model]
-    if args.names is not None:
-        networks = [replace(network, name=name) for network, name in zip(networks, args.names, strict=True)]
     window = None if args.window == 'none' else args.window
     signals = measure_signals(
-        networks, args.image, layers=args.layers, shifts=args.shift, margin=args.margin, window=window
+        load_networks(args), args.image, layers=args.layers, shifts=args.shift, margin=args.margin, window=window
     )
     print(signals)
     if args.json is not None:
@@ -102,13 +76,7 @@ def draw(args: argparse.Namespace, signals: Signals) -> None:
 def main() -> None:
     """Run, and say in one line what is wrong."""
     args = parse_args()
-    try:
-        run(args)
-    except (ValueError, OSError, UnsupportedModelError) as error:
-        sys.exit(f'aliasing_report.py: {error}')
-    except KeyboardInterrupt:
-        print('aliasing_report.py: interrupted', file=sys.stderr)
-        sys.exit(130)
+    run_command(lambda: run(args), 'aliasing_report.py', (ValueError, OSError, UnsupportedModelError), 'interrupted')
 
 
 if __name__ == '__main__':

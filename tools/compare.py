@@ -20,6 +20,7 @@ from antialias_plugins.evaluation import (
     headline,
     parse_model,
     rows,
+    run_command,
     short_names,
     write_csv,
 )
@@ -98,14 +99,8 @@ def draw(path: Path, records: dict[str, dict], published: bool) -> None:
 def main() -> None:
     """Run, and say in one line what is wrong."""
     args = parse_args()
-    try:
-        compare(args)
-    except (ValueError, OSError, ImportError) as error:
-        sys.exit(f'compare.py: {error}')
-    except KeyboardInterrupt:
-        kept = 'what was measured is kept: run it again to go on' if args.json else 'nothing kept, for want of --json'
-        print(f'compare.py: interrupted, {kept}', file=sys.stderr)
-        sys.exit(130)
+    kept = 'what was measured is kept: run it again to go on' if args.json else 'nothing kept, for want of --json'
+    run_command(lambda: compare(args), 'compare.py', (ValueError, OSError, ImportError), f'interrupted, {kept}')
 
 
 if __name__ == '__main__':

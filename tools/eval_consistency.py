@@ -5,7 +5,6 @@ A timm network is measured over a folder of images, a config of mmseg, mmpretrai
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from timm.utils import ParseKwargs
@@ -18,6 +17,7 @@ from antialias_plugins.evaluation import (
     add_options,
     format_cost,
     format_report,
+    run_command,
     write_report,
 )
 
@@ -80,13 +80,7 @@ def run(args: argparse.Namespace) -> None:
 def main() -> None:
     """Run, and say in one line what is wrong."""
     args = parse_args()
-    try:
-        run(args)
-    except (ValueError, OSError) as error:
-        sys.exit(f'eval_consistency.py: {error}')
-    except KeyboardInterrupt:
-        print('eval_consistency.py: interrupted, nothing written', file=sys.stderr)
-        sys.exit(130)
+    run_command(lambda: run(args), 'eval_consistency.py')
 
 
 if __name__ == '__main__':

@@ -2,11 +2,18 @@
 """Write a page that shows what two networks predict while a window moves over images, pixel by pixel."""
 
 import argparse
-import sys
-from dataclasses import replace
 from pathlib import Path
 
-from antialias_plugins.explorer import DIRECTIONS, check_writable, explore, load_network, render_page, write_page
+from antialias_plugins.evaluation import run_command
+from antialias_plugins.explorer import (
+    DIRECTIONS,
+    add_options,
+    check_writable,
+    explore,
+    load_networks,
+    render_page,
+    write_page,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -15,28 +22,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         epilog='example: %(prog)s --model resnet18 --model resnet18_lpf4 --pretrained --image cat.jpg --out cat.html',
     )
-    group = parser.add_argument_group('networks')
-    group.add_argument(
-        '--model',
-        nargs='+',
-        action='append',
-        required=True,
-        metavar=('NAME', 'CHECKPOINT'),
-        help='twice, the baseline first: a timm name with or without a checkpoint, an mmseg config with its '
-        'checkpoint, or the work dir of a training of the quickstart',
-    )
-    group.add_argument('--names', nargs=2, metavar=('A', 'B'), help='what the networks are called on the page')
-    group.add_argument('--pretrained', action='store_true', help='load the published weights of the timm names')
-    group.add_argument('--seed', type=int, default=0, help='of weights that are not loaded (default: 0)')
-    group.add_argument('--device', help='where to compute (default: the GPU if there is one)')
-    group = parser.add_argument_group('images')
-    group.add_argument('--image', type=Path, nargs='+', required=True, metavar='FILE', help='the pictures')
-    group.add_argument(
-        '--size',
-        type=int,
-        metavar='N',
-        help="side of a classifier's input, or width to which a segmentor's images are resized (default: their own)",
-    )
+    group = add_options(parser, pair=True)
     group.add_argument(
         '--label',
         type=int,
@@ -59,13 +45,8 @@ def parse_args() -> argparse.Namespace:
 def run(args: argparse.Namespace) -> None:
     """Predict, write the page and say what it shows."""
     check_writable(args.out)
-    options = {name: getattr(args, name) for name in ('pretrained', 'size', 'seed', 'device')}
-    networks = [load_network(name, *map(Path, checkpoint), **options) for name, *checkpoint in args.model]
-    if args.names is not None:
-        networks = [replace(network, name=name) for network, name in zip(networks, args.names, strict=True)]
-    exploration = explore(
-        tuple(networks), args.image, max_shift=args.max_shift, directions=args.direction, labels=args.label
-    )
+    networks = tuple(load_networks(args))
+    exploration = explore(networks, args.image, max_shift=args.max_shift, directions=args.direction, labels=args.label)
     size = write_page(args.out, render_page(exploration, args.title))
     for image in exploration.images:
         for direction, sweep in image['sweeps'].items():
@@ -78,13 +59,7 @@ def run(args: argparse.Namespace) -> None:
 def main() -> None:
     """Run, and say in one line what is wrong."""
     args = parse_args()
-    try:
-        run(args)
-    except (ValueError, OSError) as error:
-        sys.exit(f'shift_explorer.py: {error}')
-    except KeyboardInterrupt:
-        print('shift_explorer.py: interrupted, nothing written', file=sys.stderr)
-        sys.exit(130)
+    run_command(lambda: run(args), 'shift_explorer.py')
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 """Accuracy and consistency of networks: classifiers over a folder of images, and configs of the OpenMMLab packages."""
 
-from antialias_plugins.evaluation.classifier import Classifier
+from antialias_plugins.evaluation.classifier import Classifier, DataConfig
 from antialias_plugins.evaluation.comparison import (
     Comparison,
     consistency_name,
@@ -10,28 +10,23 @@ from antialias_plugins.evaluation.comparison import (
     short_names,
     write_csv,
 )
-from antialias_plugins.evaluation.folder import ViewFolder
-from antialias_plugins.evaluation.loop import evaluate
-from antialias_plugins.evaluation.model import ConfigModel, TimmModel, parse_model
-from antialias_plugins.evaluation.network import create_network
-from antialias_plugins.evaluation.preparation import Preparation
-from antialias_plugins.evaluation.report import format_cost, format_report, write_report
-from antialias_plugins.evaluation.result import Evaluation
-from antialias_plugins.evaluation.settings import HelpFormatter, Settings, add_options
+from antialias_plugins.evaluation.folder import ViewFolder, evaluate
+from antialias_plugins.evaluation.models import ConfigModel, TimmModel, parse_model
+from antialias_plugins.evaluation.report import Evaluation, format_cost, format_report, write_report
+from antialias_plugins.evaluation.settings import HelpFormatter, Settings, add_options, run_command
 
 __all__ = [
     'Classifier',
     'Comparison',
     'ConfigModel',
+    'DataConfig',
     'Evaluation',
     'HelpFormatter',
-    'Preparation',
     'Settings',
     'TimmModel',
     'ViewFolder',
     'add_options',
     'consistency_name',
-    'create_network',
     'evaluate',
     'format_comparison',
     'format_cost',
@@ -39,6 +34,7 @@ __all__ = [
     'headline',
     'parse_model',
     'rows',
+    'run_command',
     'short_names',
     'write_csv',
     'write_report',

@@ -1,15 +1,82 @@
-"""A network as it is evaluated.
+"""Classifier as it is evaluated: its data config, its logits, and the logit margins by which it decides.
 
 Letters: images ``B``, classes ``N``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import floor
+from typing import Any
 
 import torch
+from PIL import Image
+from timm.data import create_transform, resolve_data_config
 from torch import Tensor, nn
+
+Transform = Callable[[Image.Image], Tensor]
 
 # The coarsest arithmetic that a dtype stands for, relative to the largest logit: float32 may be computed as TF32.
 RESOLUTION = {torch.float32: 2**-10, torch.float16: 2**-10, torch.bfloat16: 2**-7}
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Size, resizing and normalisation of a network's images, by default those of timm's data config.
+
+    Attributes:
+        size: Side of the network's square input in pixels.
+        resize: Side to which an image is resized before its centre is cropped; which side, ``crop_mode`` says.
+        interpolation: timm's name of the interpolation.
+        crop_mode: timm's name of the way to resize and crop.
+        mean: Mean of the training's pixels by channel, in [0, 1].
+        std: Their standard deviation.
+    """
+
+    size: int
+    resize: int
+    interpolation: str
+    crop_mode: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def of(cls, network: nn.Module, **overrides: Any) -> 'DataConfig':
+        """Return the data config with which timm's own ``validate.py`` evaluates ``network``.
+
+        Args:
+            network: A timm network.
+            **overrides: ``img_size``, ``crop_pct``, ``interpolation``, ``mean``, ``std``, ``crop_mode`` in its place;
+                ``None`` for what is to stay.
+
+        Raises:
+            ValueError: If the network does not take square RGB images.
+        """
+        config: Mapping[str, Any] = resolve_data_config(overrides, model=network, use_test_size=True)
+        channels, height, width = config['input_size']
+        if channels != 3 or height != width:
+            raise ValueError(f'network must take square RGB images, got an input of {channels}x{height}x{width}')
+        resize = floor(height / config['crop_pct'])
+        if resize < height:
+            raise ValueError(f'crop_pct must be above 0 and at most 1, got {config["crop_pct"]}')
+        kept = {name: config[name] for name in ('interpolation', 'crop_mode')}
+        return cls(height, resize, **kept, mean=tuple(config['mean']), std=tuple(config['std']))
+
+    def resize_for(self, size: int) -> int:
+        """Return the side to which an image is resized for a crop of side ``size``: `resize`, or more if need be."""
+        return max(self.resize, size)
+
+    def crop(self, size: int) -> Transform:
+        """Return the transform of an image to its 8-bit central crop, ``(3, size, size)``."""
+        return create_transform(
+            (3, size, size),
+            use_prefetcher=True,  # 8 bits, without normalisation
+            interpolation=self.interpolation,
+            mean=self.mean,
+            std=self.std,
+            crop_mode=self.crop_mode,
+            # timm rounds size / crop_pct down; half a pixel keeps that away from the next lower number.
+            crop_pct=size / (self.resize_for(size) + 0.5),
+        )
 
 
 class Classifier:
@@ -83,3 +150,32 @@ class Classifier:
         mixed = self.dtype != torch.float32
         with torch.autocast(self.device.type, dtype=self.dtype if mixed else None, enabled=mixed):
             return self.network(pixels.contiguous(memory_format=self.memory_format)).float().cpu()
+
+
+def top_margin(logits: Tensor) -> Tensor:
+    """Return by how much the largest logit exceeds the second, ``(B, N)`` → ``(B, 1)``."""
+    first, second = logits.topk(2).values.unbind(1)
+    return (first - second)[:, None]
+
+
+def label_margins(logits: Tensor, labels: Tensor, ranks: tuple[int, ...] = (1, 5)) -> Tensor:
+    """Return by how much the label's logit exceeds the largest of the others, the fifth largest, and so on.
+
+    A margin for rank ``k`` that is above zero says that the label is among the top ``k``.
+
+    Args:
+        logits: Logits of the images.
+        labels: Class of each image.
+        ranks: The ranks, each below ``N``.
+
+    Shape:
+        - logits: ``(B, N)``
+        - labels: ``(B,)``
+        - Returns: ``(B, len(ranks))``
+
+    Example:
+        >>> label_margins(torch.tensor([[3.0, 1.0, 2.0]]), torch.tensor([2]), ranks=(1, 2))
+        tensor([[-1.,  1.]])
+    """
+    others = logits.scatter(1, labels[:, None], -torch.inf).topk(max(ranks)).values
+    return logits.gather(1, labels[:, None]) - others[:, [rank - 1 for rank in ranks]]

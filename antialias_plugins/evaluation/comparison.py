@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from antialias_plugins.evaluation.model import Model
+from antialias_plugins.evaluation.models import Model
 from antialias_plugins.evaluation.report import as_record
 from antialias_plugins.evaluation.settings import Settings
 from antialias_plugins.utils import describe_environment, markdown_table, replacing

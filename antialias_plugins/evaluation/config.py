@@ -1,4 +1,4 @@
-"""A config and its checkpoint, tested by mmengine's runner with our loop. Needs mmengine and the config's package."""
+"""Evaluation of a config by mmengine's runner with our test loop. Needs mmengine and the config's package."""
 
 import hashlib
 import io
@@ -17,21 +17,14 @@ from mmengine.runner import Runner, load_checkpoint
 from tqdm import tqdm
 
 from antialias_plugins import openmmlab as openmmlab  # registers our loop
-from antialias_plugins.evaluation.result import Evaluation
+from antialias_plugins.evaluation.report import Evaluation
+from antialias_plugins.evaluation.settings import Settings
 from antialias_plugins.metrics import InstanceConsistency
 from antialias_plugins.openmmlab.consistency import ConsistencyMetric
 
 
 def evaluate_config(
-    config: Path,
-    checkpoint: Path,
-    options: Mapping[str, Any],
-    *,
-    changes: Mapping[str, Any] | None = None,
-    batch_size: int | None = None,
-    workers: int | None = None,
-    fp16: bool = False,
-    progress: bool = True,
+    config: Path, checkpoint: Path, settings: Settings, changes: Mapping[str, Any] | None = None, progress: bool = True
 ) -> Evaluation:
     """Test a config of mmseg, mmpretrain or mmdet on its own test set, with its own metrics and our consistency.
 
@@ -42,15 +35,9 @@ def evaluate_config(
     Args:
         config: File of the config.
         checkpoint: File with the weights, every one of them.
-        options: Options of `ShiftConsistencyTestLoop`, instead of those in the config.
+        settings: Options of `ShiftConsistencyTestLoop`, instead of those in the config, and of the computation.
         changes: Further changes of the config, by dotted keys.
-        batch_size: Images per forward pass, by default the config's.
-        workers: Processes that read images, by default the config's.
-        fp16: Whether to test under autocast.
         progress: Whether to show a progress bar.
-
-    Returns:
-        The figures.
 
     Raises:
         ValueError: If a file is missing, the checkpoint does not fit, an option is out of range, or a detector finds
@@ -58,14 +45,16 @@ def evaluate_config(
     """
     if not checkpoint.is_file():
         raise ValueError(f'checkpoint must be a file, got {checkpoint}, which is none')
-    cfg = _read(config, changes)
-    for name, value in (('batch_size', batch_size), ('num_workers', workers)):
+    cfg, options = _read(config, changes), settings.loop_options()
+    for name, value in (('batch_size', settings.batch_size), ('num_workers', settings.workers)):
         if value is not None:
             cfg.test_dataloader[name] = value
     if not cfg.test_dataloader.get('num_workers'):
         cfg.test_dataloader.persistent_workers = False
-    size = _make_room(cfg, options)
-    cfg.test_cfg = dict(type='ShiftConsistencyTestLoop', fp16=fp16, **options, **({'crop_size': size} if size else {}))
+    size = _make_room(cfg, 0 if settings.circular else settings.max_shift)
+    cfg.test_cfg = dict(type='ShiftConsistencyTestLoop', fp16=settings.amp, **options)
+    if size is not None:
+        cfg.test_cfg.crop_size = size
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):  # pycocotools prints what it does
         return _test(_quiet(cfg, Path(folder)), checkpoint, progress)
 
@@ -87,7 +76,7 @@ def _read(config: Path, changes: Mapping[str, Any] | None) -> Config:
     return cfg
 
 
-def _make_room(cfg: Config, options: Mapping[str, Any]) -> tuple[int, int] | None:
+def _make_room(cfg: Config, room: int) -> tuple[int, int] | None:
     """Enlarge the central crop at the end of the test pipeline; return its size before, height first, if it has one."""
     pipeline = cfg.test_dataloader.dataset.get('pipeline', [])
     crop = next((step for step in pipeline if _name(step['type']) == 'CenterCrop'), None)
@@ -95,8 +84,7 @@ def _make_room(cfg: Config, options: Mapping[str, Any]) -> tuple[int, int] | Non
         return None
     known = cfg.get('test_cfg', {}).get('crop_size')  # the config has made room already
     width, height = _pair(crop['crop_size']) if known is None else _pair(known)[::-1]
-    margin = 0 if options.get('circular') else options.get('max_shift', 32)
-    crop['crop_size'] = (width + margin, height + margin)
+    crop['crop_size'] = (width + room, height + room)
     return height, width
 
 

@@ -1,18 +1,28 @@
-"""A folder of images, each with the views that are compared."""
+"""Evaluation of a classifier over a folder of images, each with the views that are compared."""
 
-from collections.abc import Sequence
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import NamedTuple
 
 import torch
 from PIL import Image
 from timm.data import create_dataset
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
 
-from antialias_plugins.evaluation.preparation import Preparation
-from antialias_plugins.metrics import ViewPlan
+from antialias_plugins.evaluation.classifier import Classifier, DataConfig, label_margins, top_margin
+from antialias_plugins.evaluation.report import Evaluation
+from antialias_plugins.metrics import ShiftConsistency, ViewPlan, mean_interval
+from antialias_plugins.utils import Stopwatch
+
+RANKS = (1, 5)
 
 
 class Sample(NamedTuple):
@@ -44,7 +54,7 @@ class ViewFolder(Dataset):
 
     Args:
         root: The folder, or one that has the folder of ``split`` in it.
-        preparation: How an image is prepared.
+        data_config: How an image is resized and cropped.
         plan: Which views are taken of it.
         split: Name of the split; ``root`` itself is taken if it has no folder of that name.
 
@@ -52,7 +62,7 @@ class ViewFolder(Dataset):
         ValueError: If there is no such folder, or no image in it.
     """
 
-    def __init__(self, root: Path, preparation: Preparation, plan: ViewPlan, split: str = 'validation') -> None:
+    def __init__(self, root: Path, data_config: DataConfig, plan: ViewPlan, split: str = 'validation') -> None:
         if not root.is_dir():
             raise ValueError(f'root must be a folder of images, got {root}, which is none')
         try:
@@ -60,8 +70,8 @@ class ViewFolder(Dataset):
         except RuntimeError as error:
             raise ValueError(f'root must hold at least one image: {error}') from error
         self.plan = plan
-        self._centre = preparation.crop(preparation.size)
-        self._frame = preparation.crop(plan.frame_size[0])
+        self._centre = data_config.crop(data_config.size)
+        self._frame = data_config.crop(plan.frame_size[0])
 
     @property
     def classes(self) -> int:
@@ -88,3 +98,94 @@ def collate(samples: Sequence[Sample | UnreadableImage]) -> Sample | UnreadableI
         return unreadable
     indices, labels, centres, views = zip(*samples, strict=True)
     return Sample(torch.tensor(indices), torch.tensor(labels), torch.stack(centres), torch.stack(views))
+
+
+def evaluate(
+    classifier: Classifier,
+    folder: ViewFolder,
+    *,
+    labelled: bool = True,
+    batch_size: int = 64,
+    workers: int = 4,
+    progress: bool = True,
+) -> Evaluation:
+    """Measure accuracy on the central crops and consistency on the views, in one pass over the files.
+
+    Neither the batch size nor the number of workers changes the accuracy or the consistency, see `Classifier`; the
+    probability's mean absolute change can differ from batch size to batch size by rounding.
+
+    Args:
+        classifier: The network.
+        folder: The images.
+        labelled: Whether the sub-folders are the classes of the network. Without labels there is no accuracy, and no
+            correct-consistency.
+        batch_size: Number of images per forward pass.
+        workers: Number of processes that read images; 0 for none.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The figures.
+
+    Raises:
+        ValueError: If the network does not have as many classes as the folder, an image cannot be read, or a logit
+            is not finite.
+    """
+    if labelled and classifier.network.num_classes != folder.classes:
+        raise ValueError(
+            f'folder must have one sub-folder for each of the {classifier.network.num_classes} classes of the network, '
+            f'got {folder.classes}'
+        )
+    correct: list[tuple[bool, ...]] = []
+    consistency = ShiftConsistency(folder.plan)
+    plain_time, views_time = Stopwatch(), Stopwatch()
+    start = time.perf_counter()
+    with tqdm(total=len(folder), unit='image', disable=not progress) as bar:
+        for sample in _load(folder, batch_size, workers, classifier.device.type == 'cuda'):
+            labels = sample.label.tolist() if labelled else [None] * len(sample.index)
+            if labelled:
+                with plain_time.lap(len(labels)):
+                    correct += _correct(classifier, sample, folder.classes)
+            with views_time.lap(len(labels)):
+                views = torch.stack([classifier(view, top_margin) for view in sample.views.unbind(1)], 1)
+            for index, logits, label in zip(sample.index.tolist(), views, labels, strict=True):
+                consistency.add(index, logits, label)
+            bar.update(len(labels))
+    speed = len(folder) / (time.perf_counter() - start)
+    ranks = zip(RANKS, zip(*correct, strict=True), strict=False)
+    accuracy = {f'top{rank}': mean_interval(values) for rank, values in ranks}
+    parameters = sum(parameter.numel() for parameter in classifier.network.parameters())
+    return Evaluation(accuracy, consistency.compute(), parameters, speed, plain_time.rate, views_time.rate)
+
+
+def _correct(classifier: Classifier, sample: Sample, classes: int) -> list[tuple[bool, ...]]:
+    """Whether each label is among the top classes, by rank."""
+    ranks = tuple(rank for rank in RANKS if rank < classes)
+    margins = partial(label_margins, labels=sample.label, ranks=ranks)
+    logits = classifier(sample.centre, margins)
+    return [tuple(row) for row in (margins(logits) > 0).tolist()]
+
+
+def _load(folder: ViewFolder, batch_size: int, workers: int, pin_memory: bool) -> Iterator[Sample]:
+    loader = DataLoader(
+        folder,
+        batch_size,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=pin_memory,
+        worker_init_fn=_leave_interrupts_to_the_main_process,
+    )
+    for sample in loader:
+        if isinstance(sample, UnreadableImage):
+            raise ValueError(f'images must be readable, got {sample.path}: {sample.reason}')
+        yield sample
+
+
+def _leave_interrupts_to_the_main_process(worker: int) -> None:
+    """Let a worker end quietly when the main process, which was interrupted, hangs up in the middle of a transfer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = _report_unless_disconnected
+
+
+def _report_unless_disconnected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if not issubclass(kind, (ConnectionError, EOFError)):
+        sys.__excepthook__(kind, error, trace)

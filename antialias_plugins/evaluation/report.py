@@ -1,17 +1,50 @@
-"""What an evaluation found, for people and for programs."""
+"""Result of an evaluation, as a table for people and as JSON for programs."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from antialias_plugins.evaluation.result import Consistency, Evaluation
 from antialias_plugins.metrics import ClassificationConsistency, InstanceConsistency, SegmentationConsistency
 from antialias_plugins.metrics.interval import MeanShare
 from antialias_plugins.utils import describe_environment, replacing
 
 Figures = dict[str, tuple[float | None, float | None]]
+Consistency = ClassificationConsistency | SegmentationConsistency | InstanceConsistency
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Accuracy and consistency of a network.
+
+    Attributes:
+        accuracy: By name (``top1``, ``top5``; ``mIoU``, …; ``segm_mAP``, …), the accuracy in [0, 1] and the half-width
+            of its 95 % interval, if it is a mean over images. Empty without labels.
+        consistency: Consistency of the views.
+        parameters: Number of the network's parameters.
+        images_per_second: Images, with all their views, from files to figures.
+        plain_per_second: Images whose accuracy the network alone is asked for; ``None`` without labels.
+        views_per_second: Images whose views the network alone is asked for.
+        classes: Names of the classes of a segmentation that was measured class by class.
+        prepared: How the images were prepared, where no config says it.
+    """
+
+    accuracy: Mapping[str, tuple[float, float | None]]
+    consistency: Consistency
+    parameters: int
+    images_per_second: float
+    plain_per_second: float | None = None
+    views_per_second: float | None = None
+    classes: tuple[str, ...] = ()
+    prepared: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def passes(self) -> float | None:
+        """What the views of an image cost, in plain forward passes; ``None`` without labels."""
+        if self.plain_per_second is None or self.views_per_second is None:
+            return None
+        return self.plain_per_second / self.views_per_second
 
 
 def format_report(evaluation: Evaluation) -> str:

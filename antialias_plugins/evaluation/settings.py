@@ -1,51 +1,75 @@
-"""How networks are evaluated."""
+"""Settings of an evaluation, each of them an option of the command line, and how a command line ends."""
+# ruff: noqa: RUF009 (`_option` is a `dataclasses.field`)
 
+import sys
 from argparse import Action, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
 DTYPES = {'float16': torch.float16, 'bfloat16': torch.bfloat16}
 
-_OF_TIMM = ('data_dir', 'split', 'unlabelled', 'img_size', 'crop_pct', 'interpolation')
-_OF_TIMM += ('device', 'amp_dtype', 'channels_last')
+_IMAGES = 'images of a timm network (a config names its own)'
+_CONSISTENCY, _COMPUTATION = 'consistency', 'computation'
+
+
+def _option(group: str, help: str, *, default: Any = None, timm: bool = False, **keywords: Any) -> Any:
+    """Declare a field with its group, its help and further keywords of `add_argument`; timm: no config obeys it."""
+    return field(default=default, metadata={'group': group, 'timm': timm, 'keywords': {'help': help, **keywords}})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command lines that evaluate networks have in common; see `add_options` for what each field means.
+    """What the command lines that evaluate networks have in common: each field is an option, see `add_options`.
 
-    A field that is ``None`` was not given: a timm network then has the default that is said there, a config its own
+    A field that is ``None`` was not given: a timm network then has the default that its help names, a config its own
     value, or that of `ShiftConsistencyTestLoop`.
     """
 
-    data_dir: Path | None = None
-    split: str | None = None
-    unlabelled: bool = False
-    img_size: int | None = None
-    crop_pct: float | None = None
-    interpolation: str | None = None
-    protocol: str | None = None
-    views: int | None = None
-    max_shift: int = 32
-    circular: bool = False
-    seed: int = 0
-    per_class: bool = False
-    boundary: int | None = None
-    score_threshold: float | None = None
-    batch_size: int | None = None
-    workers: int | None = None
-    device: str | None = None
-    amp: bool = False
-    amp_dtype: str | None = None
-    channels_last: bool = False
+    data_dir: Path | None = _option(_IMAGES, 'folder with one sub-folder per class', metavar='DIR', timm=True)
+    split: str | None = _option(
+        _IMAGES, 'folder in the data folder to take, if there is one (default: validation)', timm=True
+    )
+    unlabelled: bool = _option(_IMAGES, "the sub-folders are not the network's classes", default=False, timm=True)
+    img_size: int | None = _option(_IMAGES, "side of the input, if not the network's own", metavar='N', timm=True)
+    crop_pct: float | None = _option(_IMAGES, 'side of the input / side of the resized image', metavar='X', timm=True)
+    interpolation: str | None = _option(_IMAGES, 'of the resizing: bilinear, bicubic, …', timm=True)
+    protocol: str | None = _option(
+        _CONSISTENCY,
+        'legacy: the published evaluation, offsets shared by a batch, mean of five repeats (default: per_image)',
+        choices=('per_image', 'legacy'),
+    )
+    views: int | None = _option(_CONSISTENCY, 'number of shifted views that must all agree (default: 2)', metavar='K')
+    max_shift: int = _option(_CONSISTENCY, 'offsets are 0 to N-1 pixels', default=32, metavar='N')
+    circular: bool = _option(_CONSISTENCY, 'shift the image circularly', default=False)
+    seed: int = _option(_CONSISTENCY, 'of the offsets, and of weights that are not loaded', default=0)
+    per_class: bool = _option(_CONSISTENCY, 'of a segmentation, every class too', default=False)
+    boundary: int | None = _option(_CONSISTENCY, 'of a segmentation, within N pixels of boundaries too', metavar='N')
+    score_threshold: float | None = _option(
+        _CONSISTENCY,
+        'of a detector, lowest score that counts (default: 0.5)',
+        metavar='X',
+    )
+    batch_size: int | None = _option(
+        _COMPUTATION, "images per forward pass (default: 64, or the config's)", metavar='N'
+    )
+    workers: int | None = _option(_COMPUTATION, "processes that read images (default: 4, or the config's)", metavar='N')
+    device: str | None = _option(
+        _COMPUTATION, 'where a timm network computes (default: the GPU, if there is one)', timm=True
+    )
+    amp: bool = _option(_COMPUTATION, 'mixed precision', default=False)
+    amp_dtype: str | None = _option(
+        _COMPUTATION, 'of mixed precision (default: float16)', choices=tuple(DTYPES), timm=True
+    )
+    channels_last: bool = _option(_COMPUTATION, 'memory format of the network and the images', default=False, timm=True)
 
     @classmethod
     def of(cls, args: Namespace) -> 'Settings':
         """Return those of a command line."""
-        return cls(**{field.name: getattr(args, field.name) for field in fields(cls)})
+        return cls(**{option.name: getattr(args, option.name) for option in fields(cls)})
 
     def check_for_configs(self) -> None:
         """Check that nothing is given that only timm networks obey.
@@ -53,20 +77,17 @@ class Settings:
         Raises:
             ValueError: If something is.
         """
-        for name in _OF_TIMM:
-            if getattr(self, name):
-                raise ValueError(
-                    f'{name} must not be given for configs, which say it themselves, got {getattr(self, name)}'
-                )
+        for option in fields(self):
+            if option.metadata['timm'] and (value := getattr(self, option.name)):
+                raise ValueError(f'{option.name} must not be given for configs, which say it themselves, got {value}')
 
     def loop_options(self) -> dict[str, Any]:
-        """Return the options of `ShiftConsistencyTestLoop`."""
-        options = {'max_shift': self.max_shift, 'seed': self.seed}
-        names = ('circular', 'protocol', 'views', 'per_class', 'boundary', 'score_threshold')
-        given = {name: getattr(self, name) for name in names}
+        """Return the options of the consistency that are given, as `ShiftConsistencyTestLoop` takes them."""
+        names = [option.name for option in fields(self) if option.metadata['group'] == _CONSISTENCY]
         if self.protocol == 'legacy':
-            given['batch_size'] = self.batch_size
-        return options | {name: value for name, value in given.items() if value is not None and value is not False}
+            names.append('batch_size')
+        given = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in given.items() if value is not None and value is not False}
 
 
 class HelpFormatter(ArgumentDefaultsHelpFormatter):
@@ -78,38 +99,27 @@ class HelpFormatter(ArgumentDefaultsHelpFormatter):
 
 def add_options(parser: ArgumentParser) -> None:
     """Add an option for every field of `Settings`."""
-    group = parser.add_argument_group('images of a timm network (a config names its own)')
-    group.add_argument('--data-dir', type=Path, metavar='DIR', help='folder with one sub-folder per class')
-    group.add_argument('--split', help='folder in the data folder to take, if there is one (default: validation)')
-    group.add_argument('--unlabelled', action='store_true', help="the sub-folders are not the network's classes")
-    group.add_argument('--img-size', type=int, metavar='N', help="side of the input, if not the network's own")
-    group.add_argument('--crop-pct', type=float, metavar='X', help='side of the input / side of the resized image')
-    group.add_argument('--interpolation', help='of the resizing: bilinear, bicubic, …')
-    group = parser.add_argument_group('consistency')
-    group.add_argument(
-        '--protocol',
-        choices=('per_image', 'legacy'),
-        help='legacy: the published evaluation, offsets shared by a batch, mean of five repeats (default: per_image)',
-    )
-    group.add_argument(
-        '--views', type=int, metavar='K', help='number of shifted views that must all agree (default: 2)'
-    )
-    group.add_argument('--max-shift', type=int, default=32, metavar='N', help='offsets are 0 to N-1 pixels')
-    group.add_argument('--circular', action='store_true', help='shift the image circularly')
-    group.add_argument('--seed', type=int, default=0, help='of the offsets, and of weights that are not loaded')
-    group.add_argument('--per-class', action='store_true', help='of a segmentation, every class too')
-    group.add_argument('--boundary', type=int, metavar='N', help='of a segmentation, within N pixels of boundaries too')
-    group.add_argument(
-        '--score-threshold', type=float, metavar='X', help='of a detector, lowest score that counts (default: 0.5)'
-    )
-    group = parser.add_argument_group('computation')
-    group.add_argument(
-        '--batch-size', type=int, metavar='N', help="images per forward pass (default: 64, or the config's)"
-    )
-    group.add_argument(
-        '--workers', type=int, metavar='N', help="processes that read images (default: 4, or the config's)"
-    )
-    group.add_argument('--device', help='where a timm network computes (default: the GPU, if there is one)')
-    group.add_argument('--amp', action='store_true', help='mixed precision')
-    group.add_argument('--amp-dtype', choices=tuple(DTYPES), help='of mixed precision (default: float16)')
-    group.add_argument('--channels-last', action='store_true', help='memory format of the network and the images')
+    groups = {}
+    for option in fields(Settings):
+        title, keywords = option.metadata['group'], {'default': option.default, **option.metadata['keywords']}
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        kind, *_ = get_args(option.type) or [option.type]
+        keywords |= {'action': 'store_true'} if kind is bool else {'type': kind}
+        groups[title].add_argument(f'--{option.name.replace("_", "-")}', **keywords)
+
+
+def run_command(
+    run: Callable[[], None],
+    name: str,
+    errors: tuple[type[Exception], ...] = (ValueError, OSError),
+    interrupted: str = 'interrupted, nothing written',
+) -> None:
+    """Run a command line; say in one line what is wrong, and leave with status 1, or 130 where it is interrupted."""
+    try:
+        run()
+    except errors as error:
+        sys.exit(f'{name}: {error}')
+    except KeyboardInterrupt:
+        print(f'{name}: {interrupted}', file=sys.stderr)
+        sys.exit(130)

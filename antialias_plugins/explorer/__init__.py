@@ -1,7 +1,14 @@
 """Two networks and a moving window: their predictions at every shift, on one self-contained page."""
 
 from antialias_plugins.explorer.explore import Exploration, check_writable, explore, render_page, write_page
-from antialias_plugins.explorer.networks import PageClassifier, PageSegmentor, check_pair, load_network
+from antialias_plugins.explorer.networks import (
+    PageClassifier,
+    PageSegmentor,
+    add_options,
+    check_pair,
+    load_network,
+    load_networks,
+)
 from antialias_plugins.explorer.signals import Signals, filter_spread, measure_signals, predicted_filters
 from antialias_plugins.explorer.sweeps import (
     DIRECTIONS,
@@ -21,6 +28,7 @@ __all__ = [
     'PageClassifier',
     'PageSegmentor',
     'Signals',
+    'add_options',
     'check_pair',
     'check_writable',
     'compare_logits',
@@ -28,6 +36,7 @@ __all__ = [
     'explore',
     'filter_spread',
     'load_network',
+    'load_networks',
     'measure_signals',
     'predicted_filters',
     'render_page',

@@ -1,7 +1,8 @@
 """Networks on the page: a timm classifier or an mmseg segmentor, with its weights."""
 
+from argparse import ArgumentParser, Namespace, _ArgumentGroup
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,8 +12,8 @@ from PIL import Image
 from timm.data import ImageNetInfo, infer_imagenet_subset
 from torch import Tensor, nn
 
-from antialias_plugins.evaluation import Classifier, Preparation, create_network
-from antialias_plugins.evaluation.margin import top_margin
+from antialias_plugins.evaluation import Classifier, DataConfig, TimmModel
+from antialias_plugins.evaluation.classifier import top_margin
 from antialias_plugins.explorer.pictures import encode_labels, encode_mask
 from antialias_plugins.explorer.sweeps import compare_logits, compare_maps, running_mean
 from antialias_plugins.metrics.offsets import Offset
@@ -25,31 +26,28 @@ class PageClassifier:
     Attributes:
         name: What it is called on the page.
         classes: Names of its classes.
-        preparation: How a picture becomes its input.
+        data_config: How a picture becomes its input.
         classifier: The network.
     """
 
     name: str
     classes: tuple[str, ...]
-    preparation: Preparation
+    data_config: DataConfig
     classifier: Classifier
     task: Literal['classification'] = 'classification'
 
     @classmethod
-    def load(
-        cls, name: str, checkpoint: Path | None, pretrained: bool, size: int | None, device: str
-    ) -> 'PageClassifier':
+    def load(cls, model: TimmModel, size: int | None, device: str) -> 'PageClassifier':
         """Create a timm network, see `load_network`."""
-        network = create_network(name, pretrained=pretrained, checkpoint=checkpoint)
-        preparation = Preparation.of(network, img_size=size)
-        classifier = Classifier(network, preparation.mean, preparation.std, device)
-        title = name if pretrained else f'{name} ({checkpoint.stem if checkpoint else "random weights"})'
-        return cls(title, _class_names(network), preparation, classifier)
+        network = model.create()
+        data_config = DataConfig.of(network, img_size=size)
+        classifier = Classifier(network, data_config.mean, data_config.std, device)
+        return cls(model.short_name, _class_names(network), data_config, classifier)
 
     @property
     def input_size(self) -> int:
         """Side of its input in pixels."""
-        return self.preparation.size
+        return self.data_config.size
 
     @property
     def network(self) -> nn.Module:
@@ -62,7 +60,7 @@ class PageClassifier:
 
     def prepare(self, picture: Image.Image, max_shift: int) -> Tensor:
         """Return the part of a picture that the window moves over, ``(3, H, W)``, uint8."""
-        return self.preparation.crop(self.preparation.size + max_shift)(picture)
+        return self.data_config.crop(self.data_config.size + max_shift)(picture)
 
     def predict(self, view: Tensor) -> Tensor:
         """Return the logits of one view, ``(3, h, w)`` → ``(N,)``."""
@@ -189,7 +187,7 @@ def load_network(
     torch.manual_seed(seed)
     path = Path(source)
     if not path.is_dir() and path.suffix != '.py':
-        return PageClassifier.load(source, checkpoint, pretrained, size, device)
+        return PageClassifier.load(TimmModel(source, pretrained, checkpoint), size, device)
     if pretrained:
         raise ValueError(f'pretrained must be False for what is not a timm network, got {source}')
     if path.is_dir():
@@ -202,6 +200,47 @@ def load_network(
         if not file.is_file():
             raise ValueError(f'config and checkpoint must be files, got {file}, which is none')
     return PageSegmentor.load(path.stem, source, checkpoint, size, device)
+
+
+def add_options(parser: ArgumentParser, pair: bool = False) -> _ArgumentGroup:
+    """Add the options of networks and of pictures, and return the group of the pictures' options.
+
+    Args:
+        parser: The parser of a command line.
+        pair: Whether it takes two networks, rather than any number.
+    """
+    group = parser.add_argument_group('networks')
+    group.add_argument(
+        '--model',
+        nargs='+',
+        action='append',
+        required=True,
+        metavar=('NAME', 'CHECKPOINT'),
+        help=f'{"twice" if pair else "once per network"}, the baseline first: a timm name with or without a '
+        'checkpoint, an mmseg config with its checkpoint, or the work dir of a training of the quickstart',
+    )
+    names = {'nargs': 2, 'metavar': ('A', 'B')} if pair else {'nargs': '+', 'metavar': 'NAME'}
+    group.add_argument('--names', help='what the networks are called', **names)
+    group.add_argument('--pretrained', action='store_true', help='load the published weights of the timm names')
+    group.add_argument('--seed', type=int, default=0, help='of weights that are not loaded (default: 0)')
+    group.add_argument('--device', help='where to compute (default: the GPU if there is one)')
+    group = parser.add_argument_group('images')
+    group.add_argument('--image', type=Path, nargs='+', required=True, metavar='FILE', help='the pictures')
+    group.add_argument(
+        '--size',
+        type=int,
+        metavar='N',
+        help="side of a classifier's input, or width to which a segmentor's images are resized (default: their own)",
+    )
+    return group
+
+
+def load_networks(args: Namespace) -> list[PageNetwork]:
+    """Load the networks of a command line, see `add_options` and `load_network`."""
+    options = {name: getattr(args, name) for name in ('pretrained', 'size', 'seed', 'device')}
+    networks = [load_network(name, *map(Path, checkpoint), **options) for name, *checkpoint in args.model]
+    names = args.names or [network.name for network in networks]
+    return [replace(network, name=name) for network, name in zip(networks, names, strict=True)]
 
 
 def check_pair(first: PageNetwork, second: PageNetwork) -> None:

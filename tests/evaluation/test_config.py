@@ -32,8 +32,9 @@ def classifier(tmp_path):
     return save(config, runner, tmp_path)
 
 
-@pytest.fixture
-def segmentor(tmp_path):
+@pytest.fixture(scope='module')
+def segmentor(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp('segmentor')
     config = segmentation_config(write_noise(tmp_path / 'data'), tmp_path)
     runner = build(config.copy())
     scale_up(runner.model.decode_head.conv_seg)
@@ -49,7 +50,8 @@ def save(config, runner, folder):
 def test_classifier_with_room_for_the_shift(classifier):
     config, checkpoint, runner = classifier
     expected = runner.test()
-    found = evaluate_config(config, checkpoint, {'max_shift': MAX_SHIFT}, batch_size=4, workers=1, progress=False)
+    settings = Settings(max_shift=MAX_SHIFT, batch_size=4, workers=1)
+    found = evaluate_config(config, checkpoint, settings, progress=False)
     assert {name: 100 * mean for name, (mean, _) in found.accuracy.items()} == {'top1': expected['accuracy/top1']}
     assert found.consistency == runner.test_loop.consistency.result
     assert found.parameters == sum(parameter.numel() for parameter in runner.model.parameters())
@@ -98,31 +100,34 @@ def test_detector_that_nobody_has_trained(tmp_path):
     config = tiny_detector.detection_config(tiny_detector.write_coco(tmp_path / 'data'), tmp_path)
     path, checkpoint, _ = save(config, build(config.copy()), tmp_path)
     with pytest.raises(ValueError, match='model must be sure of some instance, got none in 3 images, so no mAISC and'):
-        evaluate_config(path, checkpoint, {'max_shift': tiny_detector.MAX_SHIFT}, progress=False)
+        evaluate_config(path, checkpoint, Settings(max_shift=tiny_detector.MAX_SHIFT), progress=False)
 
 
-@pytest.mark.parametrize('options', [{'circular': True}, {'views': 3}, {'protocol': 'legacy', 'batch_size': 4}])
+@pytest.mark.parametrize('options', [{'circular': True, 'views': 3}, {'protocol': 'legacy', 'batch_size': 4}])
 def test_options_reach_the_loop(classifier, options):
     config, checkpoint, runner = classifier
     runner.test_loop.consistency = ConsistencyMetric(max_shift=MAX_SHIFT, crop_size=CROP, **options)
     runner.test()
-    found = evaluate_config(config, checkpoint, {'max_shift': MAX_SHIFT} | options, progress=False)
+    found = evaluate_config(config, checkpoint, Settings(max_shift=MAX_SHIFT, **options), progress=False)
     assert found.consistency == runner.test_loop.consistency.result
 
 
 @pytest.mark.parametrize(
-    ('edit', 'options', 'message'),
+    ('changes', 'settings', 'message'),
     [
-        (lambda config, checkpoint: config.unlink(), {}, 'config must be a file, got .*config.py'),
-        (lambda config, checkpoint: checkpoint.unlink(), {}, 'checkpoint must be a file, got .*weights.pth'),
-        (lambda config, checkpoint: torch.save({'a': torch.ones(1)}, checkpoint), {}, 'checkpoint must fit the config'),
-        (lambda config, checkpoint: None, {'max_shift': 1}, 'max_shift must be at least 2'),
-        (lambda config, checkpoint: None, {'views': 3}, 'options must be for semantic segmentation, .* got views'),
+        ({'config': 'none'}, {}, 'config must be a file, got .*none.py'),
+        ({'checkpoint': 'none'}, {}, 'checkpoint must be a file, got .*none.pth'),
+        ({'checkpoint': 'other'}, {}, 'checkpoint must fit the config, got .*other.pth'),
+        ({}, {'max_shift': 1}, 'max_shift must be at least 2'),
+        ({}, {'views': 3}, 'options must be for semantic segmentation, .* got views'),
     ],
     ids=['config', 'checkpoint', 'weights', 'max_shift', 'views'],
 )
-def test_bad_argument(segmentor, edit, options, message):
+def test_bad_argument(segmentor, changes, settings, message, tmp_path):
+    torch.save({'a': torch.ones(1)}, tmp_path / 'other.pth')
     config, checkpoint, _ = segmentor
-    edit(config, checkpoint)
+    files = {'config': config, 'checkpoint': checkpoint}
+    for name, stem in changes.items():
+        files[name] = tmp_path / f'{stem}{files[name].suffix}'
     with pytest.raises(ValueError, match=message):
-        evaluate_config(config, checkpoint, {'max_shift': MAX_SHIFT} | options, progress=False)
+        evaluate_config(*files.values(), Settings(**{'max_shift': MAX_SHIFT} | settings), progress=False)

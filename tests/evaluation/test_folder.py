@@ -1,17 +1,24 @@
+from copy import deepcopy
+from dataclasses import replace
+
 import pytest
+import timm
 import torch
 from PIL import Image
+from torchvision import transforms
 
-from antialias_plugins.evaluation import Preparation, ViewFolder
+from antialias_plugins.evaluation import Classifier, DataConfig, ViewFolder, evaluate
 from antialias_plugins.evaluation.folder import Sample, UnreadableImage, collate
-from antialias_plugins.metrics import ViewPlan
+from antialias_plugins.metrics import ViewPlan, draw_offsets
 
-PREPARATION = Preparation(32, 36, 'bilinear', 'center', (0.5,) * 3, (0.5,) * 3)
-PLAN = ViewPlan(max_shift=8, crop_size=32)
+SMALL = DataConfig(32, 36, 'bilinear', 'center', (0.5,) * 3, (0.5,) * 3)
+SMALL_PLAN = ViewPlan(max_shift=8, crop_size=32)
+DATA_CONFIG = DataConfig(48, 56, 'bilinear', 'center', (0.5,) * 3, (0.25,) * 3)
+PLAN = ViewPlan(max_shift=16, crop_size=48, views=3, seed=5)
 
 
 def open_folder(root):
-    return ViewFolder(root, PREPARATION, PLAN)
+    return ViewFolder(root, SMALL, SMALL_PLAN)
 
 
 def test_images_labels_and_views(photographs):
@@ -20,8 +27,8 @@ def test_images_labels_and_views(photographs):
     assert [folder[index].label for index in range(7)] == [0, 0, 0, 1, 1, 1, 1]
     sample = folder[4]
     with Image.open(photographs / 'validation/uniform/1.png') as image:
-        assert torch.equal(sample.centre, PREPARATION.crop(32)(image))
-        assert torch.equal(sample.views, PLAN.cut(4, PREPARATION.crop(40)(image)))
+        assert torch.equal(sample.centre, SMALL.crop(32)(image))
+        assert torch.equal(sample.views, SMALL_PLAN.cut(4, SMALL.crop(40)(image)))
 
 
 def test_root_itself_if_there_is_no_split(photographs):
@@ -79,3 +86,117 @@ def test_collate():
 def test_bad_root(make, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         open_folder(make(tmp_path))
+
+
+@pytest.fixture(scope='module')
+def torn_network(photographs):
+    """An untrained network that nevertheless tells crops apart: its two classes are equally likely on photographs."""
+    torch.manual_seed(0)
+    network = timm.create_model('resnet18', num_classes=2)
+    crop = transforms.Compose([transforms.RandomCrop(48), transforms.ToTensor(), transforms.Normalize(0.5, 0.25)])
+    crops = torch.stack([crop(Image.open(path)) for path in sorted(photographs.rglob('*.png')) for _ in range(4)])
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        network(crops)
+        network.eval()
+        network.fc.bias -= network(crops).median(0).values
+    return network
+
+
+@pytest.fixture
+def network(torn_network):
+    return deepcopy(torn_network)
+
+
+def run(network, root, plan=PLAN, **options):
+    classifier = Classifier(network, DATA_CONFIG.mean, DATA_CONFIG.std)
+    folder = ViewFolder(root, DATA_CONFIG, plan)
+    return evaluate(classifier, folder, **dict(batch_size=4, workers=0, progress=False) | options)
+
+
+@torch.no_grad()
+def by_hand(network, root, plan):
+    """Answers to the central crop and to the views of every image, computed one by one in float64."""
+    network = network.double()
+    normalise = transforms.Normalize(DATA_CONFIG.mean, DATA_CONFIG.std)
+    centres, views = [], []
+    for index, path in enumerate(sorted(root.rglob('*.png'))):
+        centre, frame = (
+            normalise(transforms.ToTensor()(transforms.CenterCrop(size)(transforms.Resize(resize)(Image.open(path)))))
+            for size, resize in ((48, 56), (64, 64))
+        )
+        centres.append(int(network(centre[None].double()).argmax()))
+        offsets = draw_offsets(plan.seed, index, plan.max_shift, plan.views)
+        views.append([int(network(frame[None, :, y : y + 48, x : x + 48].double()).argmax()) for y, x in offsets])
+    network.float()
+    return centres, views
+
+
+def test_matches_a_loop_over_the_files(network, photographs):
+    centres, views = by_hand(network, photographs, PLAN)
+    labels = [0] * 3 + [1] * 4
+    agree = [len(set(seen)) == 1 for seen in views]
+    some = [label in seen for seen, label in zip(views, labels, strict=True)]
+    both = [a and s for a, s in zip(agree, some, strict=True)]
+    result = run(network, photographs)
+    assert 0 < sum(agree) < 7
+    assert result.accuracy['top1'][0] == sum(a == b for a, b in zip(centres, labels, strict=True)) / 7
+    assert result.consistency.mean == sum(agree) / 7
+    assert result.consistency.correct_mean == sum(both) / sum(some)
+    assert result.consistency.images == 7
+
+
+@pytest.mark.parametrize(('protocol', 'workers'), [('per_image', 0), ('legacy', 2)])
+def test_batch_size_and_workers_change_nothing(protocol, workers, network, photographs):
+    shared = 3 if protocol == 'legacy' else None
+    plan = ViewPlan(max_shift=16, crop_size=48, protocol=protocol, batch_size=shared)
+    alone = run(network, photographs, plan, batch_size=1, workers=0)
+    batched = run(network, photographs, plan, batch_size=8, workers=workers)
+    assert batched.accuracy == alone.accuracy
+    change, expected = batched.consistency.probability_change, alone.consistency.probability_change
+    assert change == pytest.approx(expected, rel=1e-4)
+    rounded = dict(probability_change=0, probability_change_interval=0)
+    assert replace(batched.consistency, **rounded) == replace(alone.consistency, **rounded)
+
+
+def test_without_labels(network, photographs):
+    network.reset_classifier(11)
+    result = run(network, photographs, labelled=False)
+    assert (result.accuracy, result.consistency.correct_mean, result.consistency.images) == ({}, None, 7)
+
+
+def test_top_five(network, photographs, tmp_path):
+    for number in range(6):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / '0.png').write_bytes((photographs / 'validation/face/0.png').read_bytes())
+    network.reset_classifier(6)
+    network.fc.weight.data.zero_()
+    network.fc.bias.data = torch.arange(6.0)
+    result = run(network, tmp_path)
+    # The same answer to six images of six classes: right once, and among the top five but once.
+    assert (result.accuracy['top1'][0], result.accuracy['top5'][0]) == (1 / 6, 5 / 6)
+    assert result.consistency.mean == 1.0
+
+
+def test_number_of_classes(network, photographs):
+    network.reset_classifier(3)
+    with pytest.raises(ValueError, match=r'folder must have one sub-folder for each of the 3 classes .* got 2'):
+        run(network, photographs)
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_unreadable_image(workers, network, photographs, tmp_path):
+    for name in ('a', 'b'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / '0.png').write_bytes((photographs / 'validation/face/0.png').read_bytes())
+    (tmp_path / 'b' / '1.png').write_text('no image')
+    with pytest.raises(ValueError, match=r'images must be readable, got .*b/1.png: cannot identify image file'):
+        run(network, tmp_path, workers=workers)
+
+
+def test_overflow_is_an_error(network, photographs):
+    network.fc.bias.data.fill_(torch.nan)
+    with pytest.raises(ValueError, match='logits must be finite'):
+        run(network, photographs)

@@ -1,20 +1,21 @@
-"""What is evaluated: a timm network or a config, with its weights."""
+"""Models that are evaluated: timm networks and configs, with their weights."""
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import timm
 import torch
+from torch import nn
 
-from antialias_plugins.evaluation.classifier import Classifier
-from antialias_plugins.evaluation.folder import ViewFolder
-from antialias_plugins.evaluation.loop import evaluate
-from antialias_plugins.evaluation.network import create_network
-from antialias_plugins.evaluation.preparation import Preparation
-from antialias_plugins.evaluation.result import Evaluation
+from antialias_plugins.checkpoints import load_checkpoint
+from antialias_plugins.evaluation.classifier import Classifier, DataConfig
+from antialias_plugins.evaluation.folder import ViewFolder, evaluate
+from antialias_plugins.evaluation.report import Evaluation
 from antialias_plugins.evaluation.settings import DTYPES, Settings
 from antialias_plugins.metrics import ViewPlan
 
@@ -24,9 +25,9 @@ class TimmModel:
     """A network of timm's registry, evaluated over a folder of images.
 
     Attributes:
-        name: Its name, with or without a tag.
+        name: Its name, ours included, with or without a tag; or ``hf-hub:…``, ``local-dir:…``.
         pretrained: Whether it has the published weights of its name.
-        checkpoint: File with its weights.
+        checkpoint: File with its weights, in any layout that `load_checkpoint` knows.
         options: Further arguments of the network.
     """
 
@@ -41,11 +42,36 @@ class TimmModel:
     @property
     def short_name(self) -> str:
         """The network's name, with that of the checkpoint."""
-        return self.name if self.checkpoint is None else f'{self.name} ({self.checkpoint.stem})'
+        return self.name if self.pretrained else f'{self.name} ({getattr(self.checkpoint, "stem", "random weights")})'
 
     def fingerprint(self) -> dict[str, str]:
         """Return what the files that it is read from hold, as digests."""
         return {} if self.checkpoint is None else {str(self.checkpoint): _digest(self.checkpoint)}
+
+    def create(self) -> nn.Module:
+        """Create the network and load its weights.
+
+        Raises:
+            ValueError: If there is no such network, it does not take the options, or its weights cannot be had or do
+                not fit.
+        """
+        if self.pretrained and self.checkpoint is not None:
+            raise ValueError(f'checkpoint must be None for pretrained weights, got {self.checkpoint}')
+        if ':' not in self.name and not timm.is_model(self.name):
+            similar = ', '.join(get_close_matches(self.name, timm.list_models(), n=3)) or 'none'
+            raise ValueError(f'name must be a timm network, got {self.name!r} (similar names: {similar})')
+        try:
+            network = timm.create_model(self.name, pretrained=self.pretrained, **self.options)
+        except (RuntimeError, OSError) as error:  # an unknown tag; weights that cannot be downloaded
+            raise ValueError(f'{self.name} cannot be created: {error}') from error
+        except TypeError as error:
+            if not self.options:
+                raise
+            message = f'options must be arguments of {self.name}, got {dict(self.options)}: {error}'
+            raise ValueError(message) from error
+        if self.checkpoint is not None:
+            load_checkpoint(network, self.checkpoint)
+        return network
 
     def evaluate(self, settings: Settings, progress: bool = True) -> Evaluation:
         """Measure it.
@@ -55,31 +81,23 @@ class TimmModel:
         """
         if settings.data_dir is None:
             raise ValueError(f'data_dir must be given for a timm network, got none for {self.name}')
-        for name in ('per_class', 'boundary', 'score_threshold'):
-            if getattr(settings, name):
-                raise ValueError(f'{name} must not be given for a classifier, got {getattr(settings, name)}')
+        options = settings.loop_options()
+        for name in options.keys() - {option.name for option in fields(ViewPlan)}:
+            raise ValueError(f'{name} must not be given for a classifier, got {options[name]}')
         torch.manual_seed(settings.seed)
-        network = create_network(
-            self.name, pretrained=self.pretrained, checkpoint=self.checkpoint, options=self.options
-        )
-        preparation = Preparation.of(
+        network = self.create()
+        data_config = DataConfig.of(
             network, img_size=settings.img_size, crop_pct=settings.crop_pct, interpolation=settings.interpolation
         )
         batch_size = 64 if settings.batch_size is None else settings.batch_size
-        plan = ViewPlan(
-            settings.max_shift,
-            preparation.size,
-            2 if settings.views is None else settings.views,
-            settings.circular,
-            settings.seed,
-            settings.protocol or 'per_image',
-            batch_size if settings.protocol == 'legacy' else None,
-        )
-        folder = ViewFolder(settings.data_dir, preparation, plan, settings.split or 'validation')
+        if settings.protocol == 'legacy':
+            options['batch_size'] = batch_size
+        plan = ViewPlan(crop_size=data_config.size, **options)
+        folder = ViewFolder(settings.data_dir, data_config, plan, settings.split or 'validation')
         classifier = Classifier(
             network,
-            preparation.mean,
-            preparation.std,
+            data_config.mean,
+            data_config.std,
             settings.device or ('cuda' if torch.cuda.is_available() else 'cpu'),
             DTYPES[settings.amp_dtype or 'float16'] if settings.amp else torch.float32,
             settings.channels_last,
@@ -92,8 +110,8 @@ class TimmModel:
             workers=4 if settings.workers is None else settings.workers,
             progress=progress,
         )
-        resize = preparation.resize_for(plan.frame_size[0])
-        prepared = {'plan': str(plan), 'preparation': asdict(preparation), 'resize_for_views': resize}
+        resize = data_config.resize_for(plan.frame_size[0])
+        prepared = {'plan': str(plan), 'preparation': asdict(data_config), 'resize_for_views': resize}
         return replace(evaluation, prepared=prepared)
 
 
@@ -133,16 +151,7 @@ class ConfigModel:
         Raises:
             ValueError: If the package of the config is missing, or a file or a setting is wrong.
         """
-        return _host().evaluate_config(
-            self.config,
-            self.checkpoint,
-            settings.loop_options(),
-            changes=self.changes,
-            batch_size=settings.batch_size,
-            workers=settings.workers,
-            fp16=settings.amp,
-            progress=progress,
-        )
+        return _host().evaluate_config(self.config, self.checkpoint, settings, self.changes, progress)
 
 
 Model = TimmModel | ConfigModel
