@@ -1,4 +1,12 @@
-"""Training that may be killed at any moment: its loop, and the hook that writes its checkpoints."""
+"""Training that may be killed at any moment: its loop, and the hook that writes its checkpoints.
+
+mmengine restores weights, optimizer, schedulers and the order of the samples, but not the state of the generators that
+augmentation and dropout draw from, in this process or in the data loader's workers. Here no such state has to be kept:
+every sample and every iteration starts the generators from numbers that a resumed process knows as well.
+
+`D` is the number of a draw, counted over all ranks from the first iteration; `I` the index of a sample; `L` the length
+of the data set.
+"""
 
 import random
 from collections import deque

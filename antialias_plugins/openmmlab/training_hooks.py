@@ -1,4 +1,4 @@
-"""Hooks for antialiased trainings: norms of adaptive filters, temperature of polyphase sampling, mean losses."""
+"""Hooks of a training: the norms of adaptive filters, the temperature of polyphase sampling, mean losses."""
 
 from collections.abc import MutableMapping, Sequence
 from typing import Any
@@ -69,15 +69,10 @@ class GumbelTemperatureHook(Hook):
     """
 
     def __init__(
-        self,
-        milestones: Sequence[int],
-        temperatures: Sequence[float],
-        shape: str = 'linear',
-        by_epoch: bool = True,
+        self, milestones: Sequence[int], temperatures: Sequence[float], shape: str = 'linear', by_epoch: bool = True
     ) -> None:
         check_schedule(milestones, temperatures, shape)
-        self.milestones, self.temperatures, self.shape = milestones, temperatures, shape
-        self.by_epoch = by_epoch
+        self.milestones, self.temperatures, self.shape, self.by_epoch = milestones, temperatures, shape, by_epoch
 
     def before_train(self, runner: Runner) -> None:
         """Check that there is something to schedule, and something to count."""

@@ -9,14 +9,8 @@ from PIL import Image
 from torchvision.transforms import ColorJitter
 
 # COCO's name of each class of VOC that has another one.
-RENAMED = {
-    'aeroplane': 'airplane',
-    'diningtable': 'dining table',
-    'motorbike': 'motorcycle',
-    'pottedplant': 'potted plant',
-    'sofa': 'couch',
-    'tvmonitor': 'tv',
-}
+RENAMED = {'aeroplane': 'airplane', 'diningtable': 'dining table', 'motorbike': 'motorcycle'}
+RENAMED |= {'pottedplant': 'potted plant', 'sofa': 'couch', 'tvmonitor': 'tv'}
 
 
 class COCOVOCDataset(COCOStuffDataset):

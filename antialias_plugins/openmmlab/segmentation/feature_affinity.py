@@ -61,8 +61,8 @@ class FeatureAffinityLoss(nn.Module):
     """Feature affinity as a loss of a batch. See :func:`feature_affinity_loss`.
 
     Args:
-        stride: Window and stride of the average pooling, in pixels.
-        normalized: Scale each pixel's features to length 1.
+        stride: As there.
+        normalized: As there.
         reduction: ``'mean'`` or ``'sum'`` over the images of the batch.
         loss_weight: Factor of the loss.
 

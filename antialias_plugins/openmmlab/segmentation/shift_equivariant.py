@@ -51,17 +51,37 @@ class ShiftEquivariantEncoderDecoder(EncoderDecoder):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        _check_parts(self)
-        _check_borders(self.backbone)
-        self.output_stride = _output_stride(self.backbone)
-        pools, size, map = _observe(self.backbone, self.output_stride, self.decode_head.in_index)
-        if tuple(side * stride for side, stride in zip(map, self.output_stride, strict=True)) != size:
-            raise ValueError(
-                'ShiftEquivariantEncoderDecoder: backbone must subsample by polyphase layers only (convert=dict('
-                f'stem=True)), and in_index be one of its smallest maps, got a map of {map} from an image of {size} '
-                f'and polyphase strides of {self.output_stride} in all'
-            )
-        self.decode_head.connect(pools)
+        head, mode = self.decode_head, (self.test_cfg or {}).get('mode')
+        _require(
+            isinstance(head, PolyphaseASPPHead),
+            f'decode_head must be a PolyphaseASPPHead, got {type(head).__name__}',
+        )
+        _require(not self.with_neck, f'neck must be None, got {type(getattr(self, "neck", None)).__name__}')
+        _require(mode == 'whole', f"test_cfg.mode must be 'whole', got {mode!r}")
+        for name, module in self.backbone.named_modules():
+            padded = isinstance(module, nn.Conv2d) and module.padding not in (0, 'valid', (0, 0))
+            if padded or isinstance(module, PolyphasePool2d):
+                _require(
+                    module.padding_mode == 'circular',
+                    "borders of the backbone must be circular (convert=dict(padding='circular')), "
+                    f'got padding_mode={module.padding_mode!r} in {name}',
+                )
+        sources = [layer for layer in self.backbone.modules() if isinstance(layer, PolyphasePool2d) and layer.leads]
+        _require(
+            bool(sources),
+            "backbone must have polyphase layers, such as type='Antialiased', pool='aps3', "
+            f'got {type(self.backbone).__name__} without any',
+        )
+        rows, columns = zip(*(pool.stride for pool in sources), strict=True)
+        self.output_stride = prod(rows), prod(columns)
+        pools, size, map = _observe(self.backbone, sources, self.output_stride, head.in_index)
+        _require(
+            tuple(side * stride for side, stride in zip(map, self.output_stride, strict=True)) == size,
+            'backbone must subsample by polyphase layers only (convert=dict(stem=True)), and in_index be one of its '
+            f'smallest maps, got a map of {map} from an image of {size} and polyphase strides of '
+            f'{self.output_stride} in all',
+        )
+        head.connect(pools)
 
     def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Encode images (N, 3, H, W)."""
@@ -74,28 +94,18 @@ class ShiftEquivariantEncoderDecoder(EncoderDecoder):
         return super().extract_feat(inputs)
 
 
-def _leaders(backbone: nn.Module) -> list[PolyphasePool2d]:
-    return [module for module in backbone.modules() if isinstance(module, PolyphasePool2d) and module.leads]
-
-
-def _output_stride(backbone: nn.Module) -> tuple[int, int]:
-    strides = [pool.stride for pool in _leaders(backbone)]
-    if not strides:
-        raise ValueError(
-            "ShiftEquivariantEncoderDecoder: backbone must have polyphase layers, such as type='Antialiased', "
-            f"pool='aps3', got {type(backbone).__name__} without any"
-        )
-    rows, columns = zip(*strides, strict=True)
-    return prod(rows), prod(columns)
+def _require(holds: bool, rule: str) -> None:
+    if not holds:
+        raise ValueError(f'ShiftEquivariantEncoderDecoder: {rule}')
 
 
 def _observe(
-    backbone: nn.Module, strides: tuple[int, int], index: int
+    backbone: nn.Module, sources: Sequence[PolyphasePool2d], strides: tuple[int, int], index: int
 ) -> tuple[list[PolyphasePool2d], tuple[int, ...], tuple[int, ...]]:
-    """The leading layers in the order in which they run, and the sizes of an image and of the map that it gives."""
+    """The sources of polyphase indices in the order in which they run, and the sizes of an image and of its map."""
     pools: list[PolyphasePool2d] = []
     image = default_example(backbone)
-    handles = [pool.register_forward_pre_hook(lambda pool, args: pools.append(pool)) for pool in _leaders(backbone)]
+    handles = [pool.register_forward_pre_hook(lambda pool, args: pools.append(pool)) for pool in sources]
     height, width = (side // stride * stride for side, stride in zip(image.shape[2:], strides, strict=True))
     try:
         with evaluating(backbone), torch.no_grad():
@@ -108,29 +118,6 @@ def _observe(
             pool.lead(PhaseLink())
         pool.link.clear()
     return pools, (height, width), tuple(map.shape[2:])
-
-
-def _check_parts(model: EncoderDecoder) -> None:
-    if not isinstance(model.decode_head, PolyphaseASPPHead):
-        raise ValueError(
-            'ShiftEquivariantEncoderDecoder: decode_head must be a PolyphaseASPPHead, '
-            f'got {type(model.decode_head).__name__}'
-        )
-    if model.with_neck:
-        raise ValueError(f'ShiftEquivariantEncoderDecoder: neck must be None, got {type(model.neck).__name__}')
-    mode = (model.test_cfg or {}).get('mode')
-    if mode != 'whole':
-        raise ValueError(f"ShiftEquivariantEncoderDecoder: test_cfg.mode must be 'whole', got {mode!r}")
-
-
-def _check_borders(backbone: nn.Module) -> None:
-    for name, module in backbone.named_modules():
-        padded = isinstance(module, nn.Conv2d) and module.padding not in (0, 'valid', (0, 0))
-        if (padded or isinstance(module, PolyphasePool2d)) and module.padding_mode != 'circular':
-            raise ValueError(
-                "ShiftEquivariantEncoderDecoder: borders of the backbone must be circular (convert=dict(padding='"
-                f"circular')), got padding_mode={module.padding_mode!r} in {name}"
-            )
 
 
 class PolyphaseASPPHead(ProjectedASPPPlusHead):
@@ -168,7 +155,7 @@ class PolyphaseASPPHead(ProjectedASPPPlusHead):
         """Unpool at the phases of an encoder.
 
         Args:
-            pools: Its leading layers in the order in which they run, each with a link.
+            pools: Its sources of polyphase indices in the order in which they run, each with a link.
         """
         self.unpools = nn.Sequential(
             *(PolyphaseUnpool2d(pool.link, pool.stride, self.unpool_filt_size) for pool in reversed(pools))
@@ -176,12 +163,14 @@ class PolyphaseASPPHead(ProjectedASPPPlusHead):
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Classify every pixel of the image: (N, classes, H, W)."""
-        x, low_level = self._transform_inputs(inputs), self.c1_bottleneck(inputs[0])
-        steps = self._steps(x.shape[2:], low_level.shape[2:])
-        pooled = self.image_pool(x).expand(-1, -1, *x.shape[2:])
-        projected = self.projection_dropout(self.bottleneck(torch.cat([*self.aspp_modules(x), pooled], dim=1)))
+        projected, low_level = self._project(inputs), self.c1_bottleneck(inputs[0])
+        steps = self._steps(projected.shape[2:], low_level.shape[2:])
         fused = self.fusion(torch.cat([low_level, self.unpools[:steps](projected)], dim=1))
         return self.unpools[steps:](self.cls_seg(fused))
+
+    def _resize(self, x: Tensor, size: Sequence[int]) -> Tensor:
+        """Broadcast the mean of the image, the one map that is not unpooled."""
+        return x.expand(-1, -1, *size)
 
     def _steps(self, deep: Sequence[int], low_level: Sequence[int]) -> int:
         """How many times the deepest map is unpooled to get the size of the low-level one."""
@@ -222,7 +211,6 @@ class CircularConv2d(nn.Conv2d):
         ValueError: If the kernel is not square, or the convolution would change the size of the map.
 
     Example:
-        >>> import torch
         >>> conv, map = CircularConv2d(2, 3, 3, padding=6, dilation=6), torch.rand(1, 2, 4, 5)
         >>> torch.allclose(conv(map.roll((1, 2), (2, 3))), conv(map).roll((1, 2), (2, 3)), atol=1e-6)
         True

@@ -1,5 +1,9 @@
 """Layers of dual super-resolution: the head that rebuilds the image, and its up-samplings.
 
+The up-samplings are not normalized: they begin with weights that keep the variance of what passes, the last one with 0,
+the mean color of the data set. Under PyTorch's own initialization the variance shrinks in every layer, and gradients
+with it: the branch learns a mean color and no more.
+
 N: batch, C: channels, H, W: height and width of the features, R: factor of the enlargement.
 """
 
@@ -78,13 +82,8 @@ class SuperResolutionHead(BaseModule):
             deep: The deep features; by default the last map.
         """
         low_level = self.low_level(features[self.low_level_index])
-        deep = resize(
-            features[-1] if deep is None else deep,
-            low_level.shape[-2:],
-            mode='bilinear',
-            align_corners=self.align_corners,
-            warning=False,
-        )
+        deep = features[-1] if deep is None else deep
+        deep = resize(deep, low_level.shape[-2:], None, 'bilinear', self.align_corners, warning=False)
         decoded = self.decoder(torch.cat([deep, low_level], dim=1))
         return self.upsampling(decoded), decoded
 
@@ -146,9 +145,9 @@ class TransposedUpsampling(nn.Sequential):
         ]
         super().__init__(*stages, nn.Conv2d(channels[-1], 3, 1))
         _begin_with_zero(self[-1])
-        for before, (double, _) in zip([in_channels, *channels], stages, strict=False):
+        for double, _ in stages:
             # Windows do not overlap: a pixel has one tap in each channel, of which PyTorch's fans know nothing.
-            nn.init.normal_(double.weight, std=before**-0.5)
+            nn.init.normal_(double.weight, std=double.in_channels**-0.5)
             nn.init.zeros_(double.bias)
 
 
@@ -211,11 +210,7 @@ class LearnedUpsampling(nn.ConvTranspose2d):
     def reset_parameters(self) -> None:
         """Begin as bilinear interpolation, without bias."""
         with torch.no_grad():
-            self.weight.zero_().diagonal().copy_(_tent(self.stride[0])[..., None])
+            factor = self.stride[0]
+            taps = 1 - (torch.arange(2 * factor) - factor + 0.5).abs() / factor
+            self.weight.zero_().diagonal().copy_(torch.outer(taps, taps)[..., None])
             self.bias.zero_()
-
-
-def _tent(factor: int) -> Tensor:
-    """The taps ``(2 factor, 2 factor)`` of bilinear interpolation."""
-    taps = 1 - (torch.arange(2 * factor) - factor + 0.5).abs() / factor
-    return torch.outer(taps, taps)
