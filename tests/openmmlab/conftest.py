@@ -1,4 +1,6 @@
+import json
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -48,6 +50,34 @@ def tiny(scenes):
         'default_hooks.logger.interval': 1,
         'test_cfg.max_shift': 8,
     }
+
+
+@pytest.fixture(scope='session')
+def run_tool():
+    """Runs a package's own tool, as installed, on a config of ours in this process; returns its log."""
+
+    def run(package, tool, config, *args, folder, options):
+        path = Path(package.__file__).parent / '.mim' / 'tools' / tool
+        names = dict.fromkeys(('experiment_name', 'visualizer.name'), f'{folder.parent.name}_{folder.name}')
+        settings = [f'{key}={value}' for key, value in {**options, **names}.items()]
+        arguments = [path, CONFIGS / config, *args, '--work-dir', folder, '--cfg-options', *settings]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, 'argv', list(map(str, arguments)))
+            runpy.run_path(str(path), run_name='__main__')
+        return max(folder.glob('*/*.log')).read_text()
+
+    return run
+
+
+@pytest.fixture(scope='session')
+def read_losses():
+    """The loss of every iteration that the training in a folder has logged."""
+
+    def read(folder):
+        records = [json.loads(line) for line in max(folder.glob('*/vis_data/scalars.json')).read_text().splitlines()]
+        return [record['loss'] for record in records if 'loss' in record]
+
+    return read
 
 
 @pytest.fixture(scope='session')

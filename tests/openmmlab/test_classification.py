@@ -1,9 +1,6 @@
 """Our ImageNet configs in small, by mmpretrain's own tools."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import mmpretrain
@@ -22,17 +19,6 @@ from tests.openmmlab.photographs import write_photographs
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / 'tests' / 'configs' / 'toy' / 'resnet'
 TOY = 'resnet18{}_1xb8-30_toyphotos-64x64.py'
-TOOLS = Path(mmpretrain.__file__).parent / '.mim' / 'tools'
-LOSS = re.compile(r'Iter\(train\) .* loss: ([\d.]+|nan)')
-
-
-def run(*command):
-    environment = os.environ | {'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
-    process = subprocess.run(
-        [sys.executable, *map(str, command)], env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert process.returncode == 0, process.stderr[-4000:]
-    return process.stdout + process.stderr
 
 
 @pytest.fixture(scope='module')
@@ -48,16 +34,16 @@ def weights(tmp_path_factory):
 @pytest.fixture(scope='module')
 def options(tmp_path_factory):
     root = write_photographs(tmp_path_factory.mktemp('photographs'), train=4, val=2)
-    return [f'{loader}_dataloader.dataset.data_root={root}' for loader in ('train', 'val', 'test')]
+    return {f'{loader}_dataloader.dataset.data_root': root for loader in ('train', 'val', 'test')}
 
 
-def test_published_weights_are_trained_and_tested(weights, options, tmp_path):
-    config, work_dir = CONFIGS / TOY.format('-lpf4-published'), ('--work-dir', tmp_path)
-    short = [f'model.backbone.init_cfg.checkpoint={weights[1]}', 'train_cfg.max_iters=3']
-    trained = run(TOOLS / 'train.py', config, *work_dir, '--cfg-options', *options, *short)
-    tested = run(TOOLS / 'test.py', config, tmp_path / 'iter_3.pth', *work_dir, '--cfg-options', *options)
+def test_published_weights_are_trained_and_tested(weights, run_tool, read_losses, options, tmp_path):
+    config, whole = CONFIGS / TOY.format('-lpf4-published'), tmp_path / 'whole'
+    short = {'model.backbone.init_cfg.checkpoint': weights[1], 'train_cfg.max_iters': 3}
+    trained = run_tool(mmpretrain, 'train.py', config, folder=whole, options=options | short)
+    tested = run_tool(mmpretrain, 'test.py', config, whole / 'iter_3.pth', folder=tmp_path / 'test', options=options)
 
-    losses = [float(loss) for loss in LOSS.findall(trained)]
+    losses = read_losses(whole)
     assert len(losses) == 3
     assert all(loss < 10 for loss in losses)
     assert 'accuracy/top1' in trained

@@ -1,10 +1,6 @@
 """mmdet's own tools, byte for byte as installed, on a config of ours."""
 
 import json
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +8,6 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, RUNNERS
 
-from lab.scalars import read_scalars
 from lab.toyshapes import make_dataset
 
 pytest.importorskip('mmcv.ops', reason='mmdet needs the compiled operators of mmcv')
@@ -21,7 +16,6 @@ mmdet = pytest.importorskip('mmdet')
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'toy'
 CONFIG = CONFIGS / 'mask_rcnn' / 'mask-rcnn_r18-ddac3_fpn_1xb2-30_toyshapes-96x128.py'
 RETINANET = CONFIGS / 'retinanet' / 'retinanet_r18-lpf3_fpn_1xb2-30_toyshapes-96x128.py'
-TOOLS = Path(mmdet.__file__).parent / '.mim' / 'tools'
 
 
 @pytest.fixture(scope='module')
@@ -42,16 +36,6 @@ def options(tmp_path_factory):
     }
 
 
-def run(tool, *args, options):
-    """Run one of mmdet's own tools; return what it printed."""
-    settings = [f'{key}={value}' for key, value in options.items()]
-    command = [sys.executable, TOOLS / tool, CONFIG, *args, '--cfg-options', *settings]
-    environment = os.environ | {'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
-    done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return done.stdout + done.stderr
-
-
 def build_runner(path, folder, options, **changes):
     """What the tools run, for this process."""
     config = Config.fromfile(path)
@@ -63,42 +47,42 @@ def build_runner(path, folder, options, **changes):
 
 
 @pytest.fixture(scope='module')
-def trained(options, tmp_path_factory):
+def trained(run_tool, read_losses, options, tmp_path_factory):
     """The folder of a training that nobody interrupted."""
     folder = tmp_path_factory.mktemp('trained')
-    output = run('train.py', '--work-dir', folder, options=options)
-    losses = [float(value) for value in re.findall(r'Iter\(train\).* loss: (\S+)', output)]
+    run_tool(mmdet, 'train.py', CONFIG, folder=folder, options=options)
+    losses = read_losses(folder)
     assert len(losses) == 4
     assert losses[-1] < losses[0]
     return folder
 
 
-def test_a_resumed_training_ends_with_the_same_weights(options, tmp_path):
-    def train(folder, **how):
-        without = dict(val_cfg=None, val_dataloader=None, val_evaluator=None)
-        build_runner(CONFIG, tmp_path / folder, options, **without, **how).train()
-        return torch.load(tmp_path / folder / 'iter_4.pth', map_location='cpu', weights_only=False)['state_dict']
+def test_a_resumed_training_ends_with_the_same_weights(trained, options, tmp_path):
+    how = dict(load_from=str(trained / 'iter_2.pth'), resume=True)
+    build_runner(CONFIG, tmp_path, options, val_cfg=None, val_dataloader=None, val_evaluator=None, **how).train()
 
-    expected = train('whole')
-    resumed = train('resumed', load_from=str(tmp_path / 'whole' / 'iter_2.pth'), resume=True)
-    assert not (tmp_path / 'resumed' / 'iter_2.pth').exists()
+    expected, resumed = (
+        torch.load(folder / 'iter_4.pth', map_location='cpu', weights_only=False)['state_dict']
+        for folder in (trained, tmp_path)
+    )
+    assert not (tmp_path / 'iter_2.pth').exists()
     torch.testing.assert_close(resumed, expected, rtol=0, atol=0)
 
 
-def test_test_reports_accuracy_and_consistency(trained, options, tmp_path):
+def test_test_reports_accuracy_and_consistency(trained, run_tool, options, tmp_path):
     options = {**options, 'test_cfg.score_threshold': 0.01}
 
-    run('test.py', trained / 'iter_4.pth', '--work-dir', tmp_path, options=options)
+    run_tool(mmdet, 'test.py', CONFIG, trained / 'iter_4.pth', folder=tmp_path, options=options)
 
     found = json.loads(next(tmp_path.glob('*/*.json')).read_text())
     assert {'coco/bbox_mAP', 'coco/segm_mAP', 'mAISC', 'mAISC_box'} <= found.keys()
     assert all(0 <= found[name] <= 100 for name in ('mAISC', 'mAISC_box'))
 
 
-def test_a_one_stage_detector_is_trained_and_tested(options, tmp_path):
+def test_a_one_stage_detector_is_trained_and_tested(read_losses, options, tmp_path):
     runner = build_runner(RETINANET, tmp_path / 'retinanet', options)
     network = runner.train()
-    losses = [entry['loss'] for entry in read_scalars(Path(runner.work_dir)) if 'loss' in entry]
+    losses = read_losses(tmp_path / 'retinanet')
     found = runner.test()
 
     assert len(losses) == 4

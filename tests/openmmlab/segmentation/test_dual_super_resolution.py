@@ -1,11 +1,18 @@
+"""Dual super-resolution against its definition, and what remains of it at inference."""
+
 import copy
 import math
 import pickle
+import runpy
+import sys
 from collections import Counter
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import ConfigDict
+from mmengine.logging import HistoryBuffer
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
@@ -14,7 +21,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from antialias_plugins import BlurPool2d, plan_antialias
-from antialias_plugins.openmmlab.segmentation.dual_super_resolution import captured_outputs, inference_weights
+from antialias_plugins.openmmlab.segmentation.dual_super_resolution import (
+    LowResolutionPreProcessor,
+    captured_outputs,
+    export_inference_weights,
+    inference_weights,
+)
 
 CLASSES = 5
 NORM = {'type': 'BN'}
@@ -434,3 +446,159 @@ def test_model_is_copied_pickled_and_leaves_no_hooks():
 def test_options_that_do_not_fit(changes, message):
     with pytest.raises(ValueError, match=message):
         build(**changes)
+
+
+COLOURS = {'mean': [10.0, 20.0, 30.0], 'std': [2.0, 4.0, 8.0], 'bgr_to_rgb': True}
+
+
+def pictures(*sizes):
+    inputs = [torch.randint(0, 256, (3, *size), dtype=torch.uint8) for size in sizes]
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=torch.zeros(1, *size).long())) for size in sizes]
+    return {'inputs': inputs, 'data_samples': samples}
+
+
+def reduced(image, factor):
+    """Bilinear interpolation at positions that begin and end with the image, one side after the other."""
+    image = image.double().numpy()
+    for axis in (1, 2):
+        length = image.shape[axis]
+        positions = np.linspace(0, length - 1, length // factor)
+        line = lambda values, positions=positions: np.interp(positions, np.arange(len(values)), values)  # noqa: E731
+        image = np.apply_along_axis(line, axis, image)
+    return torch.from_numpy(image)
+
+
+@pytest.mark.parametrize('size', [(8, 12), (9, 13)], ids=['even', 'odd'])
+@pytest.mark.parametrize('factor', [1, 2, 3])
+def test_corners_stay_corners(size, factor):
+    data = pictures(size, size)
+    preprocessor = LowResolutionPreProcessor(factor, **COLOURS)
+
+    inputs = preprocessor(data)['inputs']
+
+    mean, std = (torch.tensor(COLOURS[name]).double().reshape(3, 1, 1) for name in ('mean', 'std'))
+    expected = torch.stack([reduced((image.flip(0) - mean) / std, factor) for image in data['inputs']])
+    assert inputs.shape[-2:] == tuple(side // factor for side in size)
+    torch.testing.assert_close(inputs.double(), expected, rtol=0, atol=1e-4)
+
+
+def test_labels_and_targets_keep_their_size():
+    data = pictures((8, 12), (6, 10))
+    images = [image.clone() for image in data['inputs']]
+    preprocessor = LowResolutionPreProcessor(keep_target=True, size=(8, 12), seg_pad_val=255, **COLOURS)
+
+    result = preprocessor(data, training=True)
+
+    assert result['inputs'].shape == (2, 3, 4, 6)
+    for sample, image in zip(result['data_samples'], images, strict=True):
+        target = preprocessor.denormalize(sample.gt_image.data)
+        height, width = image.shape[-2:]
+        assert sample.gt_sem_seg.shape == sample.gt_image.shape == (8, 12)
+        assert sample.metainfo['pad_shape'] == (8, 12)
+        torch.testing.assert_close(target[:, :height, :width], image.flip(0).float(), rtol=0, atol=1e-4)
+
+
+def test_target_of_a_test_image_has_no_padding():
+    preprocessor = LowResolutionPreProcessor(keep_target=True, test_cfg={'size_divisor': 8}, **COLOURS)
+
+    result = preprocessor(pictures((7, 13)))
+
+    (sample,) = result['data_samples']
+    assert result['inputs'].shape == (1, 3, 4, 8)
+    assert sample.gt_image.shape == sample.gt_sem_seg.shape == (7, 13)
+    assert tuple(sample.metainfo['pad_shape']) == (8, 16)
+
+
+@pytest.mark.parametrize('samples', [True, False], ids=['not-asked-for', 'no-samples'])
+def test_without_targets(samples):
+    data = pictures((8, 8))
+    data = data if samples else {'inputs': data['inputs']}
+    result = LowResolutionPreProcessor(keep_target=not samples)(data)
+    assert result['data_samples'] is None or 'gt_image' not in result['data_samples'][0]
+
+
+def test_units_without_normalization():
+    image = torch.rand(3, 4, 4)
+    assert LowResolutionPreProcessor().denormalize(image) is image
+
+
+@pytest.mark.parametrize('factor', [0, 1.5])
+def test_factor_must_be_a_positive_integer(factor):
+    with pytest.raises(ValueError, match=f'factor must be a positive integer, got {factor}'):
+        LowResolutionPreProcessor(factor)
+
+
+TOOL = Path(__file__).parents[3] / 'tools' / 'model_converters' / 'dsrl2mmseg.py'
+KEPT = (
+    'backbone.conv1.weight',
+    'decode_head.conv_seg.bias',
+    'auxiliary_head.conv_seg.bias',
+    'learned_upsampling.weight',
+)
+DROPPED = ('sisr_head.low_level.conv.weight', 'feature_transform.0.bias')
+STATE = {name: torch.full((2,), float(index)) for index, name in enumerate(KEPT + DROPPED)}
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """What mmengine writes in a training: weights, and objects that only resuming needs."""
+    path = tmp_path / 'iter_30.pth'
+    torch.save(
+        {
+            'meta': {'iter': 30},
+            'state_dict': STATE,
+            'optimizer': {},
+            'message_hub': {'loss': HistoryBuffer([1.0], [1])},
+        },
+        path,
+    )
+    return path
+
+
+def test_only_the_branch_goes():
+    kept = inference_weights(STATE)
+    assert tuple(kept) == KEPT
+    with pytest.raises(
+        ValueError, match=r'must have keys that begin with sisr_head\. or feature_transform\., got none'
+    ):
+        inference_weights(kept)
+
+
+def test_file_holds_the_weights_and_what_describes_them(checkpoint, tmp_path, monkeypatch):
+    target = tmp_path / 'new' / 'plain.pth'
+    monkeypatch.setattr(sys, 'argv', ['dsrl2mmseg.py', str(checkpoint), str(target)])
+    runpy.run_path(str(TOOL), run_name='__main__')
+
+    written = torch.load(target, weights_only=True)
+    assert written['meta'] == {'iter': 30}
+    torch.testing.assert_close(written['state_dict'], {name: STATE[name] for name in KEPT}, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ('content', 'error', 'message'),
+    [
+        (None, FileNotFoundError, 'broken.pth'),
+        ({'weights': {}}, ValueError, 'source must be a checkpoint of mmengine, with a state_dict'),
+        ({'state_dict': {name: STATE[name] for name in KEPT}}, ValueError, 'got none'),
+    ],
+    ids=['missing', 'other', 'no-branch'],
+)
+def test_files_that_are_no_checkpoints_are_refused(content, error, message, tmp_path):
+    source, target = tmp_path / 'broken.pth', tmp_path / 'plain.pth'
+    if content is not None:
+        torch.save(content, source)
+    with pytest.raises(error, match=message):
+        export_inference_weights(str(source), str(target))
+    assert not target.exists()
+
+
+def test_an_existing_file_is_kept(checkpoint, tmp_path, monkeypatch, capsys):
+    target = tmp_path / 'plain.pth'
+    target.write_bytes(b'mine')
+    monkeypatch.setattr(sys, 'argv', ['dsrl2mmseg.py', str(checkpoint), str(target)])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(TOOL), run_name='__main__')
+    assert 'exists' in capsys.readouterr().err
+    assert target.read_bytes() == b'mine'
+    export_inference_weights(str(checkpoint), str(target), overwrite=True)
+    assert torch.load(target, weights_only=True)['state_dict'].keys() == set(KEPT)

@@ -1,7 +1,9 @@
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
 from antialias_plugins.openmmlab.segmentation.super_resolution_head import (
+    LearnedUpsampling,
     SubPixelUpsampling,
     TransposedUpsampling,
 )
@@ -49,3 +51,26 @@ def test_begins_with_an_empty_image_made_from_features_of_full_variance(upsampli
 def test_factor_must_fit_the_stages():
     with pytest.raises(ValueError, match='factor must be 2 to the power of the 3 stages, got 4'):
         TransposedUpsampling(10, 4)
+
+
+@pytest.mark.parametrize('factor', [2, 4])
+def test_learned_upsampling_begins_as_bilinear_interpolation(factor):
+    maps = torch.randn(2, 3, 5, 6, dtype=torch.float64)
+    enlarged = LearnedUpsampling(3, factor).double()(maps)
+    expected = interpolate(maps, scale_factor=factor, mode='bilinear', align_corners=False)
+
+    inside = (..., slice(factor, -factor), slice(factor, -factor))
+    assert enlarged.shape == expected.shape
+    torch.testing.assert_close(enlarged[inside], expected[inside], rtol=0, atol=1e-14)
+
+
+def test_classes_may_mix_in_learned_upsampling():
+    layer = LearnedUpsampling(3)
+    layer(torch.randn(1, 3, 4, 4)).square().sum().backward()
+    assert (layer.weight.grad != 0).all()
+
+
+@pytest.mark.parametrize('factor', [0, 3])
+def test_factor_of_learned_upsampling_must_be_even(factor):
+    with pytest.raises(ValueError, match=f'factor must be even, got {factor}'):
+        LearnedUpsampling(3, factor)
