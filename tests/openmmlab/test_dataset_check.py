@@ -145,57 +145,53 @@ def test_a_missing_label_tells_how_labels_are_made(root, runner_type):
 
 
 @voc
-@BOTH
-def test_a_missing_picture(root, runner_type):
+def test_a_missing_picture(root):
     picture_path(root, 0).unlink()
     with pytest.raises(ValueError, match=rf"1 of 4 pictures are missing, the first is '{picture_path(root, 0)}'"):
-        run(root, runner_type)
+        run(root)
 
 
-@BOTH
-def test_a_truncated_picture(root, runner_type):
+@voc
+def test_a_truncated_picture(root):
     path = picture_path(root, 1)
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(ValueError, match=rf"the picture '{path}' cannot be read \(.*truncated"):
-        run(root, runner_type)
+        run(root)
 
 
 @cityscapes
-@BOTH
 @pytest.mark.parametrize('path_of', [picture_path, label_path])
-def test_a_file_that_is_no_picture(root, path_of, runner_type):
+def test_a_file_that_is_no_picture(root, path_of):
     path_of(root, 1).write_text('<html>404 Not Found</html>')
     with pytest.raises(ValueError, match=rf"'{path_of(root, 1)}' cannot be read \(cannot identify image file"):
-        run(root, runner_type)
+        run(root)
 
 
 @cityscapes
-@BOTH
-def test_label_ids_that_were_never_converted(root, runner_type):
+def test_label_ids_that_were_never_converted(root):
     raw = np.array(Image.open(label_path(root, 0)))
     raw[0, :3] = 24, 26, 33
     Image.fromarray(raw).save(label_path(root, 0))
     message = rf"'{label_path(root, 0)}' hold 24, 26, 33; the ids are 0 to 18, and 255 for what is ignored"
     with pytest.raises(ValueError, match=message + r'.*dataset_converters/cityscapes\.py'):
-        run(root, runner_type)
-
-
-@pytest.mark.parametrize(
-    ('mode', 'kind'), [('RGB', 'colors'), ('I;16', 'numbers of several bytes')], ids=['RGB', '16 bit']
-)
-@BOTH
-def test_labels_that_are_not_ids(root, mode, kind, runner_type):
-    Image.new(mode, SIZE).save(label_path(root, 0))
-    with pytest.raises(ValueError, match=rf'one byte per pixel, got {kind} \(mode {mode}\).*labels are made by'):
-        run(root, runner_type)
+        run(root)
 
 
 @cityscapes
-@BOTH
-def test_labels_of_another_size(root, runner_type):
+@pytest.mark.parametrize(
+    ('mode', 'kind'), [('RGB', 'colors'), ('I;16', 'numbers of several bytes')], ids=['RGB', '16 bit']
+)
+def test_labels_that_are_not_ids(root, mode, kind):
+    Image.new(mode, SIZE).save(label_path(root, 0))
+    with pytest.raises(ValueError, match=rf'one byte per pixel, got {kind} \(mode {mode}\).*labels are made by'):
+        run(root)
+
+
+@cityscapes
+def test_labels_of_another_size(root):
     Image.new('L', (12, 8)).save(label_path(root, 0))
     with pytest.raises(ValueError, match=r'is 24x16 pixels, its labels are 12x8'):
-        run(root, runner_type)
+        run(root)
 
 
 @pytest.mark.parametrize('which', [0, 1], ids=['pictures', 'labels'])

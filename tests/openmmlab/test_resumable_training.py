@@ -96,8 +96,8 @@ def test_loaders_that_cannot_be_resumed_are_refused(dataloader, message):
         ResumableTrainLoop(Runner(), dataloader, max_iters=1)
 
 
-STEPS = 4
-METRICS = (0.5, 0.7, 0.6, 0.8)
+STEPS = 3
+METRICS = (0.5, 0.7, 0.6)
 
 
 class Training:
@@ -194,7 +194,7 @@ def test_it_is_not_so_with_mmengines_own(tmp_path):
     assert not all(resumed)
 
 
-@pytest.mark.parametrize('keep', [-1, 1, 3])
+@pytest.mark.parametrize('keep', [-1, 1, 2])
 def test_the_same_checkpoints_are_kept_as_by_mmengine(keep, tmp_path):
     for name, kind in (('ours', AtomicCheckpointHook), ('mmengine', CheckpointHook)):
         (tmp_path / name).mkdir()

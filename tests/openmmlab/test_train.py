@@ -22,11 +22,6 @@ def weights(path):
     return torch.load(path, map_location='cpu', weights_only=False)['state_dict']
 
 
-def losses(output):
-    """The loss of every training iteration, as logged."""
-    return [float(value) for value in re.findall(r'Iter\(train\).* loss: (\S+)', output)]
-
-
 def validated(folder):
     """The metrics of the last validation."""
     log = max(folder.glob('*/vis_data/scalars.json'))
@@ -47,11 +42,15 @@ def measured(tiny):
 
 
 @pytest.fixture(scope='module')
-def trained(run_mmseg_tool, measured, tmp_path_factory):
-    """The folder of a training that nobody interrupted."""
-    folder = tmp_path_factory.mktemp('trained')
-    output = run_mmseg_tool('train.py', DDAC, '--work-dir', folder, options=measured)
-    assert len(losses(output)) == 6
+def trained(run_tool, read_losses, measured, tmp_path_factory):
+    """The folder of a training that nobody interrupted, on one thread."""
+    folder, threads = tmp_path_factory.mktemp('trained'), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        run_tool(mmseg, 'train.py', DDAC, folder=folder, options=measured)
+    finally:
+        torch.set_num_threads(threads)
+    assert len(read_losses(folder)) == 6
     return folder
 
 

@@ -29,10 +29,10 @@ BACKBONES = {
     'xception-d8': dict(type='AlignedXception', depth=41, output_stride=8),
 }
 SITES = {
-    **{'resnet-d16': 5, 'resnet-d8': 3, 'mobilenet-d16': 3, 'mobilenet-d8': 2, 'mobilenet_block-d16': 3},
+    **{'resnet-d16': 5, 'resnet-d8': 3, 'mobilenet-d16': 3, 'mobilenet_block-d16': 3},
     **{'drn-d8': 4, 'drn_basic-d8': 4, 'xception-d16': 6},
 }
-SIZES = {'even': (32, 64), 'odd': (49, 35)}
+SIZES = {'even': (32, 48), 'odd': (33, 35)}
 
 
 @pytest.fixture(autouse=True)
@@ -40,8 +40,8 @@ def mmseg_scope():
     init_default_scope('mmseg')
 
 
-# at an output stride of 8 the Xception is slow, and has no place that it does not have at 16
-@pytest.fixture(params=[name for name in BACKBONES if name != 'xception-d8'])
+# at an output stride of 8 these are slow, and have no place that they do not have at 16
+@pytest.fixture(params=[name for name in BACKBONES if name not in ('xception-d8', 'mobilenet-d8')])
 def name(request):
     return request.param
 
