@@ -110,15 +110,12 @@ class DeepLabXceptionHead(ProjectedASPPHead):
         concat(upsampled projection, 1x1(low-level map)) -> 2 x (3x3, norm, act, dropout) -> 1x1 to classes
 
     Args:
-        c1_in_channels: Channels of the low-level map, the backbone's first.
-        c1_channels: Channels that it is reduced to.
+        c1_in_channels: As there, and in the same shapes.
+        c1_channels: As there.
         projection_dropout: As in `ProjectedASPPHead`.
         fusion_dropouts: Probabilities behind the two 3x3 convolutions.
         align_corners: As in mmseg, but True by default.
         **kwargs: Arguments of `ProjectedASPPHead`; ``separable`` applies to the 3x3 convolutions here too.
-
-    Shape:
-        Input: the backbone's maps, the first of them (N, ``c1_in_channels``, H, W). Output: (N, classes, H, W).
     """
 
     def __init__(

@@ -112,7 +112,12 @@ class DualSuperResolution(EncoderDecoder):
         features, captured, logits = self._encode(inputs)
         logits = self.decode_head.predict_by_feat(logits, [sample.metainfo for sample in data_samples])
         images = self._resize(self._rebuild(features, captured)[0], logits.shape[-2:])
-        self._add_images(images, data_samples)
+        denormalize = self.data_preprocessor.denormalize
+        for image, sample in zip(images, data_samples, strict=True):
+            target = sample.gt_image.data
+            height, width = target.shape[-2:]  # without the padding
+            prediction = denormalize(image[:, :height, :width].to(target.dtype)).clamp(0, 255)
+            sample.pred_image, sample.gt_image = PixelData(data=prediction), PixelData(data=denormalize(target))
         return self.postprocess_result(logits, data_samples)
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
@@ -175,15 +180,6 @@ class DualSuperResolution(EncoderDecoder):
                 segmentation = self._resize(captured[self.feature_transform.source], decoded.shape[-2:])
             losses['affinity.loss_fa'] = self.loss_affinity(self.feature_transform(segmentation), reference)
         return losses
-
-    def _add_images(self, images: Tensor, data_samples: Sequence[SegDataSample]) -> None:
-        """Leave the rebuilt images, without their padding, and the true ones in the samples, from 0 to 255."""
-        denormalize = self.data_preprocessor.denormalize
-        for image, sample in zip(images, data_samples, strict=True):
-            target = sample.gt_image.data
-            height, width = target.shape[-2:]
-            prediction = denormalize(image[:, :height, :width].to(target.dtype)).clamp(0, 255)
-            sample.pred_image, sample.gt_image = PixelData(data=prediction), PixelData(data=denormalize(target))
 
 
 @contextmanager

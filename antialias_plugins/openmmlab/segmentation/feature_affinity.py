@@ -49,7 +49,14 @@ def feature_affinity_loss(
         >>> feature_affinity_loss(features, torch.ones(1, 1, 1, 2), stride=1)  # two pixels, equal
         tensor([0.5000])
     """
-    _check(features, references, stride)
+    batch, size = features.shape[0], features.shape[2:]
+    if (references.shape[0], references.shape[2:]) != (batch, size):
+        raise ValueError(
+            f'references must have the batch and size of features, {(batch, *size)}, got '
+            f'{(references.shape[0], *references.shape[2:])}'
+        )
+    if min(size) < stride:
+        raise ValueError(f'features must have at least stride = {stride} pixels on a side, got {tuple(size)}')
     with torch.autocast(features.device.type, enabled=False):
         a, b = (_pixels(maps, stride, normalized, eps) for maps in (features, references))
         bands = zip(a.split(_ROWS, dim=2), b.split(_ROWS, dim=2), strict=True)
@@ -91,17 +98,6 @@ class FeatureAffinityLoss(nn.Module):
             f'stride={self.stride}, normalized={self.normalized}, reduction={self.reduction!r}, '
             f'loss_weight={self.loss_weight}'
         )
-
-
-def _check(features: Tensor, references: Tensor, stride: int) -> None:
-    batch, size = features.shape[0], features.shape[2:]
-    if (references.shape[0], references.shape[2:]) != (batch, size):
-        raise ValueError(
-            f'references must have the batch and size of features, {(batch, *size)}, got '
-            f'{(references.shape[0], *references.shape[2:])}'
-        )
-    if min(size) < stride:
-        raise ValueError(f'features must have at least stride = {stride} pixels on a side, got {tuple(size)}')
 
 
 def _pixels(maps: Tensor, stride: int, normalized: bool, eps: float) -> Tensor:

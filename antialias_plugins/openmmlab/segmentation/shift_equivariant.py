@@ -45,7 +45,7 @@ class ShiftEquivariantEncoderDecoder(EncoderDecoder):
 
     Raises:
         ValueError: If there is a neck or another head, the test is not of whole images, or the encoder has no polyphase
-            layers, subsamples otherwise too, or has borders that are not circular; in a forward pass, if the sides of
+            layers, subsamples otherwise too, or pads otherwise than circularly; in a forward pass, if the sides of
             the images are no multiples of the output stride.
     """
 
@@ -127,7 +127,7 @@ class PolyphaseASPPHead(ProjectedASPPPlusHead):
     and where maps were interpolated they are unpooled (`PolyphaseUnpool2d`) at the phases that the encoder chose, the
     last one first: the projection up to the low-level map, the logits up to the image. The idea is that of `Learnable
     Polyphase Sampling for Shift Invariant and Equivariant Convolutional Networks <https://arxiv.org/abs/2210.08001>`_
-    (Rojas-Gomez et al., 2022), whose code gives one of the dilated convolutions a border of zeros.
+    (Rojas-Gomez et al., 2022), whose code pads one of the dilated convolutions with zeros.
 
     Its state-dict keys are those of `ProjectedASPPPlusHead`: unpooling has no weights.
 
