@@ -24,7 +24,7 @@ MMLogger.get_current_instance().setLevel('ERROR')
 CLASSES = 4
 ITERATIONS, BATCH = 4, 4
 SIZE = (33, 48)
-POOLS = (None, 'lpf3', 'ddac3')
+POOLS = (None, 'lpf1', 'lpf3', 'ddac3')
 
 
 @MODELS.register_module()

@@ -39,6 +39,11 @@ def test_losses_are_those_of_one_process(losses, kind, pool):
     torch.testing.assert_close(torch.tensor(losses[kind, pool]), expected, **TOLERANCE)
 
 
+@pytest.mark.parametrize('kind', KINDS)
+def test_filters_of_one_tap_change_nothing(losses, kind):
+    torch.testing.assert_close(torch.tensor(losses[kind, 'lpf1']), torch.tensor(losses[kind, None]), **TOLERANCE)
+
+
 def test_checkpoint_of_shards_is_that_of_one_process(folder):
     checkpoint = torch.load(folder / 'flexible' / 'iter_4.pth', weights_only=False)
     model = build('ddac3')
