@@ -23,7 +23,7 @@ class Detector(BaseModel):
         super().__init__()
         self.backbone = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), pool)
 
-    def train_detector(self, mode=True):
+    def train(self, mode=True):
         super().train(mode)
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):

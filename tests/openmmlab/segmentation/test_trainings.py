@@ -56,8 +56,8 @@ IMAGES = 5  # an odd number: one of two processes repeats an image
 def toys(tmp_path_factory):
     """A folder with a few pictures where the configs look for them, and the weights of their classes."""
     folder = tmp_path_factory.mktemp('toys')
-    for layout, name in (('cityscapes', 'toyscapes'), ('voc', 'toyvoc')):
-        make_dataset(folder / 'data' / f'{name}-96x192', (96, 64), train=4, val=2, layout=layout)
+    for layout, name in (('cityscapes', 'toyscapes'), ('voc', 'toyvoc-96x192')):
+        make_dataset(folder / 'data' / name, (96, 64), train=4, val=2, layout=layout)
     tool, weights = ROOT / 'tools' / 'class_weights.py', 'data/toyvoc-96x192/class_weights.npy'
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
