@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.functional.max_blur_pool import dense_max_pool2d
-from antialias_plugins.kernels.shape import static_shape
+from antialias_plugins.kernels import static_shape
 
 
 def _pre_forward(self, input: Tensor) -> Tensor:

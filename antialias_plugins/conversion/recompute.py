@@ -29,7 +29,7 @@ from torch.utils.checkpoint import get_device_states, set_device_states
 
 from antialias_plugins.conversion.errors import AntialiasWarning
 from antialias_plugins.conversion.segments import Segment
-from antialias_plugins.kernels.transforms import is_transformed
+from antialias_plugins.kernels import is_transformed
 
 
 class SegmentRun:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from antialias_plugins.functional.arguments import check_choice
-from antialias_plugins.kernels.shape import static_shape
+from antialias_plugins.kernels import static_shape
 
 BORDERS = ('slices', 'replicate')
 

@@ -14,8 +14,8 @@ from antialias_plugins.functional.arguments import (
     check_odd,
     check_pair,
 )
-from antialias_plugins.kernels.precision import as_input
-from antialias_plugins.kernels.shape import static_shape
+from antialias_plugins.kernels import static_shape
+from antialias_plugins.kernels.maps import as_input
 
 
 def adaptive_blur_pool2d(
@@ -63,7 +63,7 @@ def adaptive_blur_pool2d(
     check_choice('padding_mode', padding_mode, PADDING_MODES)
     check_choice('softmax', softmax, SOFTMAXES)
     filt_size = _filt_size(input, logits, stride, groups)
-    padded = kernels.pad2d(input, filt_size, padding_mode, channels_last=True)
+    padded = kernels.pad2d(input, filt_size, padding_mode, channels_last=True, backend=backend)
     output = kernels.adaptive_blur_pool2d(padded, logits, filt_size, stride, groups, softmax, backend)
     return as_input(output, input)
 

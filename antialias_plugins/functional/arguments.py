@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from antialias_plugins.kernels.shape import static_shape
+from antialias_plugins.kernels import static_shape
 
 PADDING_MODES = ('zeros', 'reflect', 'replicate', 'circular')
 SOFTMAXES = ('group', 'joint')

@@ -5,9 +5,7 @@ from torch import Tensor
 
 from antialias_plugins import kernels
 from antialias_plugins.functional.arguments import PADDING_MODES, check_choice, check_count, check_map, check_pair
-from antialias_plugins.kernels.binomial import binomial_taps
-from antialias_plugins.kernels.precision import as_input, widen
-from antialias_plugins.kernels.shape import static_shape
+from antialias_plugins.kernels.backend import binomial_taps, static_shape
 
 
 def binomial_filter(filt_size: int, device: torch.device | str | None = None) -> Tensor:
@@ -60,7 +58,8 @@ def blur_pool2d(
         padding_mode: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``. All but ``'zeros'`` keep a constant
             map constant. A map too small for reflection is replicated.
         filt: the taps `binomial_filter` gives for K, if they are at hand; by default they are computed.
-        backend: ``'eager'`` or ``'triton'`` to force an implementation; by default `kernels.use_backend` decides.
+        backend: ``'eager'`` for the reference in PyTorch's operators, ``'triton'`` for the kernel, ``'auto'`` for the
+            quickest; by default `antialias_plugins.kernels.use_backend` decides.
 
     Returns:
         (N, C, ceil(H / S), ceil(W / S)), contiguous in the memory format of `input`, in its type.
@@ -77,9 +76,7 @@ def blur_pool2d(
     stride = check_pair('stride', stride)
     check_choice('padding_mode', padding_mode, PADDING_MODES)
     filt = check_filter(filt, filt_size, input.device)
-    if filt_size == 1:
-        return as_input(input[..., :: stride[0], :: stride[1]], input)
-    return as_input(kernels.blur_pool2d(widen(input), filt, stride, padding_mode, backend), input)
+    return kernels.blur_pool2d(input, filt, stride, padding_mode, backend)
 
 
 def check_filter(filt: Tensor | None, filt_size: int, device: torch.device) -> Tensor:

@@ -8,9 +8,7 @@ from torch import Tensor
 
 from antialias_plugins import kernels
 from antialias_plugins.functional.arguments import check_choice, check_map, check_pair
-from antialias_plugins.kernels.precision import as_input
-from antialias_plugins.kernels.shape import modulo
-from antialias_plugins.kernels.transforms import is_transformed
+from antialias_plugins.kernels.maps import as_input, modulo
 
 WINDOWS = ('rectangular', 'hamming')
 
@@ -52,7 +50,7 @@ def low_cut_pool2d(input: Tensor, stride: int | tuple[int, int] = 2, window: str
     check_map(input)
     stride = check_pair('stride', stride)
     check_choice('window', window, WINDOWS)
-    matrix = low_cut_matrix if is_transformed() else _cached_matrix
+    matrix = low_cut_matrix if kernels.is_transformed() else _cached_matrix
     rows, columns = (
         matrix(side, step, window, input.device) for side, step in zip(input.shape[2:], stride, strict=True)
     )

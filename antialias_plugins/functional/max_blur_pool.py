@@ -3,14 +3,8 @@
 from torch import Tensor
 
 from antialias_plugins import kernels
-from antialias_plugins.functional.arguments import (
-    PADDING_MODES,
-    check_choice,
-    check_count,
-    check_map,
-    check_pair,
-)
-from antialias_plugins.functional.blur_pool import blur_pool2d, check_filter
+from antialias_plugins.functional.arguments import PADDING_MODES, check_choice, check_count, check_map, check_pair
+from antialias_plugins.functional.blur_pool import check_filter
 
 
 def max_blur_pool2d(
@@ -34,9 +28,9 @@ def max_blur_pool2d(
         input: floating-point map (N, C, H, W).
         kernel_size: window of the maximum, for both axes or as ``(vertical, horizontal)``.
         stride: S, at least 1.
-        padding: border of the maximum (minus infinity), at most half the window.
+        padding: padding of the maximum (minus infinity), at most half the window.
         filt_size: K of the filter, at least 1.
-        padding_mode: border of the filter, as in `blur_pool2d`.
+        padding_mode: padding of the filter, as in `blur_pool2d`.
         ceil_mode: whether a last window that is only partly on the map counts, as in `torch.nn.MaxPool2d`.
         filt: the taps, if they are at hand, as in `blur_pool2d`.
         backend: as in `blur_pool2d`.
@@ -56,10 +50,7 @@ def max_blur_pool2d(
     window = _dense_window(input, kernel_size, stride, padding, ceil_mode=ceil_mode)
     filt = check_filter(filt, check_count('filt_size', filt_size), input.device)
     check_choice('padding_mode', padding_mode, PADDING_MODES)
-    if kernels.uses_triton(input, filt_size, filt=filt, window=window, backend=backend):
-        return kernels.max_blur_pool2d(input, window, filt, check_pair('stride', stride), padding_mode)
-    dense = kernels.dense_max_pool2d(input, window)
-    return blur_pool2d(dense, filt_size, stride, padding_mode, filt=filt, backend=backend)
+    return kernels.max_blur_pool2d(input, window, filt, check_pair('stride', stride), padding_mode, backend)
 
 
 def dense_max_pool2d(
@@ -73,14 +64,14 @@ def dense_max_pool2d(
     """Max pool at stride 1 over as many positions as a max pool of stride S covers.
 
     Every S-th position of the result is what `torch.nn.functional.max_pool2d` returns for the same arguments, in size
-    and value. With `ceil_mode` that takes a border of minus infinity at the right and bottom, because at stride 1 there
+    and value. With `ceil_mode` that takes minus infinities at the right and bottom, because at stride 1 there
     is no partly covered window that torch would add by itself.
 
     Args:
         input: floating-point map (N, C, H, W).
         kernel_size: window, for both axes or as ``(vertical, horizontal)``.
         stride: S of the max pool that is replaced.
-        padding: border of minus infinity, at most half the window.
+        padding: minus infinities around the map, at most half the window.
         dilation: spacing of the window.
         ceil_mode: whether a last window that is only partly on the map counts.
 
@@ -104,29 +95,15 @@ def _dense_window(
     """Where `dense_max_pool2d` looks, or raise if an argument is wrong."""
     kernel_size, padding = check_window(kernel_size, padding)
     stride, dilation = check_pair('stride', stride), check_pair('dilation', dilation)
-    overhang = None
-    if ceil_mode:
-        overhang = tuple(
-            _missing_positions(input.shape[2 + axis], kernel_size[axis], stride[axis], padding[axis], dilation[axis])
-            for axis in (0, 1)
-        )
-    return kernels.MaxWindow(kernel_size, padding, dilation, overhang)
+    window = kernels.MaxWindow(kernel_size, padding, dilation)
+    return window.reaching(input.shape[2:], stride) if ceil_mode else window
 
 
 def check_window(
     kernel_size: int | tuple[int, int], padding: int | tuple[int, int]
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the window and the border of a max pool as pairs, or raise if one of them or their ratio is wrong."""
+    """Return the window and the padding of a max pool as pairs, or raise if one of them or their ratio is wrong."""
     kernel_size, padding = check_pair('kernel_size', kernel_size), check_pair('padding', padding, minimum=0)
     if any(2 * padding[axis] > kernel_size[axis] for axis in (0, 1)):
         raise ValueError(f'padding must be at most half of kernel_size {kernel_size}, got {padding}')
     return kernel_size, padding
-
-
-def _missing_positions(size: int, kernel_size: int, stride: int, padding: int, dilation: int) -> int:
-    """How far the last partly covered window reaches over the border; torch drops one that starts beyond the map."""
-    window = dilation * (kernel_size - 1) + 1
-    missing = (window - size - 2 * padding) % stride
-    if window - padding >= stride:
-        return missing
-    return missing if missing < window - padding else 0

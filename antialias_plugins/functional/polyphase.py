@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from antialias_plugins.functional.arguments import check_choice, check_map, check_pair
-from antialias_plugins.kernels.precision import as_input
-from antialias_plugins.kernels.shape import modulo, static_shape
-from antialias_plugins.kernels.transforms import is_transformed
+from antialias_plugins.kernels import is_transformed, static_shape
+from antialias_plugins.kernels.maps import as_input, modulo
 
 NORMS = {'l1': 1, 'l2': 2, 'linf': math.inf}
 

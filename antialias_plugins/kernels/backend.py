@@ -1,17 +1,22 @@
-"""Which implementation computes a filter: plain PyTorch, or Triton kernels on a GPU."""
+"""The choice of an implementation for every filter, and what it depends on.
+
+Each filter has up to three forms with equal values and gradients. The *reference* is written in PyTorch's operators,
+which differentiate and record themselves. The *function* is an `torch.autograd.Function` that keeps as little as
+possible for the backward pass, and is the quickest on a CPU. The *kernels* are Triton's, for GPUs.
+"""
 
 import functools
 import importlib.util
 import logging
+import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
-
-from antialias_plugins.kernels.binomial import is_binomial
-from antialias_plugins.kernels.max_window import MaxWindow
-from antialias_plugins.kernels.transforms import is_transformed
+from torch.utils.weak import WeakIdKeyDictionary
 
 BACKENDS = ('auto', 'eager', 'triton')
 
@@ -20,7 +25,10 @@ _TAPS = 7  # per axis: loops over taps are unrolled
 _WINDOW = 3  # likewise
 _CAPABILITY = (8, 0)  # of the oldest GPU that Triton supports
 
+# Before torch 2.3 it is not public.
+_is_compiling = getattr(torch.compiler, 'is_compiling', None) or torch._utils.is_compiling
 _logger = logging.getLogger('antialias_plugins')
+_known_taps: WeakIdKeyDictionary = WeakIdKeyDictionary()
 _default = 'auto'
 
 
@@ -29,8 +37,10 @@ def use_backend(backend: str) -> Iterator[None]:
     """Choose the implementation of every filter in a ``with`` block, in all threads.
 
     Args:
-        backend: ``'auto'`` (the default: Triton for what is on a GPU, if it can be used), ``'eager'`` (PyTorch's own
-            operators) or ``'triton'`` (an error wherever it cannot be used).
+        backend: ``'auto'`` (the default: Triton's kernels for what is on a GPU, if they can be used; else functions
+            with a backward pass of their own; the reference for a program that is recorded or transformed), ``'eager'``
+            (always the reference: each filter written plainly in PyTorch's operators) or ``'triton'`` (an error
+            wherever the kernels cannot be used).
 
     Raises:
         ValueError: if `backend` is none of these.
@@ -47,12 +57,22 @@ def use_backend(backend: str) -> Iterator[None]:
         _default = before
 
 
+def uses_reference(backend: str | None = None) -> bool:
+    """Whether the reference computes an op: `backend`, or else `use_backend`, asks for it, or a recorded program does.
+
+    Raises:
+        ValueError: if `backend` is not one.
+    """
+    backend = _default if backend is None else _check(backend)
+    return backend == 'eager' or (backend == 'auto' and is_transformed())
+
+
 def uses_triton(
     input: Tensor,
     filt_size: int,
     *,
     filt: Tensor | None = None,
-    window: MaxWindow | None = None,
+    window: Any = None,
     backend: str | None = None,
 ) -> bool:
     """Whether Triton computes a filter of this map: `backend`, or else `use_backend`, may force or forbid it.
@@ -61,11 +81,9 @@ def uses_triton(
         ValueError: if it is forced and `can_use_triton` is false, or `backend` is not one.
     """
     backend = _default if backend is None else _check(backend)
-    if backend == 'auto' and (not input.is_cuda or is_transformed()):
+    if backend == 'eager' or (backend == 'auto' and not input.is_cuda):
         return False
-    return backend != 'eager' and can_use_triton(
-        input, filt_size, filt=filt, window=window, raise_error=backend == 'triton'
-    )
+    return can_use_triton(input, filt_size, filt=filt, window=window, raise_error=backend == 'triton')
 
 
 def can_use_triton(
@@ -73,7 +91,7 @@ def can_use_triton(
     filt_size: int,
     *,
     filt: Tensor | None = None,
-    window: MaxWindow | None = None,
+    window: Any = None,
     raise_error: bool = False,
 ) -> bool:
     """Whether Triton's kernels can compute a filter. If they cannot, the reason is logged, once, at DEBUG.
@@ -82,7 +100,7 @@ def can_use_triton(
         input: the map (N, C, H, W).
         filt_size: K.
         filt: (K, K) taps of a fixed filter, if they were given.
-        window: where a maximum in front of the filter looks.
+        window: the `antialias_plugins.kernels.MaxWindow` of a maximum in front of the filter.
         raise_error: whether to raise the reason instead.
 
     Raises:
@@ -96,7 +114,51 @@ def can_use_triton(
     return not reason
 
 
-def _obstacles(input: Tensor, filt_size: int, filt: Tensor | None, window: MaxWindow | None) -> Iterator[str]:
+def is_transformed() -> bool:
+    """Whether the operators are being recorded or rewritten, not just run.
+
+    `torch.jit.trace`, the ONNX exporters, `torch.export`, `torch.compile` and `torch.func` differentiate, batch and
+    fuse plain operators by themselves; functions of our own would be in their way.
+    """
+    return torch.jit.is_tracing() or _is_compiling() or torch._C._are_functorch_transforms_active()
+
+
+def static_shape(tensor: Tensor) -> tuple[int, ...]:
+    """Return the shape as plain integers, in `torch.jit.trace` too.
+
+    A trace keeps every Python branch of its example; the warning about it is silenced because the branches here only
+    check arguments and pick the padding of maps that are smaller than the filter.
+    """
+    if not torch.jit.is_tracing():
+        return tuple(tensor.shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', torch.jit.TracerWarning)
+        return tuple(int(size) for size in tensor.shape)
+
+
+def binomial_taps(filt_size: int, device: torch.device | str | None = None) -> Tensor:
+    """Return the binomial coefficients of order K - 1, divided by their sum: (K,) in float64."""
+    order = filt_size - 1
+    return torch.tensor([math.comb(order, i) / 2**order for i in range(filt_size)], dtype=torch.float64, device=device)
+
+
+def is_binomial(filt: Tensor) -> bool:
+    """Whether (K, K) taps are the outer product of `binomial_taps`, without a gradient.
+
+    The answer is kept for each tensor until it is changed: a GPU is asked once, and waited for.
+    """
+    if filt.requires_grad:
+        return False
+    version, answer = _known_taps.get(filt, (None, False))
+    current = 0 if filt.is_inference() else filt._version
+    if version != current:
+        taps = binomial_taps(len(filt))
+        answer = torch.equal(filt.double().cpu(), torch.outer(taps, taps))
+        _known_taps[filt] = (current, answer)
+    return answer
+
+
+def _obstacles(input: Tensor, filt_size: int, filt: Tensor | None, window: Any) -> Iterator[str]:
     """Every rule that is broken, the cheapest to check first."""
     if is_transformed():
         yield 'a program that is traced, compiled, exported or transformed by torch.func takes plain operators'
@@ -124,7 +186,7 @@ def _is_installed() -> bool:
 
 
 def _is_interpreted() -> bool:
-    from antialias_plugins.kernels.triton.language import INTERPRETED
+    from antialias_plugins.kernels.triton.tiles import INTERPRETED
 
     return INTERPRETED
 

@@ -1,20 +1,81 @@
-"""Borders: how a map N C H W grows by K - 1 so that a filter of K taps sees every position, and the way back."""
+"""Padding: how a map N C H W grows by K - 1 so that a filter of K taps sees every position, and the way back."""
 
 import functools
 import logging
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from antialias_plugins.kernels.precision import copy_map_, memory_format_of, widen
-from antialias_plugins.kernels.shape import static_shape
-from antialias_plugins.kernels.transforms import is_transformed
+from antialias_plugins.kernels.backend import is_transformed, static_shape, uses_reference
+from antialias_plugins.kernels.linear import LinearMap
+from antialias_plugins.kernels.maps import copy_map_, memory_format_of, widen
 
 _logger = logging.getLogger('antialias_plugins')
 
 
-def pad2d(input: Tensor, filt_size: int, padding_mode: str = 'reflect') -> Tensor:
+class Padding(NamedTuple):
+    """What is added to a map.
+
+    Attributes:
+        filt_size: K.
+        mode: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
+        channels_last: whether a map on the CPU is padded into one with the channels of a position next to each other,
+            which is convolved and filtered quickest there; else, and on other devices, the memory format stays.
+    """
+
+    filt_size: int
+    mode: str
+    channels_last: bool = False
+
+    def add(self, map: Tensor, backend: str | None = None) -> Tensor:
+        """Pad (N, C, H, W) to (N, C, H + K - 1, W + K - 1).
+
+        Nothing is kept for the backward pass, and the padded map remembers its `Source`.
+        """
+        if self.filt_size == 1:
+            return map
+        if uses_reference(backend):
+            return pad2d_reference(map, self.filt_size, self.mode)
+        channels_last = self.channels_last and map.device.type == 'cpu'
+        options = {'filt_size': self.filt_size, 'padding_mode': self.mode}
+        pad = functools.partial(pad2d_channels_last if channels_last else pad2d_reference, **options)
+        unpad = functools.partial(unpad2d, **options, memory_format=memory_format_of(map))
+        padded = LinearMap.apply(map, pad, unpad)
+        padded._aa_source = Source(map, self)
+        return padded
+
+    def padded_size(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """(N, C, H, W) as (N, C, H + K - 1, W + K - 1)."""
+        return *size[:2], *(side + self.filt_size - 1 for side in size[2:])
+
+
+class Source(NamedTuple):
+    """What is kept in place of a padded map: most often the activation in front of a filter keeps it anyway.
+
+    Attributes:
+        map: (N, C, H, W).
+        padding: what was added to it.
+    """
+
+    map: Tensor
+    padding: Padding
+
+
+def source_of(padded: Tensor) -> Source:
+    """Return the source of what `Padding.add` gave; anything else is its own."""
+    return getattr(padded, '_aa_source', None) or Source(padded, Padding(1, 'zeros'))
+
+
+def pad2d(
+    input: Tensor, filt_size: int, padding_mode: str, channels_last: bool = False, backend: str | None = None
+) -> Tensor:
+    """Compute `pad2d_reference`; nothing is kept for the backward pass. `channels_last` is that of `Padding`."""
+    return Padding(filt_size, padding_mode, channels_last).add(input, backend)
+
+
+def pad2d_reference(input: Tensor, filt_size: int, padding_mode: str = 'reflect') -> Tensor:
     """Pad ``floor((K - 1) / 2)`` at the left and top and ``ceil((K - 1) / 2)`` at the right and bottom.
 
     With an odd K the window of an output sits centred on its input position; an even K has one tap more after it than
@@ -37,38 +98,38 @@ def pad2d(input: Tensor, filt_size: int, padding_mode: str = 'reflect') -> Tenso
     sides = static_shape(input)[2:]
     if padding_mode == 'circular' and after > min(sides):
         return _wrap(_wrap(input, 2, before, after), 3, before, after)
-    mode = border_mode(padding_mode, after, sides)
+    mode = applied_mode(padding_mode, after, sides)
     mode = 'constant' if mode == 'zeros' else mode
     return F.pad(widen(input), (before, after, before, after), mode).to(input.dtype)
 
 
 def pad2d_channels_last(input: Tensor, filt_size: int, padding_mode: str) -> Tensor:
-    """Compute `pad2d` into a map with the channels of a position next to each other. It is not differentiable."""
+    """Compute `pad2d_reference` into a map with the channels of a position next to each other, not differentiably."""
     before, after = (filt_size - 1) // 2, filt_size // 2
     sides = input.shape[2:]
-    mode = border_mode(padding_mode, after, sides)
+    mode = applied_mode(padding_mode, after, sides)
     shape = *input.shape[:2], *(side + filt_size - 1 for side in sides)
     padded = torch.empty(shape, dtype=input.dtype, device=input.device, memory_format=torch.channels_last)
     copy_map_(_inside(padded, before, sides), input)
     for dim, size in enumerate(sides, 2):
         for position in _beyond(before, after, size):
-            border = padded.select(dim, before + position)
+            line = padded.select(dim, before + position)
             if mode == 'zeros':
-                border.zero_()
+                line.zero_()
             else:
-                border.copy_(padded.select(dim, before + _origin(position, size, mode)))
+                line.copy_(padded.select(dim, before + _origin(position, size, mode)))
     return padded
 
 
 def unpad2d(
     padded: Tensor, filt_size: int, padding_mode: str, memory_format: torch.memory_format | None = None
 ) -> Tensor:
-    """Apply the transpose of `pad2d`: crop a gradient and add its border to where the border came from.
+    """Apply the transpose of `pad2d`: crop a gradient and add what was cropped to where the padding came from.
 
     Args:
         padded: (N, C, H + K - 1, W + K - 1).
         filt_size: K.
-        padding_mode: as in `pad2d`.
+        padding_mode: as in `pad2d_reference`.
         memory_format: of the result, else that of `padded`.
 
     Returns:
@@ -92,31 +153,27 @@ def unpad2d(
     return map
 
 
-def border_mode(padding_mode: str, after: int, sides: tuple[int, ...]) -> str:
-    """`applied_mode`, which is logged the first time it is another one."""
-    mode = applied_mode(padding_mode, after, sides)
-    if mode != padding_mode and not is_transformed():
-        _log_fallback()
-    return mode
-
-
 def applied_mode(padding_mode: str, after: int, sides: tuple[int, ...]) -> str:
-    """`padding_mode`, or ``'replicate'`` where there is too little to reflect."""
-    return 'replicate' if padding_mode == 'reflect' and after >= min(sides) else padding_mode
+    """Return `padding_mode`, or ``'replicate'`` where there is too little to reflect, which is logged once."""
+    if padding_mode != 'reflect' or after < min(sides):
+        return padding_mode
+    if not is_transformed():
+        _log_fallback()
+    return 'replicate'
 
 
 def _inside(padded: Tensor, before: int, sides: tuple[int, int]) -> Tensor:
-    """View of what is not border."""
+    """View of what is not padding."""
     return padded.narrow(2, before, sides[0]).narrow(3, before, sides[1])
 
 
 def _beyond(before: int, after: int, size: int) -> tuple[int, ...]:
-    """The positions of the border of an axis."""
+    """The positions of the padding of an axis."""
     return *range(-before, 0), *range(size, size + after)
 
 
 def _origin(position: int, size: int, mode: str) -> int:
-    """Where the value at a position beyond the border of an axis comes from."""
+    """Where the value at a position beyond the end of an axis comes from."""
     if mode == 'circular':
         return position % size
     inside = min(max(position, 0), size - 1)

@@ -3,14 +3,16 @@
 from antialias_plugins.layers.adaptive_blur_pool import AdaptiveBlurPool2d
 from antialias_plugins.layers.adaptive_polyphase_pool import AdaptivePolyphasePool2d
 from antialias_plugins.layers.blur_pool import BlurPool2d
-from antialias_plugins.layers.learnable_polyphase_pool import LearnablePolyphasePool2d
+from antialias_plugins.layers.learnable_polyphase_pool import (
+    LearnablePolyphasePool2d,
+    scheduled_temperature,
+    set_temperature,
+)
 from antialias_plugins.layers.low_cut_pool import FrequencyLowCutPool2d
 from antialias_plugins.layers.max_blur_pool import MaxBlurPool2d
 from antialias_plugins.layers.phase_link import PhaseLink
-from antialias_plugins.layers.polyphase_pool import PolyphasePool2d
-from antialias_plugins.layers.polyphase_unpool import PolyphaseUnpool2d
+from antialias_plugins.layers.polyphase_pool import PolyphasePool2d, PolyphaseUnpool2d
 from antialias_plugins.layers.pool import PoolFactory, resolve_pool
-from antialias_plugins.layers.temperature import scheduled_temperature, set_temperature
 from antialias_plugins.layers.translation_invariant_polyphase_pool import (
     TranslationInvariantPolyphasePool2d,
     mixing_losses,

@@ -12,7 +12,7 @@ from antialias_plugins.functional.arguments import (
     check_odd,
     check_pair,
 )
-from antialias_plugins.kernels.precision import as_input
+from antialias_plugins.kernels.maps import as_input
 from antialias_plugins.layers.padded_conv import PaddedConv2d
 
 

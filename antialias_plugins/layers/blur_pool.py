@@ -1,10 +1,36 @@
-"""Fixed low-pass downsampling as a module."""
+"""Fixed low-pass downsampling as a module, and the taps that it shares with others."""
 
-from torch import Tensor
+from typing import Any
 
-from antialias_plugins.functional import blur_pool2d
+from torch import Tensor, nn
+
+from antialias_plugins import kernels
 from antialias_plugins.functional.arguments import PADDING_MODES, check_choice, check_count, check_map, check_pair
-from antialias_plugins.layers.fixed_filter import FixedFilter
+from antialias_plugins.functional.blur_pool import binomial_filter
+
+
+class FixedFilter(nn.Module):
+    """Keeps the taps in a buffer `filt` that moves with the module and never enters a state dict.
+
+    State dicts of other implementations do contain it; such an entry, of any shape, is passed over when loading.
+
+    Args:
+        filt_size: K, at least 1.
+
+    Raises:
+        ValueError: if `filt_size` is not a positive integer.
+    """
+
+    filt: Tensor
+
+    def __init__(self, filt_size: int) -> None:
+        super().__init__()
+        self.register_buffer('filt', binomial_filter(filt_size), persistent=False)
+        self.filt_size = filt_size
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        entries = {key: value for key, value in state_dict.items() if key != f'{prefix}filt'}
+        super()._load_from_state_dict(entries, prefix, *args)
 
 
 class BlurPool2d(FixedFilter):
@@ -43,7 +69,7 @@ class BlurPool2d(FixedFilter):
     def forward(self, input: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S))."""
         check_map(input, self.channels)
-        return blur_pool2d(input, self.filt_size, self.stride, self.padding_mode, filt=self.filt)
+        return kernels.blur_pool2d(input, self.filt, self.stride, self.padding_mode)
 
     def extra_repr(self) -> str:
         """List the arguments."""

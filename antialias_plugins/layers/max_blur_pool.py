@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from antialias_plugins.functional import max_blur_pool2d
-from antialias_plugins.functional.arguments import PADDING_MODES, check_choice, check_pair
+from antialias_plugins import kernels
+from antialias_plugins.functional.arguments import PADDING_MODES, check_choice, check_map, check_pair
 from antialias_plugins.functional.max_blur_pool import check_window
-from antialias_plugins.layers.fixed_filter import FixedFilter
+from antialias_plugins.layers.blur_pool import FixedFilter
 
 
 class MaxBlurPool2d(FixedFilter):
@@ -14,9 +14,9 @@ class MaxBlurPool2d(FixedFilter):
     Args:
         kernel_size: window of the maximum, for both axes or as ``(vertical, horizontal)``.
         stride: S, at least 1.
-        padding: border of the maximum (minus infinity), at most half the window.
+        padding: padding of the maximum (minus infinity), at most half the window.
         filt_size: K of the filter, at least 1.
-        padding_mode: border of the filter: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
+        padding_mode: padding of the filter: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
         ceil_mode: whether a last window that is only partly on the map counts.
 
     Shape:
@@ -48,16 +48,11 @@ class MaxBlurPool2d(FixedFilter):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (N, C, H, W) to the (N, C, H', W') of a max pool."""
-        return max_blur_pool2d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.filt_size,
-            self.padding_mode,
-            self.ceil_mode,
-            filt=self.filt,
-        )
+        check_map(input)
+        window = kernels.MaxWindow(self.kernel_size, self.padding)
+        if self.ceil_mode:
+            window = window.reaching(input.shape[2:], self.stride)
+        return kernels.max_blur_pool2d(input, window, self.filt, self.stride, self.padding_mode)
 
     def extra_repr(self) -> str:
         """List the arguments."""

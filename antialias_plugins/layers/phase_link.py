@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from antialias_plugins.kernels.shape import static_shape
+from antialias_plugins.kernels import static_shape
 
 
 class PhaseLink:

@@ -1,14 +1,77 @@
-"""What all layers that choose a polyphase component have in common."""
+"""What all layers that choose a polyphase component have in common, and the layer that puts one back."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
-from antialias_plugins.functional import polyphase_components, select_component
-from antialias_plugins.kernels.precision import as_input
+from antialias_plugins import kernels
+from antialias_plugins.functional import polyphase_components, polyphase_unpool2d, select_component
+from antialias_plugins.functional.arguments import PADDING_MODES, check_choice, check_count, check_map, check_pair
+from antialias_plugins.kernels.maps import as_input
+from antialias_plugins.layers.adaptive_blur_pool import AdaptiveBlurPool2d
+from antialias_plugins.layers.blur_pool import FixedFilter
 from antialias_plugins.layers.phase_link import PhaseLink
-from antialias_plugins.layers.polyphase_filter import PolyphaseFilter
+
+
+class PolyphaseFilter(FixedFilter):
+    """Filters a map at stride 1, for the layers that subsample it at an offset of their choice.
+
+    Args:
+        channels: C that every input must have; any if None, which takes a binomial filter.
+        stride: S of the layer, at least 1, for both axes or as ``(vertical, horizontal)``.
+        filt_size: K taps, at least 1. K = 1 is no filter.
+        padding_mode: border of the filter: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
+        adaptive: None for the binomial filter. For one whose taps are predicted (DDAC) ``groups`` and ``softmax`` of
+            `AdaptiveBlurPool2d`, such as ``{'groups': 8}``.
+
+    Attributes:
+        adaptive: `AdaptiveBlurPool2d` of stride 1, or None.
+
+    Raises:
+        ValueError: if an argument, or the number of channels of an input, breaks a rule above.
+    """
+
+    adaptive: AdaptiveBlurPool2d | None
+
+    def __init__(
+        self,
+        channels: int | None,
+        stride: int | tuple[int, int],
+        filt_size: int,
+        padding_mode: str,
+        adaptive: Mapping[str, Any] | None,
+    ) -> None:
+        super().__init__(filt_size)
+        self.channels = channels if channels is None else check_count('channels', channels)
+        self.stride = check_pair('stride', stride)
+        self.adaptive = None if adaptive is None else _adaptive_filter(channels, filt_size, adaptive)
+        self.padding_mode = padding_mode
+
+    @property
+    def padding_mode(self) -> str:
+        """Border of the filter."""
+        return self._padding_mode
+
+    @padding_mode.setter
+    def padding_mode(self, padding_mode: str) -> None:
+        self._padding_mode = check_choice('padding_mode', padding_mode, PADDING_MODES)
+        if self.adaptive is not None:
+            self.adaptive.padding_mode = padding_mode
+
+    def low_pass(self, input: Tensor) -> Tensor:
+        """Filter a map (N, C, H, W)."""
+        check_map(input, self.channels)
+        if self.adaptive is not None:
+            return self.adaptive(input)
+        if self.filt_size == 1:
+            return input
+        return kernels.blur_pool2d(input, self.filt, (1, 1), self.padding_mode)
+
+    def extra_repr(self) -> str:
+        """List the arguments."""
+        return f'{self.channels}, stride={self.stride}, filt_size={self.filt_size}, padding_mode={self.padding_mode!r}'
 
 
 class PolyphasePool2d(PolyphaseFilter):
@@ -83,3 +146,64 @@ class PolyphasePool2d(PolyphaseFilter):
     def extra_repr(self) -> str:
         """List the arguments, and whether the layer follows."""
         return super().extra_repr() + ('' if self.leads else ', follows')
+
+
+class PolyphaseUnpool2d(FixedFilter):
+    """Enlarges a map at the phase that a `PolyphasePool2d` of the encoder has chosen.
+
+    From `Truly shift-equivariant convolutional neural networks with adaptive polyphase upsampling
+    <https://arxiv.org/abs/2105.04040>`_ (Chaman and Dokmanić, 2021). The map is put back to the positions that were
+    kept, with zeros between them (`antialias_plugins.functional.polyphase_unpool2d`), multiplied by S_h S_w, and
+    low-passed. So the mean is kept; for S = 2 and K > 1 a constant map stays constant. K = 3 is bilinear interpolation
+    about the phase, and an even K moves it by half a pixel (see `antialias_plugins.functional.blur_pool2d`).
+
+    Args:
+        link: where the phase is published.
+        stride: S of the layer that publishes, for both axes or as ``(vertical, horizontal)``.
+        filt_size: K, at least 1. K = 1 leaves the zeros.
+        padding_mode: border of the filter: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
+
+    Shape:
+        (N, C, M_h, M_w) to (N, C, S_h M_h, S_w M_w), or to the size that is given with the map.
+
+    Raises:
+        ValueError: if an argument breaks a rule above.
+        RuntimeError: if nothing was published for this batch.
+
+    Example:
+        >>> import torch
+        >>> from antialias_plugins.layers import AdaptivePolyphasePool2d
+        >>> pool, link = AdaptivePolyphasePool2d(), PhaseLink()
+        >>> pool.lead(link)
+        >>> unpool = PolyphaseUnpool2d(link)
+        >>> unpool(pool(torch.tensor([0.0, 0, 0, 4, 0, 4]).expand(1, 1, 2, 6)))[0, 0, 0]
+        tensor([2., 1., 2., 4., 4., 4.])
+    """
+
+    def __init__(
+        self,
+        link: PhaseLink,
+        stride: int | tuple[int, int] = 2,
+        filt_size: int = 3,
+        padding_mode: str = 'circular',
+    ) -> None:
+        super().__init__(filt_size)
+        self.link = link
+        self.stride = check_pair('stride', stride)
+        self.padding_mode = check_choice('padding_mode', padding_mode, PADDING_MODES)
+
+    def forward(self, input: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        """Map (N, C, M_h, M_w) to (N, C, S_h M_h, S_w M_w) or, if the stride did not divide its sides, `size`."""
+        check_map(input)
+        spread = polyphase_unpool2d(input, self.link.selection(input), self.stride, size) * math.prod(self.stride)
+        return kernels.blur_pool2d(spread, self.filt, (1, 1), self.padding_mode)
+
+    def extra_repr(self) -> str:
+        """List the arguments."""
+        return f'stride={self.stride}, filt_size={self.filt_size}, padding_mode={self.padding_mode!r}'
+
+
+def _adaptive_filter(channels: int | None, filt_size: int, arguments: Mapping[str, Any]) -> AdaptiveBlurPool2d:
+    if not isinstance(arguments, Mapping) or arguments.keys() - {'groups', 'softmax'}:
+        raise ValueError(f"adaptive must be None or a dict of 'groups' and 'softmax', got {arguments!r}")
+    return AdaptiveBlurPool2d(channels, filt_size, 1, **arguments)

@@ -11,8 +11,8 @@ from antialias_plugins import kernels
 from antialias_plugins.functional import polyphase_components, select_component
 from antialias_plugins.functional.arguments import check_choice, check_count, check_odd
 from antialias_plugins.functional.polyphase_mixing import BORDERS, mixing_loss, undo_loss
-from antialias_plugins.kernels.precision import as_input
-from antialias_plugins.layers.polyphase_filter import PolyphaseFilter
+from antialias_plugins.kernels.maps import as_input
+from antialias_plugins.layers.polyphase_pool import PolyphaseFilter
 
 
 class TranslationInvariantPolyphasePool2d(PolyphaseFilter):

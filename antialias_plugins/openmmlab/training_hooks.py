@@ -10,7 +10,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from antialias_plugins.layers import AdaptiveBlurPool2d, scheduled_temperature, set_temperature
-from antialias_plugins.layers.temperature import check_schedule
+from antialias_plugins.layers.learnable_polyphase_pool import check_schedule
 
 
 @HOOKS.register_module()

@@ -14,8 +14,9 @@ from triton.compiler import ASTSource
 
 from antialias_plugins.functional.blur_pool import binomial_filter
 from antialias_plugins.kernels import MaxWindow
-from antialias_plugins.kernels.adaptive_filter import FilterPlan
-from antialias_plugins.kernels.triton import functions
+from antialias_plugins.kernels.adaptive_blur_pool import FilterPlan
+from antialias_plugins.kernels.padding import Padding
+from antialias_plugins.kernels.triton import adaptive_blur_pool, blur_pool, max_blur_pool
 
 TYPES = {torch.float16: '*fp16', torch.bfloat16: '*bf16', torch.float32: '*fp32', torch.float64: '*fp64'}
 
@@ -62,10 +63,11 @@ def main():
         return torch.empty(shape, dtype=dtype).to(memory_format=layout).requires_grad_()
 
     filt, window, map = binomial_filter(4), MaxWindow((2, 2), (0, 0), (1, 1)), draw(2, 64, 57, 57)
+    padded, plan = draw(2, 64, 58, 58), FilterPlan(3, (2, 2), 4, 'group')
     for output in (
-        functions.blur_pool2d(map, filt, (2, 2), 'reflect'),
-        functions.max_blur_pool2d(map, window, filt, (2, 2), 'reflect'),
-        functions.adaptive_blur_pool2d(draw(2, 64, 58, 58), draw(2, 36, 28, 28), FilterPlan(3, (2, 2), 4, 'group')),
+        blur_pool.blur_pool2d(map, filt, (2, 2), 'reflect'),
+        max_blur_pool.max_blur_pool2d(map, window, filt, (2, 2), 'reflect'),
+        adaptive_blur_pool.AdaptiveBlurPool.apply(padded, draw(2, 36, 28, 28), plan, padded, Padding(1, 'zeros')),
     ):
         output.backward(torch.empty_like(output))
     print(json.dumps(compiled))

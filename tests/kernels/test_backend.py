@@ -21,11 +21,15 @@ needs_triton = pytest.mark.skipif(not backend._is_installed(), reason='Triton ha
 @pytest.fixture
 def used(monkeypatch):
     """The names of the functions of Triton that were called, as long as the test runs."""
-    functions = pytest.importorskip('antialias_plugins.kernels.triton.functions')
     names = []
-    for name in ('blur_pool2d', 'max_blur_pool2d', 'adaptive_blur_pool2d'):
-        function = getattr(functions, name)
-        monkeypatch.setattr(functions, name, lambda *args, f=function, name=name: names.append(name) or f(*args))
+    for name in ('blur_pool', 'max_blur_pool', 'adaptive_blur_pool'):
+        module = pytest.importorskip(f'antialias_plugins.kernels.triton.{name}')
+        launches = [launch for launch in ('launch', 'launch_groups') if hasattr(module, launch)]
+        for launch in launches:
+            original = getattr(module, launch)
+            monkeypatch.setattr(
+                module, launch, lambda *args, f=original, name=name, **kw: names.append(name) or f(*args, **kw)
+            )
     return names
 
 
@@ -89,7 +93,8 @@ def test_layers_follow_the_backend_in_force(used):
     for name in ('eager', 'triton'):
         with kernels.use_backend(name):
             outputs += [layer.eval().to(device)(INPUT.to(device)) for layer in layers]
-        assert used == (['blur_pool2d', 'max_blur_pool2d', 'adaptive_blur_pool2d'] if name == 'triton' else [])
+        launched = ['blur_pool', 'max_blur_pool', 'adaptive_blur_pool'] if name == 'triton' else []
+        assert list(dict.fromkeys(used)) == launched
     for plain, fused in zip(outputs[:3], outputs[3:], strict=True):
         torch.testing.assert_close(plain, fused)
 
@@ -127,7 +132,7 @@ def test_recorded_programs_take_plain_operators(used):
 
 
 def test_nothing_imports_triton_before_it_is_needed():
-    code = 'import sys, antialias_plugins.kernels; sys.exit("antialias_plugins.kernels.triton.language" in sys.modules)'
+    code = 'import sys, antialias_plugins.kernels; sys.exit("antialias_plugins.kernels.triton.tiles" in sys.modules)'
     subprocess.run([sys.executable, '-c', code], check=True)
 
 
@@ -136,4 +141,29 @@ def test_one_file_imports_triton():
     importers = [
         path for path in package.rglob('*.py') if re.search(r'^\s*(import|from) triton\b', path.read_text(), re.M)
     ]
-    assert importers == [package / 'kernels' / 'triton' / 'language.py']
+    assert importers == [package / 'kernels' / 'triton' / 'tiles.py']
+
+
+@pytest.mark.parametrize('filt_size', [1, 2, 3, 4, 7, 11])
+def test_taps_are_repeated_averages_of_neighbours(filt_size):
+    taps = [1.0]
+    for _ in range(filt_size - 1):
+        taps = [(left + right) / 2 for left, right in zip([0.0, *taps], [*taps, 0.0], strict=True)]
+    assert backend.binomial_taps(filt_size).tolist() == taps
+
+
+def test_taps_are_compared_again_after_a_change():
+    filt = binomial_filter(3)
+    assert backend.is_binomial(filt) and backend.is_binomial(filt)
+    filt += 1
+    assert not backend.is_binomial(filt)
+
+
+@pytest.mark.parametrize('filt_size', [1, 3, 4, 7])
+@pytest.mark.parametrize('dtype', [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str)
+def test_taps_of_a_converted_layer_are_known(dtype, filt_size):
+    assert backend.is_binomial(BlurPool2d(filt_size=filt_size).to(dtype).filt)
+
+
+def test_learned_taps_are_not():
+    assert not backend.is_binomial(binomial_filter(3).requires_grad_())

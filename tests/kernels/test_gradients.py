@@ -6,7 +6,11 @@ import torch.nn.functional as F
 
 from antialias_plugins import kernels
 from antialias_plugins.functional.blur_pool import binomial_filter
-from antialias_plugins.kernels import adaptive_filter, banded, dense_max, eager, low_pass, padding
+from antialias_plugins.kernels import adaptive_blur_pool, blur_pool, max_blur_pool
+from antialias_plugins.kernels.adaptive_blur_pool import adaptive_blur_pool2d_reference
+from antialias_plugins.kernels.blur_pool import blur_pool2d_reference
+from antialias_plugins.kernels.max_blur_pool import dense_max_pool2d_reference
+from antialias_plugins.kernels.padding import pad2d_reference
 
 MODES = ('zeros', 'reflect', 'replicate', 'circular')
 SIDES = [(1, 1), (1, 6), (2, 2), (3, 8), (9, 7), (8, 10)]
@@ -72,7 +76,7 @@ def test_blur_pool(filt_size, padding_mode, layout):
         input = torch.randn(2, 3, *sides, dtype=torch.float64).contiguous(memory_format=layout)
         agree(
             lambda x, stride=stride: kernels.blur_pool2d(x, filt, stride, padding_mode),
-            lambda x, stride=stride: eager.blur_pool2d(x, filt, stride, padding_mode),
+            lambda x, stride=stride: blur_pool2d_reference(x, filt, stride, padding_mode),
             [input],
         )
 
@@ -80,8 +84,8 @@ def test_blur_pool(filt_size, padding_mode, layout):
 @pytest.mark.parametrize('padding_mode', MODES)
 @pytest.mark.parametrize('filt_size', range(2, 8))
 def test_blur_pool_without_a_padded_copy(monkeypatch, filt_size, padding_mode):
-    monkeypatch.setattr(low_pass, '_LARGE', 0)
-    monkeypatch.setattr(banded, '_axes', lambda *args, **kwargs: None)
+    monkeypatch.setattr(blur_pool, '_STRIP', 0)
+    monkeypatch.setattr(blur_pool, '_multiply', lambda *args: None)
     filt = binomial_filter(filt_size)
     for stride in (1, 2, 3, (2, 1)):
         stride = stride if isinstance(stride, tuple) else (stride, stride)
@@ -89,18 +93,18 @@ def test_blur_pool_without_a_padded_copy(monkeypatch, filt_size, padding_mode):
         for sides in ((side, side), (side + 1, side + 2), (side + 3, side)):
             agree(
                 lambda x, stride=stride: kernels.blur_pool2d(x, filt, stride, padding_mode),
-                lambda x, stride=stride: eager.blur_pool2d(x, filt, stride, padding_mode),
+                lambda x, stride=stride: blur_pool2d_reference(x, filt, stride, padding_mode),
                 [torch.randn(1, 2, *sides, dtype=torch.float64)],
             )
 
 
 def test_no_value_reaches_an_output_that_does_not_look_at_it(monkeypatch):
-    monkeypatch.setattr(low_pass, '_LARGE', 0)
-    monkeypatch.setattr(banded, '_axes', lambda *args, **kwargs: None)
+    monkeypatch.setattr(blur_pool, '_STRIP', 0)
+    monkeypatch.setattr(blur_pool, '_multiply', lambda *args: None)
     input = torch.randn(1, 2, 24, 26).masked_fill_(torch.rand(1, 2, 24, 26) < 0.05, float('inf'))
     for filt_size in range(2, 6):
         filt = binomial_filter(filt_size)
-        actual, wanted = (f(input, filt, (2, 2), 'reflect') for f in (kernels.blur_pool2d, eager.blur_pool2d))
+        actual, wanted = (f(input, filt, (2, 2), 'reflect') for f in (kernels.blur_pool2d, blur_pool2d_reference))
         torch.testing.assert_close(actual, wanted)
 
 
@@ -111,7 +115,7 @@ def test_padding(filt_size, padding_mode):
         input = torch.randn(2, 3, *sides, dtype=torch.float64)
         agree(
             lambda x: kernels.pad2d(x, filt_size, padding_mode),
-            lambda x: padding.pad2d(x, filt_size, padding_mode),
+            lambda x: pad2d_reference(x, filt_size, padding_mode),
             [input],
         )
 
@@ -124,7 +128,7 @@ def test_dense_max_pool(make, window, layout):
         input = make(2, 3, *sides).double().contiguous(memory_format=layout)
         agree(
             lambda x: kernels.dense_max_pool2d(x, window),
-            lambda x: eager.dense_max_pool2d(x.contiguous(), window),
+            lambda x: dense_max_pool2d_reference(x.contiguous(), window),
             [input],
             rtol=0,
             atol=1e-12,
@@ -132,11 +136,11 @@ def test_dense_max_pool(make, window, layout):
 
 
 def test_pieces_of_a_dense_max_pool_make_the_whole(monkeypatch):
-    monkeypatch.setattr(dense_max, '_PIECE', 100)
+    monkeypatch.setattr(max_blur_pool, '_PIECE', 100)
     for window in WINDOWS:
         input = tied(3, 5, 7, 6).requires_grad_()
         output = kernels.dense_max_pool2d(input, window)
-        torch.testing.assert_close(output, eager.dense_max_pool2d(input, window), rtol=0, atol=0, equal_nan=True)
+        torch.testing.assert_close(output, dense_max_pool2d_reference(input, window), rtol=0, atol=0, equal_nan=True)
         output.mul_(2)
 
 
@@ -150,7 +154,7 @@ def test_adaptive_blur_pool(filt_size, softmax, layout):
         logits = torch.randn(2, 2 * filt_size**2, *kept, dtype=torch.float64)
         agree(
             lambda *maps, plan=(filt_size, stride, 2, softmax): kernels.adaptive_blur_pool2d(*maps, *plan),
-            lambda *maps, plan=(filt_size, stride, 2, softmax): eager.adaptive_blur_pool2d(*maps, *plan),
+            lambda *maps, plan=(filt_size, stride, 2, softmax): adaptive_blur_pool2d_reference(*maps, *plan),
             [map.contiguous(memory_format=layout) for map in (padded, logits)],
         )
 
@@ -159,13 +163,13 @@ def test_adaptive_blur_pool(filt_size, softmax, layout):
 @pytest.mark.parametrize('piece', [1, 2000])
 @pytest.mark.parametrize('softmax', ['group', 'joint'])
 def test_pieces_of_an_adaptive_blur_pool_make_the_whole(monkeypatch, softmax, piece, chunk):
-    monkeypatch.setattr(adaptive_filter, '_PIECE', piece)
-    monkeypatch.setattr(adaptive_filter, '_CHUNK', chunk)
+    monkeypatch.setattr(adaptive_blur_pool, '_PIECE', piece)
+    monkeypatch.setattr(adaptive_blur_pool, '_CHUNK', chunk)
     plan = (3, (2, 1), 2, softmax)
     input, logits = torch.randn(5, 6, 11, 9, dtype=torch.float64), torch.randn(5, 18, 6, 9, dtype=torch.float64)
     agree(
         lambda x, logits: kernels.adaptive_blur_pool2d(kernels.pad2d(x, 3, 'reflect', True), logits, *plan),
-        lambda x, logits: eager.adaptive_blur_pool2d(padding.pad2d(x, 3, 'reflect'), logits, *plan),
+        lambda x, logits: adaptive_blur_pool2d_reference(pad2d_reference(x, 3, 'reflect'), logits, *plan),
         [input, logits],
     )
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from antialias_plugins.kernels import padding, precision
-from antialias_plugins.kernels.padding import pad2d
+from antialias_plugins.kernels import maps, padding
+from antialias_plugins.kernels.padding import pad2d_reference as pad2d
 
 NUMPY_MODES = {'zeros': 'constant', 'reflect': 'reflect', 'replicate': 'edge', 'circular': 'wrap'}
 SIDES = [(1, 1), (1, 7), (2, 2), (3, 9), (8, 5)]
@@ -63,7 +63,7 @@ def test_padding_into_channels_last(filt_size, padding_mode, dtype):
             input = torch.randn(shape, dtype=dtype).contiguous(memory_format=layout)
             actual = padding.pad2d_channels_last(input, filt_size, padding_mode)
             assert actual.is_contiguous(memory_format=torch.channels_last)
-            torch.testing.assert_close(actual, padding.pad2d(input, filt_size, padding_mode), rtol=0, atol=0)
+            torch.testing.assert_close(actual, pad2d(input, filt_size, padding_mode), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize('target', [torch.contiguous_format, torch.channels_last], ids=str)
@@ -72,7 +72,7 @@ def test_copies_between_memory_formats(source, target):
     for shape in ((2, 300, 5, 300), (1, 3, 600, 2), (2, 1, 4, 4), (0, 3, 4, 4)):
         expected = torch.randn(shape)
         actual = torch.full(shape, float('nan')).contiguous(memory_format=target)
-        precision.copy_map_(actual, expected.contiguous(memory_format=source))
+        maps.copy_map_(actual, expected.contiguous(memory_format=source))
         assert torch.equal(actual, expected)
 
 

@@ -6,7 +6,10 @@ import torch
 from antialias_plugins import kernels
 from antialias_plugins.functional import adaptive_blur_pool2d, blur_pool2d, max_blur_pool2d
 from antialias_plugins.functional.blur_pool import binomial_filter
-from antialias_plugins.kernels import MaxWindow, eager
+from antialias_plugins.kernels import MaxWindow
+from antialias_plugins.kernels.adaptive_blur_pool import adaptive_blur_pool2d_reference
+from antialias_plugins.kernels.blur_pool import blur_pool2d_reference
+from antialias_plugins.kernels.max_blur_pool import dense_max_pool2d_reference
 from tests.kernels.test_gradients import agree, tied
 
 pytest.importorskip('triton', reason='Triton has no release for this platform')
@@ -69,22 +72,22 @@ def blurs(filt_size, stride, padding_mode):
     filt = binomial_filter(filt_size, DEVICE)
     return [
         lambda x: kernels.blur_pool2d(x, filt, stride, padding_mode, 'triton'),
-        lambda x: eager.blur_pool2d(x, filt, stride, padding_mode),
+        lambda x: blur_pool2d_reference(x, filt, stride, padding_mode),
     ]
 
 
 def max_blurs(window, filt_size, stride, padding_mode):
     filt = binomial_filter(filt_size, DEVICE)
     return [
-        lambda x: kernels.max_blur_pool2d(x, window, filt, stride, padding_mode),
-        lambda x: eager.blur_pool2d(eager.dense_max_pool2d(x.contiguous(), window), filt, stride, padding_mode),
+        lambda x: kernels.max_blur_pool2d(x, window, filt, stride, padding_mode, 'triton'),
+        lambda x: blur_pool2d_reference(dense_max_pool2d_reference(x.contiguous(), window), filt, stride, padding_mode),
     ]
 
 
 def adaptive_blurs(filt_size, stride, softmax):
     return [
         lambda x, logits: kernels.adaptive_blur_pool2d(x, logits, filt_size, stride, 2, softmax, 'triton'),
-        lambda x, logits: eager.adaptive_blur_pool2d(x, logits, filt_size, stride, 2, softmax),
+        lambda x, logits: adaptive_blur_pool2d_reference(x, logits, filt_size, stride, 2, softmax),
     ]
 
 

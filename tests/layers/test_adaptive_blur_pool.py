@@ -5,7 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from antialias_plugins.functional import adaptive_blur_pool2d
-from antialias_plugins.kernels.padding import pad2d
+from antialias_plugins.kernels.padding import pad2d_reference as pad2d
 from antialias_plugins.layers import AdaptiveBlurPool2d
 
 

@@ -9,9 +9,39 @@ import math
 
 from torch import Tensor
 
-from antialias_plugins.kernels.triton.indexing import dense_offset, folded_tap, locate_tile, origin, wrap
-from antialias_plugins.kernels.triton.language import device, jit, tl
-from antialias_plugins.kernels.triton.launch import launch
+from antialias_plugins.kernels.linear import LinearMap
+from antialias_plugins.kernels.maps import empty_as
+from antialias_plugins.kernels.padding import applied_mode
+from antialias_plugins.kernels.triton.tiles import (
+    dense_offset,
+    device,
+    folded_tap,
+    jit,
+    launch,
+    locate_tile,
+    origin,
+    tl,
+    wrap,
+)
+
+
+def blur_pool2d(input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str) -> Tensor:
+    """Compute `antialias_plugins.kernels.blur_pool.blur_pool2d_reference`; nothing is kept for the backward pass."""
+    sides = input.shape[2:]
+    options = len(filt), stride, applied_mode(padding_mode, len(filt) // 2, sides)
+
+    def blur(map: Tensor) -> Tensor:
+        return blur_pool2d_fwd(map, empty_as(map, (*map.shape[:2], *kept_sides(sides, stride))), *options)
+
+    def transpose(grad: Tensor) -> Tensor:
+        return blur_pool2d_bwd(grad, empty_as(grad, (*grad.shape[:2], *sides)), *options)
+
+    return LinearMap.apply(input, blur, transpose)
+
+
+def kept_sides(sides: tuple[int, int], stride: tuple[int, int]) -> tuple[int, int]:
+    """Sides of the output."""
+    return tuple(-(-side // step) for side, step in zip(sides, stride, strict=True))
 
 
 @jit

@@ -8,14 +8,54 @@ of the map then looks up which windows it won.
 
 import math
 
+import torch
 from torch import Tensor
 
-from antialias_plugins.kernels.max_window import MaxWindow
-from antialias_plugins.kernels.triton.indexing import dense_offset, folded_tap, locate_tile, wrap
-from antialias_plugins.kernels.triton.language import device, jit, tl
-from antialias_plugins.kernels.triton.launch import launch
+from antialias_plugins.kernels.blur_pool import blur_pool2d_reference
+from antialias_plugins.kernels.maps import empty_as
+from antialias_plugins.kernels.max_blur_pool import MaxWindow, dense_max_pool2d_reference
+from antialias_plugins.kernels.padding import applied_mode
+from antialias_plugins.kernels.triton.blur_pool import blur_pool2d_bwd, kept_sides
+from antialias_plugins.kernels.triton.tiles import dense_offset, device, folded_tap, jit, launch, locate_tile, tl, wrap
 
 _TILE = 256  # values per program: a thread holds the whole neighbourhood of each of its own
+
+
+def max_blur_pool2d(
+    input: Tensor, window: MaxWindow, filt: Tensor, stride: tuple[int, int], padding_mode: str
+) -> Tensor:
+    """Compute the references of `antialias_plugins.kernels.max_blur_pool` and `...blur_pool`; the input is kept."""
+    return MaxBlurPool.apply(input, window, filt, stride, padding_mode)
+
+
+class MaxBlurPool(torch.autograd.Function):
+    """``MaxBlurPool.apply(input, window, filt, stride, padding_mode)``; only the input is kept."""
+
+    @staticmethod
+    def forward(
+        ctx, input: Tensor, window: MaxWindow, filt: Tensor, stride: tuple[int, int], padding_mode: str
+    ) -> Tensor:
+        """Take the maximum and filter."""
+        ctx.save_for_backward(input)
+        ctx.window, ctx.blur = window, (filt, stride, padding_mode)
+        ctx.sides = sides = tuple(window.side(axis, input.shape[2 + axis]) for axis in (0, 1))
+        ctx.options = len(filt), stride, applied_mode(padding_mode, len(filt) // 2, sides)
+        output = empty_as(input, (*input.shape[:2], *kept_sides(sides, stride)))
+        return max_blur_pool2d_fwd(input, output, window, *ctx.options)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Find the places of the maxima again; a gradient that is to be differentiated again is the reference's."""
+        (input,) = ctx.saved_tensors
+        if torch.is_grad_enabled():
+
+            def reference(map: Tensor) -> Tensor:
+                return blur_pool2d_reference(dense_max_pool2d_reference(map, ctx.window), *ctx.blur)
+
+            return *torch.func.vjp(reference, input)[1](grad), None, None, None, None
+        dense = empty_as(input, (*input.shape[:2], *ctx.sides), torch.promote_types(input.dtype, torch.float32))
+        blur_pool2d_bwd(grad, dense, *ctx.options)
+        return dense_max_pool2d_bwd(dense, input, empty_as(input, input.shape), ctx.window), None, None, None, None
 
 
 @jit

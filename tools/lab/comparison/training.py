@@ -8,8 +8,12 @@ from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2
 from torch import Tensor, nn
 
-from antialias_plugins.layers import TranslationInvariantPolyphasePool2d, mixing_losses
-from antialias_plugins.layers.temperature import scheduled_temperature, set_temperature
+from antialias_plugins.layers import (
+    TranslationInvariantPolyphasePool2d,
+    mixing_losses,
+    scheduled_temperature,
+    set_temperature,
+)
 from lab.comparison.digits import Labelled
 from lab.comparison.recipe import Recipe
 

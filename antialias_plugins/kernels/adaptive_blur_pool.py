@@ -14,10 +14,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from antialias_plugins.kernels import eager
-from antialias_plugins.kernels.border import Border
-from antialias_plugins.kernels.precision import as_channels_last, as_input, copy_map_, empty_as
-from antialias_plugins.kernels.row_sums import RowSums, index_dtype
+from antialias_plugins.kernels.backend import uses_reference, uses_triton
+from antialias_plugins.kernels.linear import RowSums, index_dtype
+from antialias_plugins.kernels.maps import HALF_TYPES, as_channels_last, as_input, copy_map_, empty_as
+from antialias_plugins.kernels.padding import Padding, source_of
 
 _PIECE = 2**20  # elements of the images that are filtered at once
 _CHUNK = 2**19  # elements of the rows of an image that are written at once
@@ -39,38 +39,90 @@ class FilterPlan(NamedTuple):
     softmax: str
 
 
-class AdaptiveFilter(torch.autograd.Function):
-    """``AdaptiveFilter.apply(padded, logits, plan, map, border)`` is `eager.adaptive_blur_pool2d` of the first three.
+def adaptive_blur_pool2d(
+    padded: Tensor,
+    logits: Tensor,
+    filt_size: int,
+    stride: tuple[int, int],
+    groups: int,
+    softmax: str,
+    backend: str | None = None,
+) -> Tensor:
+    """Compute `adaptive_blur_pool2d_reference`; the logits are kept, and the map before `pad2d` has padded it."""
+    plan = FilterPlan(filt_size, stride, groups, softmax)
+    if uses_reference(backend):
+        return adaptive_blur_pool2d_reference(padded, logits, *plan)
+    if uses_triton(padded, filt_size, backend=backend):
+        from antialias_plugins.kernels.triton import adaptive_blur_pool
 
-    ``padded`` must be ``border.add(map)``. Only the map and the logits are kept. The result is in the memory format of
+        return adaptive_blur_pool.AdaptiveBlurPool.apply(padded, logits, plan, *source_of(padded))
+    return AdaptiveBlurPool.apply(padded, logits, plan, *source_of(padded))
+
+
+def adaptive_blur_pool2d_reference(
+    padded: Tensor, logits: Tensor, filt_size: int, stride: tuple[int, int], groups: int, softmax: str
+) -> Tensor:
+    """Filter every position and channel group with its own taps, given as logits at the kept positions.
+
+    Softmax and sum are in float32 for half types. No patch is ever copied: the K * K terms are strided views of the one
+    padded map.
+
+    Args:
+        padded: (N, C, H + K - 1, W + K - 1).
+        logits: (N, G * K * K, H', W').
+        filt_size: K.
+        stride: vertical and horizontal S.
+        groups: G.
+        softmax: ``'group'`` normalises the K * K taps of each group, ``'joint'`` the G * K * K taps of all.
+
+    Returns:
+        (N, C, H', W') in the type of `padded`.
+    """
+    weights = _normalise(logits, groups, softmax)[:, :, :, None]
+    # No size is written down: a trace has to hold for maps of another size.
+    cuts = [slice(first, first - filt_size + 1 or None) for first in range(filt_size)]
+    map = _split_groups(padded, groups)
+    windows = [map[..., rows, columns][..., :: stride[0], :: stride[1]] for rows in cuts for columns in cuts]
+    output = weights[:, :, 0] * windows[0].to(weights.dtype)
+    for tap in range(1, len(windows)):
+        output = output.addcmul_(weights[:, :, tap], windows[tap].to(weights.dtype))
+    return output.flatten(1, 2).to(padded.dtype)
+
+
+class AdaptiveBlurPool(torch.autograd.Function):
+    """``AdaptiveBlurPool.apply(padded, logits, plan, map, padding)`` is the reference of the first three.
+
+    ``padded`` must be ``padding.add(map)``. Only the map and the logits are kept. The result is in the memory format of
     the map.
     """
 
     @staticmethod
-    def forward(ctx, padded: Tensor, logits: Tensor, plan: FilterPlan, map: Tensor, border: Border) -> Tensor:
+    def forward(ctx, padded: Tensor, logits: Tensor, plan: FilterPlan, map: Tensor, padding: Padding) -> Tensor:
         """Filter."""
         ctx.save_for_backward(map, logits)
-        ctx.plan, ctx.border = plan, border
+        ctx.plan, ctx.padding = plan, padding
         output = empty_as(map, (*map.shape[:2], *logits.shape[2:]))
         if padded.device.type != 'cpu':
-            return output.copy_(eager.adaptive_blur_pool2d(padded, logits, *plan))
+            return output.copy_(adaptive_blur_pool2d_reference(padded, logits, *plan))
         return _filter(padded, logits, plan, output)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
-        """Add the border and compute the taps again."""
+        """Pad again and compute the taps again."""
         map, logits = ctx.saved_tensors
         if torch.is_grad_enabled() or grad.device.type != 'cpu':
-            _, pullback = torch.func.vjp(
-                lambda *maps: eager.adaptive_blur_pool2d(*maps, *ctx.plan), ctx.border.add(map), logits
-            )
-            return *pullback(grad), None, None, None
-        return *_gradients(grad, map, ctx.border, logits, ctx.plan), None, None, None
+            return *pull_back(grad, ctx.padding.add(map), logits, ctx.plan), None, None, None
+        return *_gradients(grad, map, ctx.padding, logits, ctx.plan), None, None, None
+
+
+def pull_back(grad: Tensor, padded: Tensor, logits: Tensor, plan: FilterPlan) -> tuple[Tensor, Tensor]:
+    """Gradients of the reference, which can be differentiated again."""
+    return torch.func.vjp(lambda *maps: adaptive_blur_pool2d_reference(*maps, *plan), padded, logits)[1](grad)
 
 
 def _filter(padded: Tensor, logits: Tensor, plan: FilterPlan, output: Tensor) -> Tensor:
     """Write the filtered map into `output`."""
-    weights = eager.normalise(logits, plan.groups, plan.softmax)
+    weights = _normalise(logits, plan.groups, plan.softmax)
     windows, size = _windows(padded, logits, plan)
     for target, images, taps in _pieces(output, padded, _by_position(weights)):
         table = _table(images, plan.groups, weights.dtype)
@@ -78,16 +130,16 @@ def _filter(padded: Tensor, logits: Tensor, plan: FilterPlan, output: Tensor) ->
     return output
 
 
-def _gradients(grad: Tensor, map: Tensor, border: Border, logits: Tensor, plan: FilterPlan) -> tuple[Tensor, Tensor]:
+def _gradients(grad: Tensor, map: Tensor, padding: Padding, logits: Tensor, plan: FilterPlan) -> tuple[Tensor, Tensor]:
     """Gradients of the padded map and of the logits. The map is padded again a few images at a time."""
-    taps = _by_position(eager.normalise(logits, plan.groups, plan.softmax))
-    grad_padded = torch.empty(border.padded_size(map.shape), dtype=map.dtype, memory_format=torch.channels_last)
+    taps = _by_position(_normalise(logits, plan.groups, plan.softmax))
+    grad_padded = torch.empty(padding.padded_size(map.shape), dtype=map.dtype, memory_format=torch.channels_last)
     grad_taps = torch.empty_like(taps)
     windows, size = _windows(grad_padded, logits, plan)
     scatter, order = windows.transpose(size)
     for grad_images, grad_weights, images, grads, weights in _pieces(grad_padded, grad_taps, map, grad, taps):
         sums = _table(grads, plan.groups, taps.dtype)
-        table = _table(border.add(images), plan.groups, taps.dtype)
+        table = _table(padding.add(images), plan.groups, taps.dtype)
         grad_weights.copy_(windows.repeat(len(images), size).products(table, sums).view_as(weights))
         del table
         _sum_into(grad_images, scatter.repeat(len(images), windows.num_sums), sums, weights[:, order].flatten())
@@ -140,7 +192,7 @@ def _by_tap(taps: Tensor, logits: Tensor, plan: FilterPlan) -> Tensor:
     """Undo `_by_position`."""
     batch, channels, *kept = logits.shape
     maps = taps.view(batch, *kept, channels).permute(0, 3, 1, 2)
-    return eager.split_groups(maps.contiguous(), plan.groups)
+    return _split_groups(maps.contiguous(), plan.groups)
 
 
 def _softmax_gradient(grad: Tensor, weights: Tensor, plan: FilterPlan) -> Tensor:
@@ -148,3 +200,20 @@ def _softmax_gradient(grad: Tensor, weights: Tensor, plan: FilterPlan) -> Tensor
     normalised = (1, 2) if plan.softmax == 'joint' else 2
     grad = grad.mul_(weights)
     return grad.addcmul_(weights, grad.sum(normalised, keepdim=True), value=-1).flatten(1, 2)
+
+
+def _normalise(logits: Tensor, groups: int, softmax: str) -> Tensor:
+    """Softmax of (N, G * K * K, H', W') logits in at least float32, as (N, G, K * K, H', W')."""
+    dtype = torch.float32 if logits.dtype in HALF_TYPES else None
+    if softmax == 'joint':
+        return _split_groups(logits.softmax(1, dtype=dtype), groups)
+    return _split_groups(logits, groups).softmax(2, dtype=dtype)
+
+
+def _split_groups(map: Tensor, groups: int) -> Tensor:
+    """View (N, C, H, W) as (N, G, C / G, H, W).
+
+    ONNX's exporter of traces takes sides for numbers in an `unflatten` behind a slice.
+    """
+    batch, channels, height, width = map.shape
+    return map.reshape(batch, groups, channels // groups, height, width)

@@ -1,9 +1,11 @@
-"""In which type and memory format a map N C H W is computed and handed back."""
+"""Types, memory formats and sizes of a map N C H W."""
 
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
+
+HALF_TYPES = (torch.float16, torch.bfloat16)
 
 _CHANNELS = 128  # that `copy_map_` copies at once into a channels-last map
 _POSITIONS = 256  # that it copies at once out of one
@@ -15,9 +17,7 @@ def widen(input: Tensor) -> Tensor:
     Accelerators accumulate sums of half types in float32 by themselves. The CPU does not always, and older
     releases lack float16 operators there (torch 2.5 still has no reflection).
     """
-    if input.device.type == 'cpu' and input.dtype in (torch.float16, torch.bfloat16):
-        return input.float()
-    return input
+    return input.float() if input.dtype in HALF_TYPES and input.device.type == 'cpu' else input
 
 
 def without_autocast(input: Tensor) -> AbstractContextManager:
@@ -28,6 +28,11 @@ def without_autocast(input: Tensor) -> AbstractContextManager:
 def is_channels_last(input: Tensor) -> bool:
     """Whether the channels of a position lie next to each other."""
     return 0 < input.stride(1) < input.stride(3)
+
+
+def memory_format_of(input: Tensor) -> torch.memory_format:
+    """Return the memory format of a map, which may be a view of a larger one."""
+    return torch.channels_last if is_channels_last(input) else torch.contiguous_format
 
 
 def as_input(output: Tensor, input: Tensor) -> Tensor:
@@ -47,8 +52,7 @@ def as_channels_last(input: Tensor) -> Tensor:
     """Return a map with the channels of a position next to each other. It is not differentiable."""
     if input.is_contiguous(memory_format=torch.channels_last):
         return input
-    output = torch.empty_like(input, memory_format=torch.channels_last)
-    return copy_map_(output, input)
+    return copy_map_(torch.empty_like(input, memory_format=torch.channels_last), input)
 
 
 def copy_map_(target: Tensor, source: Tensor) -> Tensor:
@@ -65,6 +69,9 @@ def copy_map_(target: Tensor, source: Tensor) -> Tensor:
     return target
 
 
-def memory_format_of(input: Tensor) -> torch.memory_format:
-    """Return the memory format of a map, which may be a view of a larger one."""
-    return torch.channels_last if is_channels_last(input) else torch.contiguous_format
+def modulo(positions: Tensor, side: int) -> Tensor:
+    """Return integer positions modulo a side.
+
+    The side goes in as a tensor: the ``%`` of ONNX's newer exporter takes no symbol.
+    """
+    return positions.remainder(positions.new_full((), side))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from antialias_plugins.kernels.row_sums import RowSums, index_dtype
+from antialias_plugins.kernels.linear import RowSums, index_dtype
 
 ROWS = [[3, 0], [], [1, 1, 4], [0], [4]]  # of a table of 6 rows, the last of which is never read
 

@@ -1,0 +1,230 @@
+"""The fixed low-pass filter. Shapes: N batch, C channels, H W sides, K taps per axis, S stride.
+
+On the CPU it is two products with banded matrices, several times faster than a depthwise convolution: filtering an axis
+and keeping every S-th position multiplies it by a (ceil(H / S), H) matrix, which knows the padding as well. Off a
+diagonal band that is zero: what lies next to each other in memory is summed as a row, K rows to a sum. The axis along
+which the numbers themselves lie next to each other is multiplied block by block.
+"""
+
+import functools
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from antialias_plugins.kernels.backend import binomial_taps, is_binomial, static_shape, uses_reference, uses_triton
+from antialias_plugins.kernels.linear import RowSums
+from antialias_plugins.kernels.maps import HALF_TYPES, as_input, widen, without_autocast
+from antialias_plugins.kernels.padding import applied_mode, pad2d_reference, unpad2d
+
+_BLOCK = 32  # outputs of a block: few zeros are multiplied, and products of that size are quick
+_PIECE = 2**20  # elements: what lies between the two axes stays in the cache
+_STRIP = 2**20  # elements of a map that is convolved at once, so that its padded copy stays in the cache
+
+
+def blur_pool2d(
+    input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str, backend: str | None = None
+) -> Tensor:
+    """Compute `blur_pool2d_reference`, half types in float32 on the CPU; nothing is kept for the backward pass."""
+    if uses_reference(backend):
+        return as_input(blur_pool2d_reference(widen(input), filt, stride, padding_mode), input)
+    if len(filt) > 1 and uses_triton(input, len(filt), filt=filt, backend=backend):
+        from antialias_plugins.kernels.triton import blur_pool
+
+        return blur_pool.blur_pool2d(input, filt, stride, padding_mode)
+    map = widen(input) if input.dtype in HALF_TYPES else input
+    if len(filt) == 1 or filt.requires_grad:
+        return as_input(blur_pool2d_reference(map, filt, stride, padding_mode), input)
+    output = BlurPool.apply(map, Filter(filt, stride, padding_mode, input.shape[2:]), False)
+    if map is input and input.is_contiguous() and output.is_contiguous():
+        return output
+    return as_input(output, input)
+
+
+def blur_pool2d_reference(input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str) -> Tensor:
+    """Filter every channel with the same taps and keep every S-th position.
+
+    Args:
+        input: (N, C, H, W).
+        filt: (K, K), any floating type: it is converted to the map's.
+        stride: vertical and horizontal S.
+        padding_mode: as in `antialias_plugins.kernels.padding.pad2d_reference`.
+
+    Returns:
+        (N, C, ceil(H / S), ceil(W / S)) in the type of `input`, whether or not autocast is on.
+    """
+    filt_size = static_shape(filt)[0]
+    if filt_size == 1:
+        return input[..., :: stride[0], :: stride[1]]
+    padded = pad2d_reference(input, filt_size, padding_mode)
+    weight = _depthwise_weight(filt, input)
+    with without_autocast(input):
+        return F.conv2d(padded, weight, stride=stride, groups=static_shape(weight)[0])
+
+
+class Filter(NamedTuple):
+    """A fixed filter of maps of one size.
+
+    Attributes:
+        filt: (K, K) taps.
+        stride: vertical and horizontal S.
+        padding_mode: of the map.
+        sides: H and W.
+    """
+
+    filt: Tensor
+    stride: tuple[int, int]
+    padding_mode: str
+    sides: tuple[int, int]
+
+
+class BlurPool(torch.autograd.Function):
+    """``BlurPool.apply(map, filter, transposed)`` filters a map, or applies the transpose to (N, C, H', W').
+
+    The filter is linear: nothing is kept, and the gradient of the gradient is the filter again.
+    """
+
+    @staticmethod
+    def forward(ctx, map: Tensor, filter: Filter, transposed: bool) -> Tensor:
+        """Filter."""
+        ctx.filter, ctx.transposed = filter, transposed
+        output = _multiply(map, filter, transposed)
+        return _convolve(map, filter, transposed) if output is None else output
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
+        """Apply the transpose."""
+        return BlurPool.apply(as_input(grad, grad), ctx.filter, not ctx.transposed), None, None
+
+    @staticmethod
+    def jvp(ctx, tangent: Tensor, *_: None) -> Tensor:
+        """Filter the direction."""
+        return BlurPool.apply(tangent, ctx.filter, ctx.transposed)
+
+
+def _multiply(map: Tensor, filter: Filter, transposed: bool) -> Tensor | None:
+    """Multiply both axes, or return None where products are impossible or another sum than that of `_convolve`.
+
+    Products may add the taps of one position in another order than those of the next: circular shifts of exactly
+    equivariant networks would show it. And infinities and NaN meet the zeros of a block, which a filter does not have.
+    """
+    filt, stride, padding_mode, sides = filter
+    if map.device.type != 'cpu' or padding_mode == 'circular' or map.dtype not in (torch.float32, torch.float64):
+        return None
+    if not map.is_contiguous() or not map.numel() or not is_binomial(filt):
+        return None
+    products = _products(map.shape, map.dtype, len(filt), stride, padding_mode, sides, transposed)
+    result = map.new_empty(products.shape)  # not a view, which could not be changed in place
+    table, target = map.view(-1, map.shape[3]), result.view(-1, products.shape[3])
+    for start, (rows, offsets, weights) in products.pieces:
+        # The vertical axis comes first, because that reads each value once. The last argument includes the last offset.
+        sums = torch.embedding_bag(table[start[0] :], rows, offsets, False, 0, False, weights, True)[0]
+        for outputs, inputs, matrix in products.blocks:
+            torch.mm(sums.narrow(1, *inputs), matrix, out=target[start[1] : start[1] + len(sums)].narrow(1, *outputs))
+    return result if math.isfinite(result.sum().item()) else None
+
+
+class _Products(NamedTuple):
+    """What maps of one shape are multiplied with.
+
+    Attributes:
+        shape: (N, C, H', W') of the product.
+        pieces: of the vertical axis, a few planes at a time: the first row of the map and of the product, and the
+            rows, offsets and weights of `RowSums`.
+        blocks: of the horizontal axis: first and number of neighbouring outputs, first and number of the positions that
+            they depend on, and the (positions, outputs) matrix.
+    """
+
+    shape: tuple[int, ...]
+    pieces: tuple[tuple[tuple[int, int], tuple[Tensor, Tensor, Tensor]], ...]
+    blocks: tuple[tuple[tuple[int, int], tuple[int, int], Tensor], ...]
+
+
+@functools.lru_cache(maxsize=64)
+def _products(
+    shape: tuple[int, ...],
+    dtype: torch.dtype,
+    filt_size: int,
+    stride: tuple[int, int],
+    padding_mode: str,
+    sides: tuple[int, int],
+    transposed: bool,
+) -> _Products:
+    """Prepare the products. The matrices serve training even if they were made in inference mode."""
+    with torch.inference_mode(False):
+        mode = applied_mode(padding_mode, filt_size // 2, sides)
+        matrices = [_banded_matrix(side, step, filt_size, mode) for side, step in zip(sides, stride, strict=True)]
+        vertical, horizontal = (matrix.T.to(dtype) if transposed else matrix.to(dtype) for matrix in matrices)
+        planes, (height, width), (kept, columns) = math.prod(shape[:2]), shape[2:], (len(vertical), len(horizontal))
+        largest = max(height * width, kept * columns)
+        count = max(_PIECE * planes // (planes * largest), 1)
+        one = RowSums(vertical.nonzero()[:, 1].int(), F.pad(vertical.count_nonzero(1).cumsum(0), (1, 0)).int())
+        sums, weights = one.repeat(min(count, planes), height), vertical[vertical != 0].repeat(min(count, planes))
+        pieces = []
+        for first in range(0, planes, count):
+            last, entries = min(count, planes - first), len(one.rows)
+            parts = sums.rows[: last * entries], sums.offsets[: last * kept + 1], weights[: last * entries]
+            pieces.append(((first * height, first * kept), parts))
+        blocks = [_block(_BLOCK * index, part) for index, part in enumerate(horizontal.split(_BLOCK))]
+        return _Products((*shape[:2], kept, columns), tuple(pieces), tuple(blocks))
+
+
+def _banded_matrix(side: int, step: int, filt_size: int, padding_mode: str) -> Tensor:
+    """The (ceil(H / S), H) matrix of an axis."""
+    before = (filt_size - 1) // 2
+    unit_vectors = torch.eye(side, dtype=torch.float64)[None, None]
+    padded = pad2d_reference(unit_vectors, filt_size, padding_mode)[0, 0, :, before : before + side]
+    return padded.unfold(0, filt_size, step) @ binomial_taps(filt_size)
+
+
+def _block(first: int, rows: Tensor) -> tuple[tuple[int, int], tuple[int, int], Tensor]:
+    """Rows of a matrix without the zeros around their band."""
+    used = rows.any(0).nonzero().flatten().tolist() or [0]
+    start, end = used[0], used[-1] + 1
+    return (first, len(rows)), (start, end - start), rows[:, start:end].contiguous().T
+
+
+def _convolve(map: Tensor, filter: Filter, transposed: bool) -> Tensor:
+    """Convolve, or apply the transpose: of a large map on the CPU a few rows at a time, with those around them."""
+    (filt, stride, padding_mode, (height, width)), step = filter, filter.stride[0]
+    convolve = _convolve_transposed if transposed else blur_pool2d_reference
+    kept, reach = -(-height // step), len(filt)
+    rows = max(_STRIP * kept // max(math.prod(map.shape[:2]) * height * width, 1), reach)
+    if map.device.type != 'cpu' or padding_mode == 'circular' or rows >= kept:
+        return convolve(map, filt, stride, padding_mode, *([(height, width)] if transposed else []))
+    parts = []
+    for first in range(0, kept, rows):
+        start, end = max(first - reach, 0), min(first + rows + reach, kept)
+        last, bottom = min(first + rows, kept), min(step * end, height)
+        if transposed:
+            sides = bottom - step * start, width
+            part = convolve(map[:, :, start:end], filt, stride, padding_mode, sides)
+            parts.append(part[:, :, step * (first - start) : min(step * last, height) - step * start])
+        else:
+            part = convolve(map[:, :, step * start : bottom], filt, stride, padding_mode)
+            parts.append(part[:, :, first - start : last - start])
+    return torch.cat(parts, 2)
+
+
+def _convolve_transposed(
+    grad: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str, sides: tuple[int, int]
+) -> Tensor:
+    """Apply the transpose of `blur_pool2d_reference` for maps of `sides`."""
+    padded = [side + len(filt) - 1 for side in sides]
+    weight = _depthwise_weight(filt, grad)
+    with without_autocast(grad):
+        if grad.device.type == 'cpu':
+            rest = [
+                side - len(filt) - s * (kept - 1) for side, s, kept in zip(padded, stride, grad.shape[2:], strict=True)
+            ]
+            spread = F.conv_transpose2d(grad, weight, None, stride, 0, rest, len(weight))
+        else:  # cuDNN would round a transposed convolution to TF32.
+            spread = torch.nn.grad.conv2d_input((*grad.shape[:2], *padded), weight, grad, stride, 0, 1, len(weight))
+    return unpad2d(spread, len(filt), padding_mode)
+
+
+def _depthwise_weight(filt: Tensor, input: Tensor) -> Tensor:
+    """The (K, K) taps as the (C, 1, K, K) weight of a convolution that filters every channel of `input`."""
+    return filt.to(input.dtype).expand(static_shape(input)[1], 1, -1, -1).contiguous()

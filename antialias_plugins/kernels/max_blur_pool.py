@@ -1,0 +1,158 @@
+"""Maximum over a window at every position, alone and in front of the fixed filter.
+
+Shapes: N batch, C channels, H W sides, S stride. No list is kept of where a maximum was found. On the CPU torch's own
+pool is quick only where the channels of a position lie next to each other. Elsewhere the maximum is taken along one
+axis and then along the other, by views of the map shifted against each other.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from antialias_plugins.kernels.backend import static_shape, uses_reference, uses_triton
+from antialias_plugins.kernels.blur_pool import blur_pool2d
+from antialias_plugins.kernels.maps import is_channels_last, widen
+
+_PIECE = 2**19  # elements at once in the forward pass: what lies between the two axes stays in the cache
+_CHANNELS = 16  # at once in the backward pass: enough for vector instructions, few enough for the cache
+
+
+class MaxWindow(NamedTuple):
+    """A window of a maximum at stride 1, each entry ``(vertical, horizontal)``.
+
+    Attributes:
+        kernel_size: number of values the window looks at.
+        padding: minus infinities before and after the map.
+        dilation: spacing of the values.
+        overhang: further minus infinities after the map, if there may be any.
+    """
+
+    kernel_size: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int] = (1, 1)
+    overhang: tuple[int, int] | None = None
+
+    def side(self, axis: int, size: int) -> int:
+        """Number of windows along the vertical (0) or horizontal (1) axis of `size` values."""
+        overhang = self.overhang[axis] if self.overhang else 0
+        return size + 2 * self.padding[axis] + overhang - self.dilation[axis] * (self.kernel_size[axis] - 1)
+
+    def reaching(self, sides: tuple[int, int], stride: tuple[int, int]) -> 'MaxWindow':
+        """Return the window for which a max pool of that stride with ``ceil_mode`` has as many positions to keep."""
+        return self._replace(overhang=tuple(self._overhang(axis, sides[axis], stride[axis]) for axis in (0, 1)))
+
+    def _overhang(self, axis: int, size: int, stride: int) -> int:
+        """How far the last partly covered window reaches over the end; torch drops one that starts beyond the map."""
+        padding, window = self.padding[axis], self.dilation[axis] * (self.kernel_size[axis] - 1) + 1
+        missing = (window - size - 2 * padding) % stride
+        return missing if window - padding >= stride or missing < window - padding else 0
+
+
+def max_blur_pool2d(
+    input: Tensor,
+    window: MaxWindow,
+    filt: Tensor,
+    stride: tuple[int, int],
+    padding_mode: str,
+    backend: str | None = None,
+) -> Tensor:
+    """Compute `dense_max_pool2d` and `blur_pool2d` of it: in one pass by Triton, which keeps the input alone."""
+    if uses_triton(input, static_shape(filt)[0], filt=filt, window=window, backend=backend):
+        from antialias_plugins.kernels.triton import max_blur_pool
+
+        return max_blur_pool.max_blur_pool2d(input, window, filt, stride, padding_mode)
+    return blur_pool2d(dense_max_pool2d(input, window, backend), filt, stride, padding_mode, backend)
+
+
+def dense_max_pool2d(input: Tensor, window: MaxWindow, backend: str | None = None) -> Tensor:
+    """Compute `dense_max_pool2d_reference`; the input is kept for the backward pass."""
+    return dense_max_pool2d_reference(input, window) if uses_reference(backend) else DenseMax.apply(input, window)
+
+
+def dense_max_pool2d_reference(input: Tensor, window: MaxWindow) -> Tensor:
+    """Take the maximum of the window at every position; NaN if there is one in it.
+
+    Args:
+        input: (N, C, H, W).
+        window: where to look.
+
+    Returns:
+        (N, C, ``window.side(0, H)``, ``window.side(1, W)``).
+    """
+    map = widen(input)
+    if window.overhang:
+        bottom, right = window.overhang
+        map = F.pad(map, (0, right, 0, bottom), value=float('-inf'))
+    return F.max_pool2d(map, window.kernel_size, 1, window.padding, window.dilation).to(input.dtype)
+
+
+class DenseMax(torch.autograd.Function):
+    """``DenseMax.apply(input, window)`` is ``dense_max_pool2d_reference(input, window)``; only the input is kept.
+
+    As in torch's pool, the gradient of a window goes to the first of its largest values, row by row, or to its last
+    NaN: the places are looked up again by torch's pool itself.
+    """
+
+    @staticmethod
+    def forward(ctx, input: Tensor, window: MaxWindow) -> Tensor:
+        """Take the maximum."""
+        ctx.save_for_backward(input)
+        ctx.window = window
+        return _max(input, window) if _is_slow_for_torch(input) else dense_max_pool2d_reference(input, window)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        """Find the places again."""
+        (input,) = ctx.saved_tensors
+        if torch.is_grad_enabled() or not _is_slow_for_torch(input):
+            return _pull_back(grad, input, ctx.window), None
+        routed = torch.empty_like(input)
+        maps = (map.split(_CHANNELS, 1) for map in (routed, grad, input))
+        for target, *parts in zip(*maps, strict=True):
+            parts = [part.contiguous(memory_format=torch.channels_last) for part in parts]
+            target.copy_(_pull_back(*parts, ctx.window))
+        return routed, None
+
+
+def _is_slow_for_torch(input: Tensor) -> bool:
+    return input.device.type == 'cpu' and not is_channels_last(input)
+
+
+def _pull_back(grad: Tensor, input: Tensor, window: MaxWindow) -> Tensor:
+    """Gradient of the input by torch's pool, which can be differentiated again."""
+    _, pullback = torch.func.vjp(lambda map: dense_max_pool2d_reference(map, window), input)
+    return pullback(grad)[0]
+
+
+def _max(input: Tensor, window: MaxWindow) -> Tensor:
+    """Maximum along one axis and then along the other, a piece at a time."""
+    height, width = (window.side(axis, input.shape[2 + axis]) for axis in (0, 1))
+    output = input.new_empty(*input.shape[:2], height, width)
+    maps = input.flatten(0, 1)
+    count = max(_PIECE // math.prod(input.shape[2:]), 1)
+    for part, target in zip(maps.split(count), output.flatten(0, 1).split(count), strict=True):
+        half = part.new_empty(len(part), input.shape[2], width)
+        _max_along(part, window, 1, half)
+        _max_along(half, window, 0, target)
+    return output
+
+
+def _max_along(input: Tensor, window: MaxWindow, axis: int, output: Tensor) -> None:
+    """Maximum of (maps, H, W) along the vertical (0) or horizontal (1) axis."""
+    output.fill_(float('-inf'))
+    for reached, met in _pairs(window, axis, input.shape[1 + axis]):
+        part = output.narrow(1 + axis, *reached)
+        torch.maximum(part, input.narrow(1 + axis, *met), out=part)
+
+
+def _pairs(window: MaxWindow, axis: int, size: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """For each value of the window: first and number of the outputs that find it on the map, and of what they see."""
+    for tap in range(window.kernel_size[axis]):
+        shift = tap * window.dilation[axis] - window.padding[axis]
+        first, end = max(0, -shift), min(window.side(axis, size), size - shift)
+        if first < end:
+            yield (first, end - first), (first + shift, end - first)
