@@ -16,12 +16,12 @@ from torch import Tensor
 
 from antialias_plugins.kernels.backend import binomial_taps, is_binomial, static_shape, uses_reference, uses_triton
 from antialias_plugins.kernels.linear import RowSums
-from antialias_plugins.kernels.maps import HALF_TYPES, as_input, widen, without_autocast
+from antialias_plugins.kernels.maps import HALF_TYPES, as_input, empty_as, widen, without_autocast
 from antialias_plugins.kernels.padding import applied_mode, pad2d_reference, unpad2d
 
 _BLOCK = 32  # outputs of a block: few zeros are multiplied, and products of that size are quick
 _PIECE = 2**20  # elements: what lies between the two axes stays in the cache
-_STRIP = 2**20  # elements of a map that is convolved at once, so that its padded copy stays in the cache
+_STRIP = 2**22  # elements of an image that are convolved at once, so that their padded copy is allocated quickly
 
 
 def blur_pool2d(
@@ -187,41 +187,37 @@ def _block(first: int, rows: Tensor) -> tuple[tuple[int, int], tuple[int, int], 
 
 
 def _convolve(map: Tensor, filter: Filter, transposed: bool) -> Tensor:
-    """Convolve, or apply the transpose: of a large map on the CPU a few rows at a time, with those around them."""
-    (filt, stride, padding_mode, (height, width)), step = filter, filter.stride[0]
-    convolve = _convolve_transposed if transposed else blur_pool2d_reference
-    kept, reach = -(-height // step), len(filt)
-    rows = max(_STRIP * kept // max(math.prod(map.shape[:2]) * height * width, 1), reach)
-    if map.device.type != 'cpu' or padding_mode == 'circular' or rows >= kept:
-        return convolve(map, filt, stride, padding_mode, *([(height, width)] if transposed else []))
-    parts = []
-    for first in range(0, kept, rows):
-        start, end = max(first - reach, 0), min(first + rows + reach, kept)
-        last, bottom = min(first + rows, kept), min(step * end, height)
-        if transposed:
-            sides = bottom - step * start, width
-            part = convolve(map[:, :, start:end], filt, stride, padding_mode, sides)
-            parts.append(part[:, :, step * (first - start) : min(step * last, height) - step * start])
-        else:
-            part = convolve(map[:, :, step * start : bottom], filt, stride, padding_mode)
-            parts.append(part[:, :, first - start : last - start])
-    return torch.cat(parts, 2)
+    """Convolve, or apply the transpose: of large images on the CPU a few rows at a time, with those around them."""
+    (height, width), step, reach = filter.sides, filter.stride[0], len(filter.filt)
+    kept = -(-height // step)
+    rows = max(_STRIP * kept // max(map.shape[1] * height * width, 1), reach)
+    if map.device.type != 'cpu' or filter.padding_mode == 'circular' or rows >= kept:
+        return _convolve_at_once(map, filter, transposed)
+    sides = (height, width) if transposed else (kept, -(-width // filter.stride[1]))
+    output = empty_as(map, (*map.shape[:2], *sides))
+    for image, target in zip(map.split(1), output.split(1), strict=True):  # rows of an image lie together
+        for first in range(0, kept, rows):
+            small = first, min(first + rows, kept), max(first - reach, 0), min(first + rows + reach, kept)
+            large = [min(step * row, height) for row in small]
+            (_, _, top, bottom), (start, end, origin, _) = (small, large) if transposed else (large, small)
+            strip = filter._replace(sides=(large[3] - large[2], width))
+            part = _convolve_at_once(image[:, :, top:bottom], strip, transposed)
+            target[:, :, start:end] = part[:, :, start - origin : end - origin]
+    return output
 
 
-def _convolve_transposed(
-    grad: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str, sides: tuple[int, int]
-) -> Tensor:
-    """Apply the transpose of `blur_pool2d_reference` for maps of `sides`."""
-    padded = [side + len(filt) - 1 for side in sides]
-    weight = _depthwise_weight(filt, grad)
-    with without_autocast(grad):
-        if grad.device.type == 'cpu':
-            rest = [
-                side - len(filt) - s * (kept - 1) for side, s, kept in zip(padded, stride, grad.shape[2:], strict=True)
-            ]
-            spread = F.conv_transpose2d(grad, weight, None, stride, 0, rest, len(weight))
+def _convolve_at_once(map: Tensor, filter: Filter, transposed: bool) -> Tensor:
+    """The reference or its transpose."""
+    filt, stride, padding_mode, sides = filter
+    if not transposed:
+        return blur_pool2d_reference(map, filt, stride, padding_mode)
+    padded, weight = [side + len(filt) - 1 for side in sides], _depthwise_weight(filt, map)
+    with without_autocast(map):
+        if map.device.type == 'cpu':
+            rest = [(side - 1) % step for side, step in zip(sides, stride, strict=True)]
+            spread = F.conv_transpose2d(map, weight, None, stride, 0, rest, len(weight))
         else:  # cuDNN would round a transposed convolution to TF32.
-            spread = torch.nn.grad.conv2d_input((*grad.shape[:2], *padded), weight, grad, stride, 0, 1, len(weight))
+            spread = torch.nn.grad.conv2d_input((*map.shape[:2], *padded), weight, map, stride, 0, 1, len(weight))
     return unpad2d(spread, len(filt), padding_mode)
 
 

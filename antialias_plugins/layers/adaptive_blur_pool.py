@@ -30,8 +30,7 @@ class AdaptiveBlurPool2d(nn.Module):
         stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
         groups: G, the number of channel groups with taps of their own.
         padding_mode: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
-        softmax: ``'group'`` (the paper: the taps of each group sum to 1) or ``'joint'`` (the authors' code and weights:
-            those of all groups together do).
+        softmax: ``'group'`` (the paper) or ``'joint'`` (the authors' code and weights), as in the function.
 
     Attributes:
         conv: `torch.nn.Conv2d`, C to G * K * K channels, K x K, stride S, no bias.

@@ -18,13 +18,9 @@ class AdaptivePolyphasePool2d(PolyphasePool2d):
     maps only, and its components 1 and 2 are ours 2 and 1.
 
     Args:
-        channels: C that every input must have; any if None.
-        stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
-        filt_size: K taps of the low-pass filter in front, at least 1. K = 1 is none.
+        channels: as in `PolyphasePool2d`, like `stride`, `filt_size`, `padding_mode` and `adaptive`.
         norm: ``'l1'``, ``'l2'`` or ``'linf'``. Behind a filter of K >= 2 taps the components of a map that is nowhere
             negative all have the same ``'l1'`` norm: they tie, and nothing is exact.
-        padding_mode: border of the filter: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
-        adaptive: None for a binomial filter, arguments of `AdaptiveBlurPool2d` for one whose taps are predicted.
 
     Shape:
         (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S)).

@@ -31,22 +31,18 @@ class LearnablePolyphasePool2d(PolyphasePool2d):
     whole, as it may with few `hid_channels` on maps that are all but constant, their logits tie, and nothing is exact.
 
     Args:
-        channels: C.
-        stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
-        filt_size: K taps of the low-pass filter in front, at least 1. K = 1 is none.
+        channels: C; `stride`, `filt_size` and `adaptive` are those of `PolyphasePool2d`.
         hid_channels: channels between and behind the convolutions: a number, or as a float a share of C, such as the
             0.125 of the authors' smaller networks; C by default.
-        padding_mode: border of the filter and of the convolutions: ``'zeros'``, ``'reflect'``, ``'replicate'`` or
-            ``'circular'``.
+        padding_mode: of the filter and of the convolutions.
         temperature: divisor of the logits in train mode, greater than 0.
         sampling: weights in train mode: ``'gumbel'`` (the paper: softmax of the logits with Gumbel noise),
             ``'straight-through'`` (one component, drawn with the same odds, and the gradients of ``'gumbel'``) or
             ``'softmax'`` (no noise).
-        adaptive: None for a binomial filter, arguments of `AdaptiveBlurPool2d` for one whose taps are predicted.
 
     Attributes:
-        conv1: `torch.nn.Conv2d`, C to `hid_channels`, 3 x 3. None in a layer that follows another.
-        conv2: `torch.nn.Conv2d`, `hid_channels` to `hid_channels`, 3 x 3. None in a layer that follows another.
+        conv1: `torch.nn.Conv2d`, C to `hid_channels`, 3 x 3. None in a follower.
+        conv2: `torch.nn.Conv2d`, `hid_channels` to `hid_channels`, 3 x 3. None in a follower.
         temperature: a number that may be changed at any time. A compiled network is compiled anew when it changes.
 
     Shape:

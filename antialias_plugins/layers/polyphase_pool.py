@@ -16,21 +16,10 @@ from antialias_plugins.layers.phase_link import PhaseLink
 
 
 class PolyphaseFilter(FixedFilter):
-    """Filters a map at stride 1, for the layers that subsample it at an offset of their choice.
-
-    Args:
-        channels: C that every input must have; any if None, which takes a binomial filter.
-        stride: S of the layer, at least 1, for both axes or as ``(vertical, horizontal)``.
-        filt_size: K taps, at least 1. K = 1 is no filter.
-        padding_mode: border of the filter: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
-        adaptive: None for the binomial filter. For one whose taps are predicted (DDAC) ``groups`` and ``softmax`` of
-            `AdaptiveBlurPool2d`, such as ``{'groups': 8}``.
+    """Filters a map at stride 1, for the layers that subsample it at an offset of their choice: see `PolyphasePool2d`.
 
     Attributes:
         adaptive: `AdaptiveBlurPool2d` of stride 1, or None.
-
-    Raises:
-        ValueError: if an argument, or the number of channels of an input, breaks a rule above.
     """
 
     adaptive: AdaptiveBlurPool2d | None
@@ -51,7 +40,7 @@ class PolyphaseFilter(FixedFilter):
 
     @property
     def padding_mode(self) -> str:
-        """Border of the filter."""
+        """Padding of the filter."""
         return self._padding_mode
 
     @padding_mode.setter
@@ -78,15 +67,16 @@ class PolyphasePool2d(PolyphaseFilter):
     """Low-passes a map and keeps one of its S_h S_w polyphase components; a subclass chooses which.
 
     Where branches meet that were subsampled by several such layers, they must have kept the same component. One of them
-    leads and publishes its choice through a `PhaseLink`, the others follow.
+    is the source, which publishes its choice through a `PhaseLink`, the others follow.
 
     Args:
         channels: C that every input must have; any if None.
         stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
         filt_size: K taps of the low-pass filter in front, at least 1. K = 1 is none.
-        padding_mode: border of the filter: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``, the only one
-            with which the layer is exactly equivariant to circular shifts.
-        adaptive: None for a binomial filter, arguments of `AdaptiveBlurPool2d` for one whose taps are predicted.
+        padding_mode: of the filter: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``, the only one with
+            which the layer is exactly equivariant to circular shifts.
+        adaptive: None for a binomial filter. For one whose taps are predicted (DDAC) ``groups`` and ``softmax`` of
+            `AdaptiveBlurPool2d`, such as ``{'groups': 8}``; it takes a number of channels.
 
     Attributes:
         link: what this layer shares with others, or None.
@@ -161,7 +151,7 @@ class PolyphaseUnpool2d(FixedFilter):
         link: where the phase is published.
         stride: S of the layer that publishes, for both axes or as ``(vertical, horizontal)``.
         filt_size: K, at least 1. K = 1 leaves the zeros.
-        padding_mode: border of the filter: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
+        padding_mode: of the filter, as in `PolyphasePool2d`.
 
     Shape:
         (N, C, M_h, M_w) to (N, C, S_h M_h, S_w M_w), or to the size that is given with the map.

@@ -30,15 +30,11 @@ class TranslationInvariantPolyphasePool2d(PolyphaseFilter):
     Training adds two losses to that of the task, see `antialias_plugins.layers.mixing_losses`.
 
     Args:
-        channels: C.
-        stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
-        filt_size: K taps of a low-pass filter in front, at least 1. K = 1, the authors' layer, is none.
+        channels: C; `stride`, `filt_size` and `adaptive` are those of `PolyphasePool2d`. K = 1 is the authors' layer.
         kernel_size: side of the convolution, odd.
-        padding_mode: border of the filter and of the convolution: ``'zeros'`` (the authors' code), ``'reflect'``,
-            ``'replicate'`` or ``'circular'``.
+        padding_mode: of the filter and of the convolution; ``'zeros'`` in the authors' code.
         max_shift: largest shift that `loss_undo` draws.
         border: what such a shift brings in, ``'zeros'`` or ``'circular'``.
-        adaptive: None for a binomial filter, arguments of `AdaptiveBlurPool2d` for one whose taps are predicted.
 
     Attributes:
         conv: `torch.nn.Conv2d`, depthwise, no bias.

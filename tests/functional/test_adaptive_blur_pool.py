@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from antialias_plugins.functional import adaptive_blur_pool2d
+from tests.pairs import pairwise
 
 MODES = ('zeros', 'reflect', 'replicate', 'circular')
 SOFTMAXES = ('group', 'joint')
@@ -15,10 +16,11 @@ def make(channels, sides, filt_size, stride, groups, dtype=torch.float64, batch=
     return input, torch.randn(batch, groups * filt_size**2, *kept).to(dtype)
 
 
-@pytest.mark.parametrize('softmax', SOFTMAXES)
-@pytest.mark.parametrize('padding_mode', MODES)
-@pytest.mark.parametrize('stride', [(1, 1), (2, 2), (3, 3), (4, 4), (2, 1)], ids='stride{0[0]}x{0[1]}'.format)
-@pytest.mark.parametrize('filt_size', [1, 3, 5, 7])
+@pytest.mark.parametrize(
+    ('filt_size', 'stride', 'padding_mode', 'softmax'),
+    pairwise([1, 3, 5, 7], [(1, 1), (2, 2), (3, 3), (4, 4), (2, 1)], MODES, SOFTMAXES),
+    ids=str,
+)
 def test_matches_loop(adaptive_loop, filt_size, stride, padding_mode, softmax):
     for (channels, groups), sides in zip([(1, 1), (4, 2), (3, 3), (6, 2), (4, 4), (2, 1)], SIDES, strict=True):
         input, logits = make(channels, sides, filt_size, stride, groups)
@@ -27,9 +29,11 @@ def test_matches_loop(adaptive_loop, filt_size, stride, padding_mode, softmax):
         torch.testing.assert_close(actual, expected, rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize('softmax', SOFTMAXES)
-@pytest.mark.parametrize('filt_size', [1, 3, 5, 7])
-@pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(
+    ('dtype', 'filt_size', 'softmax'),
+    pairwise([torch.float32, torch.float16, torch.bfloat16], [1, 3, 7], SOFTMAXES),
+    ids=str,
+)
 def test_rounds_once_in_the_type_of_the_input(adaptive_loop, dtype, filt_size, softmax):
     input, logits = make(4, (9, 8), filt_size, (2, 2), 2, dtype)
     actual = adaptive_blur_pool2d(input, logits, 2, 2, softmax=softmax)
@@ -81,9 +85,11 @@ def test_empty_batch(padding_mode):
     assert logits.grad.shape == logits.shape
 
 
-@pytest.mark.parametrize('softmax', SOFTMAXES)
-@pytest.mark.parametrize('padding_mode', MODES)
-@pytest.mark.parametrize(('filt_size', 'stride'), [(1, (2, 2)), (3, (1, 1)), (3, (2, 2)), (3, (2, 1))], ids=str)
+@pytest.mark.parametrize(
+    ('filt_size', 'stride', 'padding_mode', 'softmax'),
+    [row[0] + row[1:] for row in pairwise([(1, (2, 2)), (3, (1, 1)), (3, (2, 2)), (3, (2, 1))], MODES, SOFTMAXES)],
+    ids=str,
+)
 def test_gradients(filt_size, stride, padding_mode, softmax):
     pair = make(2, (3, 4), filt_size, stride, 2, batch=1)
     inputs = tuple(tensor.requires_grad_() for tensor in pair)

@@ -1,9 +1,12 @@
+import itertools
+
 import pytest
 import torch
 from timm.layers import BlurPool2d as TimmBlurPool2d
 
 from antialias_plugins.functional import blur_pool2d
 from antialias_plugins.functional.blur_pool import binomial_filter
+from tests.pairs import pairwise
 
 MODES = ('zeros', 'reflect', 'replicate', 'circular')
 SIDES = [(1, 1), (1, 6), (2, 2), (3, 8), (9, 7), (8, 8)]
@@ -15,9 +18,11 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize('padding_mode', MODES)
-@pytest.mark.parametrize('stride', [(1, 1), (2, 2), (3, 3), (4, 4), (2, 1)], ids='stride{0[0]}x{0[1]}'.format)
-@pytest.mark.parametrize('filt_size', range(1, 8))
+@pytest.mark.parametrize(
+    ('filt_size', 'stride', 'padding_mode'),
+    pairwise(range(1, 8), [(1, 1), (2, 2), (3, 3), (4, 4), (2, 1)], MODES),
+    ids=str,
+)
 def test_matches_loop(blur_loop, filt_size, stride, padding_mode):
     for channels, sides in zip((1, 3, 1, 2, 3, 4), SIDES, strict=True):
         input = torch.randn(2, channels, *sides, dtype=torch.float64)
@@ -26,9 +31,11 @@ def test_matches_loop(blur_loop, filt_size, stride, padding_mode):
         torch.testing.assert_close(actual, expected, rtol=0, atol=1e-14)
 
 
-@pytest.mark.parametrize('padding_mode', MODES)
-@pytest.mark.parametrize('filt_size', range(1, 8))
-@pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(
+    ('dtype', 'filt_size', 'padding_mode'),
+    pairwise([torch.float32, torch.float16, torch.bfloat16], [1, 2, 3, 4, 7], MODES),
+    ids=str,
+)
 def test_rounds_once_in_the_type_of_the_input(blur_loop, dtype, filt_size, padding_mode):
     input = torch.randn(2, 3, 9, 8).to(dtype)
     actual = blur_pool2d(input, filt_size, 2, padding_mode)
@@ -50,8 +57,7 @@ def test_output_is_contiguous_in_the_layout_of_the_input(blur_loop, layout, filt
     torch.testing.assert_close(output, blur_loop(input, filt_size, (2, 2), 'reflect'), rtol=0, atol=1e-14)
 
 
-@pytest.mark.parametrize('padding_mode', MODES)
-@pytest.mark.parametrize('filt_size', [1, 3, 4])
+@pytest.mark.parametrize(('filt_size', 'padding_mode'), [(1, 'reflect'), (3, 'zeros'), (4, 'circular')])
 def test_empty_batch(filt_size, padding_mode):
     input = torch.rand(0, 3, 9, 8, requires_grad=True)
     output = blur_pool2d(input, filt_size, 2, padding_mode)
@@ -72,20 +78,19 @@ def test_gradients(filt_size, stride, padding_mode):
     assert torch.autograd.gradgradcheck(function, input, fast_mode=True)
 
 
-@pytest.mark.parametrize('side', range(1, 10))
 @pytest.mark.parametrize('stride', range(1, 5))
-def test_side_of_the_output_is_the_ceiling(stride, side):
-    for filt_size in range(1, 9):
+def test_side_of_the_output_is_the_ceiling(stride):
+    for filt_size, side in itertools.product(range(1, 9), range(1, 10)):
         assert blur_pool2d(torch.rand(1, 1, side, 4), filt_size, stride).shape[2] == -(-side // stride)
 
 
 @pytest.mark.parametrize('padding_mode', MODES)
-@pytest.mark.parametrize('filt_size', range(1, 9))
-def test_constant_stays_constant_unless_padded_with_zeros(filt_size, padding_mode):
+def test_constant_stays_constant_unless_padded_with_zeros(padding_mode):
     constant = torch.full((1, 2, 7, 6), 3.0, dtype=torch.float64)
-    output = blur_pool2d(constant, filt_size, 2, padding_mode)
-    kept = (output - 3).abs().max() < 1e-14
-    assert kept == (padding_mode != 'zeros' or filt_size == 1)
+    for filt_size in range(1, 9):
+        output = blur_pool2d(constant, filt_size, 2, padding_mode)
+        kept = (output - 3).abs().max() < 1e-14
+        assert kept == (padding_mode != 'zeros' or filt_size == 1)
 
 
 @pytest.mark.parametrize(('filt_size', 'phase'), [(1, 0), (2, 0.5), (3, 0), (4, 0.5), (5, 0), (6, 0.5), (7, 0)])

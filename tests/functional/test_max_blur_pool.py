@@ -4,6 +4,7 @@ import torch.nn.functional as F
 
 from antialias_plugins.functional import max_blur_pool2d
 from antialias_plugins.functional.max_blur_pool import dense_max_pool2d
+from tests.pairs import pairwise
 
 MODES = ('zeros', 'reflect', 'replicate', 'circular')
 WINDOWS = [(2, 0), (3, 1), (3, 0), ((3, 2), (1, 0))]
@@ -13,23 +14,24 @@ def pair(value):
     return value if isinstance(value, tuple) else (value, value)
 
 
-@pytest.mark.parametrize('padding_mode', MODES)
-@pytest.mark.parametrize('stride', range(1, 5))
-@pytest.mark.parametrize('filt_size', range(1, 8))
-def test_matches_loop(dense_max_loop, blur_loop, filt_size, stride, padding_mode):
-    for kernel_size, padding in WINDOWS:
-        for channels, sides in ((1, (3, 3)), (3, (4, 8)), (2, (9, 7))):
-            input = torch.randn(2, channels, *sides, dtype=torch.float64)
-            dense = dense_max_loop(input, pair(kernel_size), pair(padding))
-            expected = blur_loop(dense, filt_size, (stride, stride), padding_mode)
-            actual = max_blur_pool2d(input, kernel_size, stride, padding, filt_size, padding_mode)
-            torch.testing.assert_close(actual, expected, rtol=0, atol=1e-14)
+@pytest.mark.parametrize(
+    ('window', 'filt_size', 'stride', 'padding_mode'), pairwise(WINDOWS, range(1, 8), range(1, 5), MODES), ids=str
+)
+def test_matches_loop(dense_max_loop, blur_loop, window, filt_size, stride, padding_mode):
+    kernel_size, padding = window
+    for channels, sides in ((1, (3, 3)), (3, (4, 8)), (2, (9, 7))):
+        input = torch.randn(2, channels, *sides, dtype=torch.float64)
+        dense = dense_max_loop(input, pair(kernel_size), pair(padding))
+        expected = blur_loop(dense, filt_size, (stride, stride), padding_mode)
+        actual = max_blur_pool2d(input, kernel_size, stride, padding, filt_size, padding_mode)
+        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-14)
 
 
-@pytest.mark.parametrize('ceil_mode', [False, True], ids=['floor', 'ceil'])
-@pytest.mark.parametrize('dilation', [1, 2], ids='dilation{}'.format)
-@pytest.mark.parametrize('stride', [1, 2, 3, 4, (2, 3)], ids='stride{}'.format)
-@pytest.mark.parametrize('kernel_size', [1, 2, 3, (4, 3)], ids='window{}'.format)
+@pytest.mark.parametrize(
+    ('kernel_size', 'stride', 'dilation', 'ceil_mode'),
+    pairwise([1, 2, 3, (4, 3)], [1, 2, 3, 4, (2, 3)], [1, 2], [False, True]),
+    ids=str,
+)
 def test_kept_positions_of_the_dense_pool_are_the_strided_pool(kernel_size, stride, dilation, ceil_mode):
     rows, columns = pair(stride)
     compared = 0
@@ -43,12 +45,11 @@ def test_kept_positions_of_the_dense_pool_are_the_strided_pool(kernel_size, stri
     assert compared > 5
 
 
-@pytest.mark.parametrize('filt_size', range(1, 6))
 @pytest.mark.parametrize(
     ('kernel_size', 'stride', 'padding'), [(3, 2, 1), (3, 2, 0), (2, 2, 0), (2, 2, 1), (2, 3, 1)], ids=str
 )
-def test_ceil_mode_gives_the_size_of_max_pool(kernel_size, stride, padding, filt_size):
-    for side in range(4, 13):
+def test_ceil_mode_gives_the_size_of_max_pool(kernel_size, stride, padding):
+    for filt_size, side in zip([1, 2, 3, 4, 5] * 2, range(3, 13), strict=True):
         input = torch.randn(1, 1, side, 7)
         output = max_blur_pool2d(input, kernel_size, stride, padding, filt_size, ceil_mode=True)
         assert output.shape == F.max_pool2d(input, kernel_size, stride, padding, ceil_mode=True).shape

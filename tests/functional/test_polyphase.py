@@ -11,6 +11,7 @@ from antialias_plugins.functional import (
     polyphase_unpool2d,
     select_component,
 )
+from tests.pairs import pairwise
 
 STRIDES = pytest.mark.parametrize('stride', [(2, 2), (3, 3), (2, 1), (1, 3)], ids='stride{0[0]}x{0[1]}'.format)
 ORDERS = {'l1': 1, 'l2': 2, 'linf': np.inf}
@@ -65,9 +66,7 @@ def test_components_are_those_of_pixel_unshuffle():
     assert torch.equal(polyphase_components(input, 3), expected)
 
 
-@STRIDES
-@pytest.mark.parametrize('norm', ORDERS)
-@pytest.mark.parametrize('sides', [(6, 12), (7, 5)], ids=str)
+@pytest.mark.parametrize(('stride', 'norm', 'sides'), pairwise(STRIDES.args[1], ORDERS, [(6, 12), (7, 5)]), ids=str)
 def test_matches_the_loop(stride, norm, sides):
     input = torch.randn(8, 3, *sides)
     output, phase = adaptive_polyphase_pool2d(input, stride, norm)
@@ -76,10 +75,11 @@ def test_matches_the_loop(stride, norm, sides):
     assert torch.equal(phase, expected_phase)
 
 
-@STRIDES
-@pytest.mark.parametrize('norm', ORDERS)
-@pytest.mark.parametrize('filt_size', [1, 2, 3], ids='filt{}'.format)
-@pytest.mark.parametrize('dtype', [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize(
+    ('stride', 'norm', 'filt_size', 'dtype'),
+    pairwise(STRIDES.args[1], ORDERS, [1, 2, 3], [torch.float32, torch.float64]),
+    ids=str,
+)
 def test_output_moves_with_the_map(stride, norm, filt_size, dtype):
     """To the last bit, for every circular shift of a map whose sides the stride divides."""
     input = torch.randn(2, 3, 6, 12, dtype=dtype)

@@ -1,5 +1,6 @@
 """Who computes a filter, and what is said about it."""
 
+import copy
 import logging
 import re
 import subprocess
@@ -13,8 +14,16 @@ from antialias_plugins import AdaptiveBlurPool2d, BlurPool2d, MaxBlurPool2d, ker
 from antialias_plugins.functional import adaptive_blur_pool2d, blur_pool2d, max_blur_pool2d
 from antialias_plugins.functional.blur_pool import binomial_filter
 from antialias_plugins.kernels import MaxWindow, backend, can_use_triton
+from antialias_plugins.kernels.adaptive_blur_pool import AdaptiveBlurPool
+from antialias_plugins.kernels.blur_pool import BlurPool
+from antialias_plugins.kernels.linear import LinearMap
+from antialias_plugins.kernels.max_blur_pool import DenseMax
+from antialias_plugins.layers import AdaptivePolyphasePool2d, FrequencyLowCutPool2d
+from antialias_plugins.layers.padded_conv import PaddedConv
 
 INPUT = torch.rand(1, 8, 9, 8)
+FUNCTIONS = (AdaptiveBlurPool, BlurPool, DenseMax, LinearMap, PaddedConv)
+OURS = {f'{function.__name__}Backward' for function in FUNCTIONS}
 needs_triton = pytest.mark.skipif(not backend._is_installed(), reason='Triton has no release for this platform')
 
 
@@ -97,6 +106,47 @@ def test_layers_follow_the_backend_in_force(used):
         assert list(dict.fromkeys(used)) == launched
     for plain, fused in zip(outputs[:3], outputs[3:], strict=True):
         torch.testing.assert_close(plain, fused)
+
+
+EAGER = {
+    'blur': (BlurPool2d(8), lambda x, backend: blur_pool2d(x, backend=backend)),
+    'max': (MaxBlurPool2d(3, padding=1), lambda x, backend: max_blur_pool2d(x, 3, padding=1, backend=backend)),
+    'adaptive': (
+        AdaptiveBlurPool2d(8).eval(),
+        lambda x, backend: adaptive_blur_pool2d(x, x[:, :1, ::2, ::2].repeat(1, 72, 1, 1), backend=backend),
+    ),
+    'low cut': (FrequencyLowCutPool2d(8), None),
+    'filtered polyphase': (AdaptivePolyphasePool2d(8, filt_size=3), None),
+}
+
+
+def operators(output):
+    """The names of all nodes of a graph."""
+    names, nodes = set(), [output.grad_fn]
+    while nodes:
+        node = nodes.pop()
+        names.add(node.name())
+        nodes += [parent for parent, _ in node.next_functions if parent is not None]
+    return names
+
+
+@pytest.mark.parametrize('kind', ['layer', 'function'])
+@pytest.mark.parametrize('op', EAGER)
+def test_eager_is_the_reference_in_operators_of_torch(op, kind):
+    """No function of ours is in its graph, where 'auto' has nothing else; values and gradients agree."""
+    layer, function = EAGER[op]
+    if kind == 'function' and function is None:
+        pytest.skip('takes no backend')
+    layer = copy.deepcopy(layer).double()
+    input, graphs, results = torch.randn(2, 8, 9, 8, dtype=torch.float64, requires_grad=True), [], []
+    for name in ('eager', 'auto'):
+        with kernels.use_backend(name if kind == 'layer' else 'auto'):
+            output = layer(input) if kind == 'layer' else function(input, name)
+        graphs.append({name for name in operators(output) if name in OURS})
+        results.append((output, *torch.autograd.grad(output.square().sum(), input)))
+    assert not graphs[0] and graphs[1]
+    for actual, expected in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-12)
 
 
 @needs_triton

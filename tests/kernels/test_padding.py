@@ -6,6 +6,7 @@ import torch
 
 from antialias_plugins.kernels import maps, padding
 from antialias_plugins.kernels.padding import pad2d_reference as pad2d
+from tests.pairs import pairwise
 
 NUMPY_MODES = {'zeros': 'constant', 'reflect': 'reflect', 'replicate': 'edge', 'circular': 'wrap'}
 SIDES = [(1, 1), (1, 7), (2, 2), (3, 9), (8, 5)]
@@ -19,14 +20,12 @@ def numpy_pad(input, filt_size, padding_mode):
     return torch.from_numpy(np.pad(input.double().numpy(), border, NUMPY_MODES[padding_mode]))
 
 
-@pytest.mark.parametrize('sides', SIDES, ids='{0[0]}x{0[1]}'.format)
 @pytest.mark.parametrize('padding_mode', NUMPY_MODES)
 @pytest.mark.parametrize('filt_size', range(1, 8))
-def test_matches_numpy(filt_size, padding_mode, sides):
-    input = torch.rand(2, 3, *sides, dtype=torch.float64)
-    torch.testing.assert_close(
-        pad2d(input, filt_size, padding_mode), numpy_pad(input, filt_size, padding_mode), rtol=0, atol=0
-    )
+def test_matches_numpy(filt_size, padding_mode):
+    for sides in SIDES:
+        input = torch.rand(2, 3, *sides, dtype=torch.float64)
+        assert torch.equal(pad2d(input, filt_size, padding_mode), numpy_pad(input, filt_size, padding_mode))
 
 
 @pytest.mark.parametrize('padding_mode', NUMPY_MODES)
@@ -76,9 +75,11 @@ def test_copies_between_memory_formats(source, target):
         assert torch.equal(actual, expected)
 
 
-@pytest.mark.parametrize('layout', [None, torch.contiguous_format, torch.channels_last], ids=str)
-@pytest.mark.parametrize('padding_mode', NUMPY_MODES)
-@pytest.mark.parametrize('filt_size', range(1, 8))
+@pytest.mark.parametrize(
+    ('filt_size', 'padding_mode', 'layout'),
+    pairwise([1, 2, 3, 4, 7], NUMPY_MODES, [None, torch.contiguous_format, torch.channels_last]),
+    ids=str,
+)
 def test_unpad_is_the_transpose(filt_size, padding_mode, layout):
     for sides in SIDES:
         input = torch.randn(2, 3, *sides, dtype=torch.float64, requires_grad=True)

@@ -1,6 +1,10 @@
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
+import antialias_plugins
 from antialias_plugins.functional import blur_pool2d
 from antialias_plugins.layers import BlurPool2d
 
@@ -9,6 +13,27 @@ def test_calls_the_function_with_its_arguments():
     input = torch.rand(2, 3, 9, 8, dtype=torch.float64)
     output = BlurPool2d(3, 5, (2, 3), 'circular').double()(input)
     assert torch.equal(output, blur_pool2d(input, 5, (2, 3), 'circular'))
+
+
+@pytest.mark.parametrize('requires_grad', [False, True], ids=['inference', 'training'])
+def test_a_forward_pass_is_few_calls(requires_grad):
+    """Of Python functions, at most 12 in 4 files of the package: what is fixed is checked and prepared once."""
+    layer, package, calls = BlurPool2d(8), str(Path(antialias_plugins.__file__).parent), []
+    input = torch.rand(1, 8, 14, 14, requires_grad=requires_grad)
+
+    def record(frame, event, _):
+        if event == 'call' and frame.f_code.co_filename.startswith(package):
+            calls.append((frame.f_code.co_filename, frame.f_code.co_name))
+
+    layer(input)
+    before = sys.getprofile()
+    sys.setprofile(record)
+    try:
+        layer(input)
+    finally:
+        sys.setprofile(before)
+    assert 1 < len(calls) <= 12
+    assert len({file for file, _ in calls}) <= 4
 
 
 def test_a_map_without_values_gives_one_of_the_right_size():

@@ -53,6 +53,7 @@ LAYERS = {
     'lps-linked': lambda: Linked(LearnablePolyphasePool2d(8, hid_channels=4), LearnablePolyphasePool2d(8, filt_size=2)),
     'adaptive-joint': lambda: AdaptiveBlurPool2d(8, 3, 3, groups=2, softmax='joint'),
 }
+COMPILED = ['blur', 'max-blur-ceil', 'adaptive', 'low-cut-hamming', 'lps-linked']  # one of each kind of operators
 SIDES = {'usual': (9, 8), 'smaller-than-the-filter': (2, 1)}
 
 
@@ -97,12 +98,14 @@ def test_trace_holds_for_another_size(layer):
     torch.testing.assert_close(traced(other), layer(other))
 
 
+@pytest.mark.parametrize('layer', COMPILED, indirect=True)
 def test_compiles_into_one_graph(layer, input):
     torch._dynamo.reset()
     compiled = torch.compile(layer, fullgraph=True, backend='aot_eager')
     torch.testing.assert_close(compiled(input), layer(input))
 
 
+@pytest.mark.parametrize('layer', COMPILED, indirect=True)
 def test_compiled_graph_holds_for_other_sizes(layer):
     torch._dynamo.reset()
     compiled = torch.compile(layer, fullgraph=True, backend='eager')
@@ -111,6 +114,7 @@ def test_compiled_graph_holds_for_other_sizes(layer):
         torch.testing.assert_close(compiled(input), layer(input))
 
 
+@pytest.mark.parametrize('layer', COMPILED, indirect=True)
 def test_compiles_into_one_graph_under_autocast(layer):
     torch._dynamo.reset()
     compiled = torch.compile(layer, fullgraph=True, backend='eager')

@@ -12,6 +12,7 @@ from antialias_plugins.layers import (
     MaxBlurPool2d,
     TranslationInvariantPolyphasePool2d,
 )
+from tests.pairs import pairwise
 
 LAYERS = {
     'blur': lambda: BlurPool2d(8),
@@ -28,9 +29,9 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize('side', [8, 9, 40])
-@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last], ids=str)
-@pytest.mark.parametrize('layer', LAYERS)
+@pytest.mark.parametrize(
+    ('layer', 'layout', 'side'), pairwise(LAYERS, [torch.contiguous_format, torch.channels_last], [9, 40]), ids=str
+)
 def test_the_gradient_is_that_of_a_copy(layer, layout, side):
     layer = LAYERS[layer]().eval().double()
     input = torch.randn(2, 8, side, side, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()

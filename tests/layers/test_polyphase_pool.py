@@ -13,13 +13,15 @@ from antialias_plugins.layers import (
     PolyphasePool2d,
     PolyphaseUnpool2d,
 )
+from tests.pairs import pairwise
 
 LAYERS = pytest.mark.parametrize('layer', [AdaptivePolyphasePool2d, LearnablePolyphasePool2d])
 
 
-@pytest.mark.parametrize('padding_mode', ['zeros', 'reflect', 'replicate', 'circular'])
-@pytest.mark.parametrize('filt_size', [1, 2, 3])
-@pytest.mark.parametrize('norm', ['l1', 'l2', 'linf'])
+@pytest.mark.parametrize(
+    ('padding_mode', 'filt_size', 'norm'),
+    pairwise(['zeros', 'reflect', 'replicate', 'circular'], [1, 2, 3], ['l1', 'l2', 'linf']),
+)
 def test_filters_then_chooses(padding_mode, filt_size, norm):
     input = torch.randn(4, 3, 9, 8)
     filtered = blur_pool2d(input, filt_size, 1, padding_mode)
@@ -56,10 +58,16 @@ def test_follower_has_nothing_to_learn(layer):
         follower.lead(PhaseLink())
 
 
-@LAYERS
-@pytest.mark.parametrize('stride', [(2, 2), (3, 3), (2, 1), (3, 2)], ids='stride{0[0]}x{0[1]}'.format)
-@pytest.mark.parametrize('filt_size', [1, 2, 3])
-@pytest.mark.parametrize('dtype', [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize(
+    ('layer', 'stride', 'filt_size', 'dtype'),
+    pairwise(
+        [AdaptivePolyphasePool2d, LearnablePolyphasePool2d],
+        [(2, 2), (3, 3), (2, 1), (3, 2)],
+        [1, 2, 3],
+        [torch.float32, torch.float64],
+    ),
+    ids=str,
+)
 def test_component_moves_with_the_map(layer, stride, filt_size, dtype):
     """To the last bit: put back at its phase, it is the old one moved by any circular shift."""
     torch.manual_seed(0)
@@ -144,9 +152,11 @@ def linked(stride=2, filt_size=3, pool_filt_size=1, padding_mode='circular'):
     return pool, PolyphaseUnpool2d(link, stride, filt_size, padding_mode)
 
 
-@pytest.mark.parametrize('padding_mode', ['zeros', 'reflect', 'replicate', 'circular'])
-@pytest.mark.parametrize('stride', [(2, 2), (3, 3), (2, 1)], ids='stride{0[0]}x{0[1]}'.format)
-@pytest.mark.parametrize('filt_size', [1, 3, 4])
+@pytest.mark.parametrize(
+    ('padding_mode', 'stride', 'filt_size'),
+    pairwise(['zeros', 'reflect', 'replicate', 'circular'], [(2, 2), (3, 3), (2, 1)], [1, 3, 4]),
+    ids=str,
+)
 def test_places_multiplies_and_filters(padding_mode, stride, filt_size):
     unpool = linked(stride, filt_size, padding_mode=padding_mode)[1].double()
     input, phases = torch.randn(3, 2, 4, 5, dtype=torch.float64), torch.randint(stride[0] * stride[1], (3,))

@@ -36,14 +36,52 @@ class AdaptiveBlurPool(torch.autograd.Function):
         """Filter."""
         ctx.save_for_backward(map, logits)
         ctx.plan, ctx.padding = plan, padding
-        return adaptive_blur_pool2d_fwd(padded, logits, plan)
+        output = empty_as(padded, (*padded.shape[:2], *logits.shape[2:]))
+        maps = padded, logits, _norms(padded, logits, plan), output
+        shapes = plan.groups, padded.shape[1] // plan.groups, *logits.shape[2:], *padded.stride(), *logits.stride()
+        launch_groups(adaptive_blur_pool2d_fwd_kernel, output, plan.groups, *maps, *shapes, **_constants(plan))
+        return output
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Pad again and compute the taps again; a gradient to be differentiated again is the reference's."""
         map, logits = ctx.saved_tensors
-        gradients = pull_back if torch.is_grad_enabled() else adaptive_blur_pool2d_bwd
+        gradients = pull_back if torch.is_grad_enabled() else _gradients
         return *gradients(grad, ctx.padding.add(map), logits, ctx.plan), None, None, None
+
+
+def _gradients(grad: Tensor, padded: Tensor, logits: Tensor, plan: FilterPlan) -> tuple[Tensor, Tensor]:
+    """Gradients of the padded map and of the logits, each in the type and memory format of what it belongs to."""
+    groups, joint, norms = plan.groups, plan.softmax == 'joint', _norms(padded, logits, plan)
+    members, constants = padded.shape[1] // groups, _constants(plan)
+    grad_padded, grad_logits = empty_as(padded, padded.shape), empty_as(logits, logits.shape)
+    shapes = groups, members, *padded.shape[2:], *logits.shape[2:], *grad.stride(), *logits.stride()
+    maps = grad, logits, norms, grad_padded
+    launch_groups(adaptive_blur_pool2d_bwd_input_kernel, grad_padded, groups, *maps, *shapes, **constants)
+    products = empty_as(logits, logits.shape, norms.dtype) if joint else grad_logits
+    shapes = groups, members, *logits.shape[2:], *grad.stride(), *padded.stride(), *logits.stride()
+    maps, chunk = (grad, padded, logits, norms, products), min(next_power_of_2(members), _CHUNK)
+    kernel = adaptive_blur_pool2d_bwd_logits_kernel
+    launch_groups(kernel, products, groups, *maps, *shapes, whole=True, CHUNK=chunk, **constants)
+    if joint:
+        grad_logits.copy_(products.addcmul_((logits - norms).exp(), products.sum(1, keepdim=True), value=-1))
+    return grad_padded, grad_logits
+
+
+def _norms(padded: Tensor, logits: Tensor, plan: FilterPlan) -> Tensor:
+    """Logarithms of the denominators, contiguous (N, G or 1, H', W') in the type of the sums."""
+    softmaxes = 1 if plan.softmax == 'joint' else plan.groups
+    dtype = torch.promote_types(torch.promote_types(padded.dtype, logits.dtype), torch.float32)
+    norms = torch.empty((len(logits), softmaxes, *logits.shape[2:]), dtype=dtype, device=logits.device)
+    shapes = softmaxes, logits.shape[1] // softmaxes, *logits.shape[2:], *logits.stride()
+    launch_groups(adaptive_blur_pool2d_norm_kernel, norms, softmaxes, logits, norms, *shapes)
+    return norms
+
+
+def _constants(plan: FilterPlan) -> dict[str, int | bool]:
+    """Compile-time constants of a filter."""
+    rows, columns = plan.stride
+    return {'STEP_H': rows, 'STEP_W': columns, 'FILT_SIZE': plan.filt_size, 'JOINT': plan.softmax == 'joint'}
 
 
 @jit
@@ -261,112 +299,3 @@ def adaptive_blur_pool2d_bwd_logits_kernel(
         products -= weight * tl.sum(products, axis, keep_dims=True)
     target = output + dense_offset(sample, group * count + tap, position, groups * count, positions, CHANNELS_LAST)
     tl.store(target, products.to(output.dtype.element_ty), inside)
-
-
-def adaptive_blur_pool2d_fwd(padded: Tensor, logits: Tensor, plan: FilterPlan) -> Tensor:
-    """Compute `antialias_plugins.kernels.adaptive_blur_pool.adaptive_blur_pool2d_reference`.
-
-    Args:
-        padded: (N, C, H + K - 1, W + K - 1), with any strides.
-        logits: (N, G * K * K, H', W'), with any strides.
-        plan: K, S, G and the softmax.
-
-    Returns:
-        (N, C, H', W') in the type and memory format of `padded`.
-    """
-    output = empty_as(padded, (*padded.shape[:2], *logits.shape[2:]))
-    launch_groups(
-        adaptive_blur_pool2d_fwd_kernel,
-        output,
-        plan.groups,
-        padded,
-        logits,
-        _compute_norms(padded, logits, plan),
-        output,
-        plan.groups,
-        padded.shape[1] // plan.groups,
-        *logits.shape[2:],
-        *padded.stride(),
-        *logits.stride(),
-        **_plan_constants(plan),
-    )
-    return output
-
-
-def adaptive_blur_pool2d_bwd(grad: Tensor, padded: Tensor, logits: Tensor, plan: FilterPlan) -> tuple[Tensor, Tensor]:
-    """Gradients of the padded map and of the logits, each in the type and memory format of what it belongs to.
-
-    Args:
-        grad: (N, C, H', W'), with any strides.
-        padded: (N, C, H + K - 1, W + K - 1), with any strides.
-        logits: (N, G * K * K, H', W'), with any strides.
-        plan: K, S, G and the softmax.
-    """
-    norms = _compute_norms(padded, logits, plan)
-    members = padded.shape[1] // plan.groups
-    grad_padded, grad_logits = empty_as(padded, padded.shape), empty_as(logits, logits.shape)
-    launch_groups(
-        adaptive_blur_pool2d_bwd_input_kernel,
-        grad_padded,
-        plan.groups,
-        grad,
-        logits,
-        norms,
-        grad_padded,
-        plan.groups,
-        members,
-        *padded.shape[2:],
-        *logits.shape[2:],
-        *grad.stride(),
-        *logits.stride(),
-        **_plan_constants(plan),
-    )
-    products = empty_as(logits, logits.shape, norms.dtype) if plan.softmax == 'joint' else grad_logits
-    launch_groups(
-        adaptive_blur_pool2d_bwd_logits_kernel,
-        products,
-        plan.groups,
-        grad,
-        padded,
-        logits,
-        norms,
-        products,
-        plan.groups,
-        members,
-        *logits.shape[2:],
-        *grad.stride(),
-        *padded.stride(),
-        *logits.stride(),
-        whole=True,
-        CHUNK=min(next_power_of_2(members), _CHUNK),
-        **_plan_constants(plan),
-    )
-    if plan.softmax == 'joint':
-        weights = (logits - norms).exp()
-        grad_logits.copy_(products.addcmul_(weights, products.sum(1, keepdim=True), value=-1))
-    return grad_padded, grad_logits
-
-
-def _compute_norms(padded: Tensor, logits: Tensor, plan: FilterPlan) -> Tensor:
-    """Logarithms of the denominators, contiguous (N, G or 1, H', W') in the type of the sums."""
-    softmaxes = 1 if plan.softmax == 'joint' else plan.groups
-    dtype = torch.promote_types(torch.promote_types(padded.dtype, logits.dtype), torch.float32)
-    norms = torch.empty((len(logits), softmaxes, *logits.shape[2:]), dtype=dtype, device=logits.device)
-    launch_groups(
-        adaptive_blur_pool2d_norm_kernel,
-        norms,
-        softmaxes,
-        logits,
-        norms,
-        softmaxes,
-        logits.shape[1] // softmaxes,
-        *logits.shape[2:],
-        *logits.stride(),
-    )
-    return norms
-
-
-def _plan_constants(plan: FilterPlan) -> dict[str, int | bool]:
-    """Compile-time constants of a filter."""
-    rows, columns = plan.stride
-    return {'STEP_H': rows, 'STEP_W': columns, 'FILT_SIZE': plan.filt_size, 'JOINT': plan.softmax == 'joint'}

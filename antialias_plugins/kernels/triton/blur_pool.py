@@ -1,6 +1,6 @@
 """The fixed filter and its transpose. Shapes: N batch, C channels, H W sides, K taps per axis, S stride.
 
-The taps are known when a kernel is compiled, the border is arithmetic on indices, and every value of a gradient is
+The taps are known when a kernel is compiled, padding is arithmetic on indices, and every value of a gradient is
 gathered by the one thread that writes it: nothing is padded, nothing is added atomically, and every run gives the same
 bits.
 """
@@ -28,15 +28,35 @@ from antialias_plugins.kernels.triton.tiles import (
 def blur_pool2d(input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str) -> Tensor:
     """Compute `antialias_plugins.kernels.blur_pool.blur_pool2d_reference`; nothing is kept for the backward pass."""
     sides = input.shape[2:]
-    options = len(filt), stride, applied_mode(padding_mode, len(filt) // 2, sides)
+    constants = blur_constants(len(filt), stride, padding_mode, sides)
 
     def blur(map: Tensor) -> Tensor:
-        return blur_pool2d_fwd(map, empty_as(map, (*map.shape[:2], *kept_sides(sides, stride))), *options)
+        output = empty_as(map, (*map.shape[:2], *kept_sides(sides, stride)))
+        shapes = math.prod(map.shape[:2]), *map.shape[1:], *output.shape[2:]
+        launch(blur_pool2d_fwd_kernel, output, map, output, *shapes, *map.stride(), **constants)
+        return output
 
     def transpose(grad: Tensor) -> Tensor:
-        return blur_pool2d_bwd(grad, empty_as(grad, (*grad.shape[:2], *sides)), *options)
+        return blur_pool2d_bwd(grad, empty_as(grad, (*grad.shape[:2], *sides)), constants)
 
     return LinearMap.apply(input, blur, transpose)
+
+
+def blur_pool2d_bwd(grad: Tensor, output: Tensor, constants: dict[str, int | str]) -> Tensor:
+    """Apply the transpose of the filter of `blur_constants` to (N, C, H', W'), into (N, C, H, W) without gaps."""
+    taps, mode = constants['FILT_SIZE'], constants['PADDING']
+    reaches = {f'REACH_{axis}': _reach(constants[f'STEP_{axis}'], taps, mode) for axis in 'HW'}
+    shapes = math.prod(grad.shape[:2]), *output.shape[1:], *grad.shape[2:]
+    launch(blur_pool2d_bwd_kernel, output, grad, output, *shapes, *grad.stride(), **reaches, **constants)
+    return output
+
+
+def blur_constants(
+    filt_size: int, stride: tuple[int, int], padding_mode: str, sides: tuple[int, int]
+) -> dict[str, int | str]:
+    """Compile-time constants of a filter of maps of `sides`."""
+    mode = applied_mode(padding_mode, filt_size // 2, sides)
+    return {'STEP_H': stride[0], 'STEP_W': stride[1], 'FILT_SIZE': filt_size, 'PADDING': mode}
 
 
 def kept_sides(sides: tuple[int, int], stride: tuple[int, int]) -> tuple[int, int]:
@@ -146,7 +166,7 @@ def _meeting_output(
 ):
     """One of the `_reach` outputs that may look at a position of an axis, counted down, and the weight it has there."""
     if PADDING == 'circular':
-        # Where the stride does not divide the side, the outputs beyond the border are up to one off the grid.
+        # Where the stride does not divide the side, the outputs beyond the end are up to one off the grid.
         output = wrap((position + (FILT_SIZE - 1) // 2) // STEP + 1 - index, kept)
         known = index < kept
     else:
@@ -165,67 +185,3 @@ def _reach(step: int, filt_size: int, padding_mode: str) -> int:
     if padding_mode == 'circular':
         return (filt_size - 1) // step + 3
     return (filt_size // 2 + (filt_size // 2 if padding_mode == 'reflect' else (filt_size - 1) // 2)) // step + 1
-
-
-def blur_pool2d_fwd(
-    input: Tensor, output: Tensor, filt_size: int, stride: tuple[int, int], padding_mode: str
-) -> Tensor:
-    """Filter every channel with binomial taps and keep every S-th position.
-
-    Args:
-        input: (N, C, H, W), with any strides.
-        output: (N, C, ceil(H / S), ceil(W / S)) without gaps, which is overwritten.
-        filt_size: K.
-        stride: vertical and horizontal S.
-        padding_mode: border of the map; ``'reflect'`` only if it is large enough.
-
-    Returns:
-        `output`.
-    """
-    launch(
-        blur_pool2d_fwd_kernel,
-        output,
-        input,
-        output,
-        math.prod(input.shape[:2]),
-        *input.shape[1:],
-        *output.shape[2:],
-        *input.stride(),
-        STEP_H=stride[0],
-        STEP_W=stride[1],
-        FILT_SIZE=filt_size,
-        PADDING=padding_mode,
-    )
-    return output
-
-
-def blur_pool2d_bwd(grad: Tensor, output: Tensor, filt_size: int, stride: tuple[int, int], padding_mode: str) -> Tensor:
-    """Apply the transpose of `blur_pool2d_fwd`.
-
-    Args:
-        grad: (N, C, ceil(H / S), ceil(W / S)), with any strides.
-        output: (N, C, H, W) without gaps, which is overwritten.
-        filt_size: K.
-        stride: vertical and horizontal S.
-        padding_mode: border of the map; ``'reflect'`` only if it is large enough.
-
-    Returns:
-        `output`.
-    """
-    launch(
-        blur_pool2d_bwd_kernel,
-        output,
-        grad,
-        output,
-        math.prod(grad.shape[:2]),
-        *output.shape[1:],
-        *grad.shape[2:],
-        *grad.stride(),
-        STEP_H=stride[0],
-        STEP_W=stride[1],
-        REACH_H=_reach(stride[0], filt_size, padding_mode),
-        REACH_W=_reach(stride[1], filt_size, padding_mode),
-        FILT_SIZE=filt_size,
-        PADDING=padding_mode,
-    )
-    return output

@@ -2,7 +2,7 @@
 
 The map of maxima has sides ``H''`` and ``W''``. Forward, it never exists: a thread takes the maxima that its output
 sees. They overlap, and the compiler merges equal loads, which is why windows are counted along the map and a mirrored
-or repeated border is folded into the weights. Backward, its gradient exists for a moment, in float32, and every value
+or repeated padding is folded into the weights. Backward, its gradient exists for a moment, in float32, and every value
 of the map then looks up which windows it won.
 """
 
@@ -14,8 +14,7 @@ from torch import Tensor
 from antialias_plugins.kernels.blur_pool import blur_pool2d_reference
 from antialias_plugins.kernels.maps import empty_as
 from antialias_plugins.kernels.max_blur_pool import MaxWindow, dense_max_pool2d_reference
-from antialias_plugins.kernels.padding import applied_mode
-from antialias_plugins.kernels.triton.blur_pool import blur_pool2d_bwd, kept_sides
+from antialias_plugins.kernels.triton.blur_pool import blur_constants, blur_pool2d_bwd, kept_sides
 from antialias_plugins.kernels.triton.tiles import dense_offset, device, folded_tap, jit, launch, locate_tile, tl, wrap
 
 _TILE = 256  # values per program: a thread holds the whole neighbourhood of each of its own
@@ -39,14 +38,16 @@ class MaxBlurPool(torch.autograd.Function):
         ctx.save_for_backward(input)
         ctx.window, ctx.blur = window, (filt, stride, padding_mode)
         ctx.sides = sides = tuple(window.side(axis, input.shape[2 + axis]) for axis in (0, 1))
-        ctx.options = len(filt), stride, applied_mode(padding_mode, len(filt) // 2, sides)
         output = empty_as(input, (*input.shape[:2], *kept_sides(sides, stride)))
-        return max_blur_pool2d_fwd(input, output, window, *ctx.options)
+        shapes = math.prod(input.shape[:2]), *input.shape[1:], *sides, *output.shape[2:]
+        constants = {**_window_constants(window), **blur_constants(len(filt), stride, padding_mode, sides)}
+        launch(max_blur_pool2d_fwd_kernel, output, input, output, *shapes, *input.stride(), tile=_TILE, **constants)
+        return output
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Find the places of the maxima again; a gradient that is to be differentiated again is the reference's."""
-        (input,) = ctx.saved_tensors
+        (input,), (filt, stride, padding_mode) = ctx.saved_tensors, ctx.blur
         if torch.is_grad_enabled():
 
             def reference(map: Tensor) -> Tensor:
@@ -54,8 +55,20 @@ class MaxBlurPool(torch.autograd.Function):
 
             return *torch.func.vjp(reference, input)[1](grad), None, None, None, None
         dense = empty_as(input, (*input.shape[:2], *ctx.sides), torch.promote_types(input.dtype, torch.float32))
-        blur_pool2d_bwd(grad, dense, *ctx.options)
-        return dense_max_pool2d_bwd(dense, input, empty_as(input, input.shape), ctx.window), None, None, None, None
+        blur_pool2d_bwd(grad, dense, blur_constants(len(filt), stride, padding_mode, ctx.sides))
+        output = empty_as(input, input.shape)
+        shapes = math.prod(input.shape[:2]), *input.shape[1:], *ctx.sides
+        constants = _window_constants(ctx.window)
+        launch(
+            max_blur_pool2d_bwd_kernel, output, dense, input, output, *shapes, *input.stride(), tile=_TILE, **constants
+        )
+        return output, None, None, None, None
+
+
+def _window_constants(window: MaxWindow) -> dict[str, int]:
+    height, width = window.kernel_size
+    above, before = window.padding
+    return {'WINDOW_H': height, 'WINDOW_W': width, 'MARGIN_H': above, 'MARGIN_W': before}
 
 
 @jit
@@ -186,73 +199,3 @@ def max_blur_pool2d_bwd_kernel(
             total += tl.load(place, inside & (lost == 0), 0.0).to(SUM)
     target = output + dense_offset(sample, channel, position, channels, height * width, CHANNELS_LAST)
     tl.store(target, total.to(output.dtype.element_ty), inside)
-
-
-def max_blur_pool2d_fwd(
-    input: Tensor, output: Tensor, window: MaxWindow, filt_size: int, stride: tuple[int, int], padding_mode: str
-) -> Tensor:
-    """Take the maximum of the window at every position, then filter and keep every S-th position.
-
-    Args:
-        input: (N, C, H, W), with any strides.
-        output: (N, C, ceil(H'' / S), ceil(W'' / S)) without gaps, which is overwritten.
-        window: where a maximum looks; not dilated.
-        filt_size: K.
-        stride: vertical and horizontal S.
-        padding_mode: border of the map of maxima; ``'reflect'`` only if it is large enough.
-
-    Returns:
-        `output`.
-    """
-    launch(
-        max_blur_pool2d_fwd_kernel,
-        output,
-        input,
-        output,
-        math.prod(input.shape[:2]),
-        *input.shape[1:],
-        *(window.side(axis, input.shape[2 + axis]) for axis in (0, 1)),
-        *output.shape[2:],
-        *input.stride(),
-        tile=_TILE,
-        **_window_constants(window),
-        STEP_H=stride[0],
-        STEP_W=stride[1],
-        FILT_SIZE=filt_size,
-        PADDING=padding_mode,
-    )
-    return output
-
-
-def dense_max_pool2d_bwd(grad: Tensor, input: Tensor, output: Tensor, window: MaxWindow) -> Tensor:
-    """Hand the gradient of the maxima on to the values that won.
-
-    Args:
-        grad: (N, C, H'', W'') without gaps in the memory format of `output`.
-        input: (N, C, H, W), with any strides.
-        output: (N, C, H, W) without gaps, which is overwritten.
-        window: where a maximum looks; not dilated.
-
-    Returns:
-        `output`.
-    """
-    launch(
-        max_blur_pool2d_bwd_kernel,
-        output,
-        grad,
-        input,
-        output,
-        math.prod(input.shape[:2]),
-        *input.shape[1:],
-        *grad.shape[2:],
-        *input.stride(),
-        tile=_TILE,
-        **_window_constants(window),
-    )
-    return output
-
-
-def _window_constants(window: MaxWindow) -> dict[str, int]:
-    height, width = window.kernel_size
-    above, before = window.padding
-    return {'WINDOW_H': height, 'WINDOW_W': width, 'MARGIN_H': above, 'MARGIN_W': before}

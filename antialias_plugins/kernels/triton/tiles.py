@@ -146,7 +146,7 @@ def wrap(position, size):
 
 @device
 def origin(position, size, PADDING: tl.constexpr):
-    """Where the value at a position beyond the border of an axis comes from; with ``'zeros'`` nowhere on the map."""
+    """Where the value at a position beyond the end of an axis comes from; with ``'zeros'`` nowhere on the map."""
     if PADDING == 'circular':
         position = wrap(position, size)
     elif PADDING == 'reflect':
@@ -158,7 +158,7 @@ def origin(position, size, PADDING: tl.constexpr):
 
 @device
 def folded_tap(first, position, size, FILT_SIZE: tl.constexpr, PADDING: tl.constexpr):
-    """Weight of a position in an output whose window begins at `first`, with what the border adds to it."""
+    """Weight of a position in an output whose window begins at `first`, with what the padding adds to it."""
     tap = 1.0 / 2 ** (FILT_SIZE - 1)
     weight = 0.0
     for index in tl.static_range(FILT_SIZE):
