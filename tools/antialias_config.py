@@ -20,6 +20,14 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         metavar='KEY=VALUE',
         help='options of convert_antialias: dilated=blur',
     )
+    parser.add_argument(
+        '--cfg-options',
+        dest='options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='other values that differ from those of BASE: model.backbone.depth=101',
+    )
     parser.add_argument('--consistency', action='store_true', help='measure the shift consistency in the test loop')
     parser.add_argument('--overwrite', action='store_true', help='replace OUT if it exists')
     return parser, parser.parse_args()

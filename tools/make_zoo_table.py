@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from antialias_plugins.openmmlab.zoo import installed_zoos
+from antialias_plugins.openmmlab.child_config import installed_zoos
 from antialias_plugins.utils import describe_environment, installed_stack, replacing
 from lab.coverage.command import finish_survey, run_survey, survey_parser
 from lab.zoos import check_configs, list_zoo, render_stack, replace_stack, summarize

@@ -1,7 +1,9 @@
-"""Child configs that antialias the backbone of any existing config."""
+"""Child configs that antialias the backbone of any existing config, and the zoos in which those are found."""
 
 import os
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,9 @@ from mmengine.config import Config
 from antialias_plugins.conversion.planner import Options
 from antialias_plugins.layers import resolve_pool
 from antialias_plugins.openmmlab.antialiased import check_convert
-from antialias_plugins.openmmlab.zoo import find_config
 from antialias_plugins.utils import replacing
 
+LIBRARIES = ('mmseg', 'mmdet', 'mmpretrain')
 _OUR_KEYS = ('base', 'pool', 'convert')
 _BACKBONES = ('backbone', 'image_encoder', 'rfp_backbone', 'vision_backbone', 'vision_encoder', 'visual_encoder')
 
@@ -23,22 +25,25 @@ def write_child_config(
     pool: str = 'lpf4',
     convert: Mapping[str, Any] | None = None,
     *,
+    options: Mapping[str, Any] | None = None,
     consistency: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Write a config that inherits from `base`, a config of any OpenMMLab package, and antialiases its backbone.
 
-    Nothing else changes: the data preprocessor, the initialization and the schedule are those of `base`.
+    Nothing else changes but what `options` name: the data preprocessor, the initialization and the schedule are those
+    of `base`.
 
     Args:
         base: A config file, or the name of a config in an installed zoo, with or without its folder, suffix and scope:
             ``'mmseg::deeplabv3plus/deeplabv3plus_r50-d8_4xb2-80k_cityscapes-512x1024.py'``; see
-            :func:`~antialias_plugins.openmmlab.zoo.find_config`. Every backbone in it is antialiased, see
-            :func:`find_backbones`.
+            :func:`find_config`. Every backbone in it is antialiased, see :func:`find_backbones`.
         out: The file to write. It refers to a config of the zoo by an absolute path, to a file by a relative one
             where the two have a folder in common.
         pool: Shorthand of the filter, such as ``'lpf4'`` or ``'ddac3'``.
         convert: Options of :func:`~antialias_plugins.convert_antialias`.
+        options: Other values that differ from those of `base`, by their dotted key, as ``--cfg-options`` of OpenMMLab's
+            tools take them: ``{'model.data_preprocessor.size': (768, 768)}``. An item of a list is named by its index.
         consistency: Whether the test loop also measures the shift consistency.
         overwrite: Whether `out` may exist.
 
@@ -47,7 +52,7 @@ def write_child_config(
 
     Raises:
         ValueError: If `base` cannot be found or is ambiguous, has no backbone or an antialiased one, or is of
-            mmengine's new style (``read_base``), or if `pool`, `convert` or the suffix of `out` is wrong.
+            mmengine's new style (``read_base``), or if `pool`, `convert`, `options` or the suffix of `out` is wrong.
         FileExistsError: If `out` exists and `overwrite` is not set.
     """
     out = Path(out)
@@ -56,23 +61,20 @@ def write_child_config(
     if out.exists() and not overwrite:
         raise FileExistsError(f'out exists: {str(out)!r}; ask to overwrite it, or choose another name')
     resolve_pool(pool)
-    options = check_convert(convert)
-    Options(stem=options.get('stem', False))
+    convert = check_convert(convert)
+    Options(stem=convert.get('stem', False))
     path = find_config(base)
     config = Config.fromfile(path, import_custom_modules=False)
+    imports, changes = _custom_imports(config), Config()
+    changes.merge_from_dict(_merge(options or {}, config))
     backbones = find_backbones(config)
     if not backbones:
         keys = f'one of {", ".join(_BACKBONES)} inside its model'
         raise ValueError(f'base must have a backbone to antialias, {keys}, got {str(path)!r}')
-    changes = Config()
-    changes.merge_from_dict({key: _antialiased(it, pool, options, path) for key, it in backbones.items()})
-    content = {
-        '_base_': _reference(path, out) if Path(base).is_file() else str(path),
-        **_custom_imports(config),
-        **changes.to_dict(),
-    }
+    changes.merge_from_dict({key: _antialiased(it, pool, convert, path) for key, it in backbones.items()})
     if consistency:
-        content['test_cfg'] = {'type': 'ShiftConsistencyTestLoop'}
+        changes.merge_from_dict({'test_cfg.type': 'ShiftConsistencyTestLoop'})
+    content = {'_base_': _reference(path, out) if Path(base).is_file() else str(path), **imports, **changes.to_dict()}
     with replacing(out) as partial:
         partial.write_text(''.join(f'{key} = {_source(value)}\n' for key, value in content.items()))
     return out
@@ -112,13 +114,86 @@ def _backbones(key: str, model: Mapping[str, Any]) -> Iterator[tuple[str, Mappin
             yield from _backbones(path, value)
 
 
+def installed_zoos() -> list[str]:
+    """Those of mmseg, mmdet and mmpretrain that are installed; none of them is imported."""
+    return [library for library in LIBRARIES if find_spec(library)]
+
+
+def list_configs(library: str) -> dict[str, Path]:
+    """All configs of an installed package but the pieces in ``_base_``, by their relative path without suffix.
+
+    mmengine's own ``'mmseg::…'`` looks the package up by its distribution, which has another name on a fork of
+    OpenMMLab; this looks into the folder of the package.
+
+    Raises:
+        ValueError: If there is no such package.
+    """
+    spec = find_spec(library) if library.isidentifier() else None
+    if spec is None or spec.origin is None:
+        raise ValueError(f'base must name a config of an installed package, got {library!r}')
+    root = Path(spec.origin).parent / '.mim' / 'configs'
+    files = (path for path in sorted(root.rglob('*.py')) if '_base_' not in path.parts)
+    return {path.relative_to(root).with_suffix('').as_posix(): path for path in files}
+
+
+def find_config(base: str | os.PathLike) -> Path:
+    """Return the absolute path of a config, given its path or its name in the zoo of an installed package.
+
+    Args:
+        base: A file, or a name with or without folder and suffix; without a scope (``'mmdet::'``), it is looked for in
+            all of mmseg, mmdet and mmpretrain.
+
+    Raises:
+        ValueError: If there is no such file or config, and the nearest names are suggested, or if there are several,
+            and all are listed.
+    """
+    if Path(base).is_file():
+        return Path(base).absolute()
+    package, separator, name = str(base).rpartition('::')
+    name = name.removesuffix('.py')
+    zoos = {library: list_configs(library) for library in ([package] if separator else installed_zoos())}
+    found = {
+        f'{library}::{relative}': path
+        for library, zoo in zoos.items()
+        for relative, path in zoo.items()
+        if name in (relative, path.stem)
+    }
+    if len(found) == 1:
+        return found.popitem()[1]
+    if found:
+        raise ValueError(f'base must be the name of one config, got {str(base)!r}, which is any of {", ".join(found)}')
+    nearest = get_close_matches(Path(name).name, [path.stem for zoo in zoos.values() for path in zoo.values()])
+    hint = f'; did you mean {" or ".join(nearest)}?' if nearest else ''
+    raise ValueError(
+        f'base must be a config file or the name of a config in the installed zoo, got {str(base)!r}{hint}'
+    )
+
+
+def _merge(options: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    """Merge options into `config`; return them as a child config may have them, which cannot change a part of a list."""
+    try:
+        config.merge_from_dict(dict(options))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f'options must fit the config that they change, got {dict(options)}: {error}') from error
+    found = {}
+    for key, value in options.items():
+        names, node = key.split('.'), config
+        for depth, name in enumerate(names[:-1], 1):
+            node = node[name]
+            if isinstance(node, list):
+                key, value = '.'.join(names[:depth]), node
+                break
+        found[key] = value
+    return found
+
+
 def _reference(path: Path, out: Path) -> str:
     """How `out` refers to `path`: relative, unless they have nothing but the root of the file system in common."""
     common = os.path.commonpath([path, out.absolute()])
     return str(path) if common == path.anchor else os.path.relpath(path, out.absolute().parent)
 
 
-def _antialiased(backbone: Mapping[str, Any], pool: str, options: dict[str, Any], path: Path) -> dict[str, Any]:
+def _antialiased(backbone: Mapping[str, Any], pool: str, convert: dict[str, Any], path: Path) -> dict[str, Any]:
     """What a child config says of a backbone of the config at `path`."""
     if backbone['type'] == 'Antialiased':
         raise ValueError(f'base must have a backbone that is not antialiased yet, got {str(path)!r}')
@@ -129,7 +204,7 @@ def _antialiased(backbone: Mapping[str, Any], pool: str, options: dict[str, Any]
         raise ValueError(
             f'base must leave the keys {", ".join(_OUR_KEYS)} to Antialiased, got {clash} in {str(path)!r}'
         )
-    return {'type': 'Antialiased', 'base': backbone['type'], 'pool': pool, **({'convert': options} if options else {})}
+    return {'type': 'Antialiased', 'base': backbone['type'], 'pool': pool, **({'convert': convert} if convert else {})}
 
 
 def _custom_imports(config: Config) -> dict[str, Any]:
@@ -147,4 +222,6 @@ def _source(value: Any) -> str:
     """Python source of a config value, with ``dict(key=value)`` where a dict allows it."""
     if isinstance(value, Mapping) and all(isinstance(key, str) and key.isidentifier() for key in value):
         return f'dict({", ".join(f"{key}={_source(item)}" for key, item in value.items())})'
+    if isinstance(value, list):
+        return f'[{", ".join(map(_source, value))}]'
     return repr(value)

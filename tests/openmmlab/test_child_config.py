@@ -1,17 +1,24 @@
-import os
-import subprocess
+import functools
+import runpy
 import sys
-from itertools import product
+from importlib.util import find_spec
 from pathlib import Path
 
 import mmseg
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
 from antialias_plugins import AdaptiveBlurPool2d, BlurPool2d
-from antialias_plugins.openmmlab.child_config import find_backbones, write_child_config
-from antialias_plugins.openmmlab.zoo import find_config
+from antialias_plugins.openmmlab import child_config
+from antialias_plugins.openmmlab.child_config import (
+    find_backbones,
+    find_config,
+    installed_zoos,
+    list_configs,
+    write_child_config,
+)
 
 ROOT = Path(__file__).parents[2]
 OURS = ROOT / 'configs/deeplabv3plus/deeplabv3plus_r18-d16_1xb4-250_toyscapes-96x192.py'
@@ -120,6 +127,7 @@ def test_a_file_is_referred_to_by_a_relative_path(base, tmp_path):
         (OURS, {'pool': 'dac3'}, 'did you mean ddac3'),
         (OURS, {'convert': {'dilate': 'blur'}}, 'did you mean dilated'),
         (OURS, {'convert': {'stem': 'lsp1'}}, 'stem must be True, False or a filter .* did you mean lps1'),
+        (OURS, {'options': {'train_pipeline.9.prob': 1}}, 'options must fit .*Index 9 exceeds'),
         (OURS, {'out': 'child.yaml'}, 'out must be a .py file'),
     ],
 )
@@ -148,38 +156,135 @@ def test_existing_file_is_replaced_only_when_asked(base, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ['base.py', 'child.py']
 
 
-def test_tool(base, tmp_path):
-    command = [sys.executable, ROOT / 'tools/antialias_config.py', base, '--pool', 'lpf3', '-o', tmp_path / 'child.py']
-    command += ['--convert', 'stem=True', 'skip=[layer4.*]']
+@pytest.mark.parametrize(
+    ('options', 'expected'),
+    [
+        ({'model.backbone.depth': 101}, {'model.backbone.depth': 101}),
+        ({'model.backbone.type': 'ResNetV1d'}, {'model.backbone.base': 'ResNetV1d', 'model.backbone.depth': 18}),
+        ({'model.head._delete_': True, 'model.head.type': 'B'}, {'model.head': {'type': 'B'}}),
+        ({'steps.1.size': (3, 4)}, {'steps': [{'type': 'A'}, {'type': 'B', 'size': (3, 4), 'ratio': 2}]}),
+        ({'loader.steps.1.size': 5}, {'loader': {'steps': [{'type': 'A'}, {'type': 'B', 'size': 5, 'ratio': 2}]}}),
+        ({'seed': None}, {'seed': None}),
+    ],
+    ids=['value', 'type', 'delete', 'list', 'deep list', 'new'],
+)
+def test_options_are_those_of_the_tools(options, expected, base, tmp_path):
+    base.write_text(
+        'steps = [dict(type="A"), dict(type="B", size=(1, 2), ratio=2)]\nloader = dict(steps=steps)\n'
+        'model = dict(backbone=dict(type="ResNetV1c", depth=18), head=dict(type="A", size=3))\n'
+    )
+    plain = Config.fromfile(base)
+    plain.merge_from_dict(options)
 
-    first = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
-    again = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    child = Config.fromfile(write_child_config(base, tmp_path / 'child.py', 'lpf3', options=options))
 
-    assert first.stdout.strip().endswith('child.py')
-    backbone = Config.fromfile(tmp_path / 'child.py').model.backbone
-    assert (backbone.pool, backbone.convert) == ('lpf3', {'stem': True, 'skip': ['layer4.*']})
-    assert again.returncode == 2
-    assert 'exists' in again.stderr
+    for key, value in expected.items():
+        assert functools.reduce(lambda node, name: node[name], key.split('.'), child) == value
+    child.pop('custom_imports')
+    child.model.backbone.type, _ = child.model.backbone.pop('base'), child.model.backbone.pop('pool')
+    assert child.to_dict() == plain.to_dict()
+
+
+def test_tool(base, tmp_path, monkeypatch, capsys):
+    tool = ROOT / 'tools/antialias_config.py'
+    command = [tool, base, '--pool', 'lpf3', '-o', tmp_path / 'child.py', '--convert', 'stem=True', 'skip=[layer4.*]']
+    monkeypatch.setattr(sys, 'argv', [*map(str, command), '--cfg-options', 'model.data_preprocessor.size=(9,8)'])
+
+    runpy.run_path(str(tool), run_name='__main__')
+
+    assert capsys.readouterr().out.strip().endswith('child.py')
+    model = Config.fromfile(tmp_path / 'child.py').model
+    assert (model.backbone.pool, model.backbone.convert) == ('lpf3', {'stem': True, 'skip': ['layer4.*']})
+    assert model.data_preprocessor.size == (9, 8)
+    with pytest.raises(SystemExit, match='2'):
+        runpy.run_path(str(tool), run_name='__main__')
+    assert 'exists' in capsys.readouterr().err
 
 
 def test_every_deeplabv3plus_of_the_zoo_is_built(tmp_path):
-    """Whatever its folder; models that differ in nothing that shapes the backbone are built once."""
+    """Whatever its folder; equal backbones are built once, and of each type one with adaptive filters."""
     init_default_scope('mmseg')
     paths = [
         path for path in ZOO.glob('[!_]*/*.py') if 'deeplabv3plus' in path.name or 'deeplabv3plus' in path.read_text()
     ]
     assert {'deeplabv3plus', 'mobilenet_v2', 'resnest'} <= {path.parent.name for path in paths}
-    models = {}
+    backbones = {}
     for path in paths:
         model = Config.fromfile(write_child_config(path, tmp_path / path.name)).model.to_dict()
         assert model['decode_head']['type'] == 'DepthwiseSeparableASPPHead'
-        # Initialization would download.
-        for part in (model, model['backbone']):
-            part.pop('pretrained', None)
-            part.pop('init_cfg', None)
-        models[str(model['backbone'])] = model
+        # Initialization would download; the blocks of ResNet-101 are those of ResNet-50.
+        backbone = model['backbone'] | {'depth': min(model['backbone'].get('depth', 50), 50)}
+        for key in ('pretrained', 'init_cfg', *(['depth'] if 'depth' not in model['backbone'] else [])):
+            backbone.pop(key, None)
+        backbones[str(backbone)] = backbone
 
-    for model, (pool, layer) in product(models.values(), [('lpf4', BlurPool2d), ('ddac3', AdaptiveBlurPool2d)]):
-        model['backbone']['pool'] = pool
-        built = MODELS.build(model)
-        assert any(isinstance(module, layer) for module in built.backbone.modules())
+    types = {backbone['base']: backbone | {'pool': 'ddac3'} for backbone in backbones.values()}
+    for backbone in [*backbones.values(), *types.values()]:
+        with torch.device('meta'):
+            built = MODELS.build(backbone)
+        layer = AdaptiveBlurPool2d if backbone['pool'] == 'ddac3' else BlurPool2d
+        assert any(isinstance(module, layer) for module in built.modules())
+
+
+@pytest.fixture
+def two_zoos(tmp_path, monkeypatch):
+    """Packages that nothing else knows, with a config of the same name in each, and one with a name of its own."""
+    for package, configs in {'zoo_one': ('net/net_8xb32', 'net/only_one'), 'zoo_two': ('net/net_8xb32',)}.items():
+        for config in (*configs, '_base_/models/net_8xb32'):
+            path = tmp_path / package / '.mim' / 'configs' / f'{config}.py'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        (tmp_path / package / '__init__.py').write_text('raise ImportError("compiled for another torch")')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(child_config, 'LIBRARIES', ('zoo_one', 'zoo_two', 'zoo_three'))
+    return tmp_path
+
+
+def test_zoos_are_found_without_importing_them(two_zoos):
+    assert installed_zoos() == ['zoo_one', 'zoo_two']
+    assert list(list_configs('zoo_one')) == ['net/net_8xb32', 'net/only_one']
+
+
+@pytest.mark.parametrize(
+    ('name', 'package'),
+    [('only_one', 'zoo_one'), ('net/only_one.py', 'zoo_one'), ('zoo_two::net_8xb32', 'zoo_two')],
+)
+def test_name_is_looked_for_in_all_zoos(name, package, two_zoos):
+    path = find_config(name)
+
+    assert path.is_relative_to(two_zoos / package)
+    assert path.stem == name.rpartition(':')[2].rpartition('/')[2].removesuffix('.py')
+
+
+def test_ambiguous_name_lists_all_that_it_may_be(two_zoos):
+    with pytest.raises(ValueError, match='any of zoo_one::net/net_8xb32, zoo_two::net/net_8xb32'):
+        find_config('net_8xb32')
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('only_once', 'did you mean only_one'),
+        ('zoo_two::only_one', 'name of a config in the installed zoo'),
+        ('zoo_three::net_8xb32', "installed package, got 'zoo_three'"),
+        ('a.b::net_8xb32', "installed package, got 'a.b'"),
+    ],
+)
+def test_unknown_names_are_named(name, message, two_zoos):
+    with pytest.raises(ValueError, match=message):
+        find_config(name)
+
+
+@pytest.mark.parametrize(
+    ('library', 'name'),
+    [
+        ('mmseg', 'deeplabv3plus_r50-d8_4xb2-80k_cityscapes-512x1024'),
+        ('mmdet', 'retinanet_r50_fpn_1x_coco'),
+        ('mmpretrain', 'resnet50_8xb32_in1k'),
+    ],
+)
+def test_real_zoo(library, name):
+    if find_spec(library) is None:
+        pytest.skip(f'{library} is not installed')
+    assert find_config(name) == find_config(f'{library}::{name}')
+    assert f'/{library}/.mim/configs/' in find_config(name).as_posix()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from antialias_plugins.openmmlab.zoo import installed_zoos
+from antialias_plugins.openmmlab.child_config import installed_zoos
 from antialias_plugins.utils import installed_stack
 from lab.coverage import Outcome
 from lab.zoos import BackboneResult, ConfigResult, list_zoo, render_stack, replace_stack, summarize

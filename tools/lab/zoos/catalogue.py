@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from antialias_plugins.openmmlab.zoo import list_configs
+from antialias_plugins.openmmlab.child_config import list_configs
 
 
 @dataclass(frozen=True)
