@@ -55,7 +55,7 @@ def test_sdist_carries_the_source_tree_as_real_files(distributions):
 def test_wheel_carries_configs_where_mim_looks(distributions):
     with zipfile.ZipFile(distributions.wheel) as archive:
         names = set(archive.namelist())
-    expected = files_below('configs', {'.py'})
+    expected = files_below('configs', {'.py', '.md', '.yml'})
     assert expected
     assert {f'antialias_plugins/.mim/{path}' for path in expected} <= names
     assert 'antialias_plugins/.mim/model-index.yml' in names
@@ -97,7 +97,8 @@ def test_configs_of_the_wheel_find_their_base(distributions, tmp_path):
     config = pytest.importorskip('mmengine.config')
     with zipfile.ZipFile(distributions.wheel) as archive:
         archive.extractall(tmp_path)
-    models = [folder for folder in (tmp_path / 'antialias_plugins/.mim/configs').iterdir() if folder.name != '_base_']
+    configs = tmp_path / 'antialias_plugins/.mim/configs'
+    models = [folder for folder in configs.iterdir() if folder.is_dir() and folder.name != '_base_']
     assert models
     for folder in models:
         paths = sorted(folder.glob('*.py'))

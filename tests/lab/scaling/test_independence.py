@@ -8,7 +8,7 @@ from mmengine.registry import MODELS
 from antialias_plugins.conversion import AntialiasWarning
 from lab.scaling import without_batch_statistics
 
-CONFIG = Path(__file__).parents[1] / 'configs/toy/ddac/deeplabv3plus_r18-ddac3-d16_1xb2-30_toyscapes-96x192.py'
+CONFIG = Path(__file__).parents[2] / 'configs/toy/ddac/deeplabv3plus_r18-ddac3-d16_1xb2-30_toyscapes-96x192.py'
 
 
 @pytest.fixture
