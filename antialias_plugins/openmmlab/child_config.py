@@ -170,7 +170,7 @@ def find_config(base: str | os.PathLike) -> Path:
 
 
 def _merge(options: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    """Merge options into `config`; return them as a child config may have them, which cannot change a part of a list."""
+    """Merge options into `config`; return them as a child config may have them: with whole lists, not parts of one."""
     try:
         config.merge_from_dict(dict(options))
     except (KeyError, TypeError) as error:
