@@ -9,39 +9,38 @@ from pathlib import Path
 
 import torch
 
+from antialias_plugins.evaluation import run_command
 from lab.benchmark import SUITES, Settings, describe, make_cases, run, select, write_report
+from lab.command import add_quick, add_threads, make_parser, parse_counts
 
 DTYPES = {name: getattr(torch, name) for name in ('float32', 'bfloat16', 'float16', 'float64')}
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = make_parser(__doc__)
     group = parser.add_argument_group('what')
     group.add_argument('--suite', choices=(*SUITES, 'all'), default='all', help='kind of thing to compare')
     group.add_argument(
         '--only', metavar='PATTERN', help="cases whose title contains it, such as 'blur_pool2d K=3*56x56'"
     )
-    group.add_argument('--quick', action='store_true', help='small shapes and short timings, to see that all runs')
+    add_quick(group, 'small shapes and short timings')
     group.add_argument('--memory-only', action='store_true', help='no times: what is the same on every machine')
     group = parser.add_argument_group('how')
     group.add_argument('--device', choices=('cpu', 'cuda', 'all'), default='all', help='all: CUDA only if there is one')
     group.add_argument('--dtype', choices=tuple(DTYPES), default='float32', help='of parameters and inputs')
     group.add_argument('--channels-last', action='store_true', help='memory format of parameters and inputs')
-    group.add_argument('--threads', type=int, default=torch.get_num_threads(), metavar='N', help='on the CPU')
+    add_threads(group, torch.get_num_threads(), 'on the CPU')
     group.add_argument('--rounds', type=int, default=5, metavar='N', help='turns of each implementation')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write settings, figures and versions to a file')
-    args = parser.parse_args()
-    for name in ('threads', 'rounds'):
-        if getattr(args, name) < 1:
-            parser.error(f'--{name} must be at least 1, got {getattr(args, name)}')
+    args = parse_counts(parser, 'threads', 'rounds')
     if args.device == 'cuda' and not torch.cuda.is_available():
         parser.error('--device cuda: torch finds no CUDA device')
     return args
 
 
-def compare(args: argparse.Namespace) -> bool:
-    """Measure, print, write the file, and return whether all implementations agree."""
+def compare(args: argparse.Namespace) -> None:
+    """Measure, print, write the file, and leave with status 1 where implementations disagree."""
     torch.set_num_threads(args.threads)
     for name, text in describe().items():
         print(f'{name}: {text}')
@@ -56,7 +55,8 @@ def compare(args: argparse.Namespace) -> bool:
         settings = {name: value for name, value in vars(args).items() if name != 'json'}
         write_report(args.json, settings, results, verdicts)
         print(f'{args.json}: written')
-    return all(result.agreement is None or result.agreement.holds for result in results)
+    if not all(result.agreement is None or result.agreement.holds for result in results):
+        sys.exit('benchmark.py: some implementations disagree')
 
 
 def _devices(name: str) -> tuple[str, ...]:
@@ -75,15 +75,7 @@ def main() -> None:
     args = parse_args()
     # The profiler, which counts memory, would greet on stderr at every measurement.
     os.environ.setdefault('KINETO_LOG_LEVEL', '99')
-    try:
-        agree = compare(args)
-    except (ValueError, OSError) as error:
-        sys.exit(f'benchmark.py: {error}')
-    except KeyboardInterrupt:
-        print('benchmark.py: interrupted, nothing written', file=sys.stderr)
-        sys.exit(130)
-    if not agree:
-        sys.exit('benchmark.py: some implementations disagree')
+    run_command(lambda: compare(args), 'benchmark.py')
 
 
 if __name__ == '__main__':

@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 from lab.class_weights import METHODS, write_class_weights
+from lab.command import make_parser
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument('config', type=Path, help="one of mmseg's configs, of which the training set is read")
     parser.add_argument(
         '--out', type=Path, required=True, metavar='WEIGHTS.npy', help='file to write', default=argparse.SUPPRESS

@@ -10,12 +10,14 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from antialias_plugins.evaluation import run_command
 from antialias_plugins.utils import replacing
+from lab.command import add_quick, add_threads, make_parser, parse_counts
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__, show_defaults=False)
     parser.add_argument(
         '--out',
         type=Path,
@@ -31,13 +33,11 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], metavar='N', help='default: 0 1 2')
     parser.add_argument('--epochs', type=int, metavar='N', help="default: the recipe's")
-    parser.add_argument('--quick', action='store_true', help='one epoch of 64 images, to see that all runs')
-    parser.add_argument('--threads', type=int, default=1, metavar='N', help='default: 1; figures depend on it a little')
-    args = parser.parse_args()
+    add_quick(parser, 'one epoch of 64 images')
+    add_threads(parser, 1, 'default: 1; figures depend on it a little')
+    args = parse_counts(parser, 'threads')
     if args.quick and args.epochs is not None:
         parser.error('--epochs must be left out with --quick')
-    if args.threads < 1:
-        parser.error(f'--threads must be at least 1, got {args.threads}')
     return args
 
 
@@ -80,13 +80,8 @@ def write(folder: Path, recipe, records: list[dict], rows: list[dict]) -> None:
 def main() -> None:
     """Run, and say in one line what is wrong."""
     args = parse_args()
-    try:
-        compare(args)
-    except (ValueError, OSError, ImportError) as error:
-        sys.exit(f'compare_methods.py: {error}')
-    except KeyboardInterrupt:
-        print('compare_methods.py: interrupted, what was measured is kept: run it again to go on', file=sys.stderr)
-        sys.exit(130)
+    kept = 'interrupted, what was measured is kept: run it again to go on'
+    run_command(lambda: compare(args), 'compare_methods.py', (ValueError, OSError, ImportError), kept)
 
 
 if __name__ == '__main__':

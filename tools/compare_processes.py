@@ -2,15 +2,15 @@
 """Train the same batches on one process and on several, and draw the losses."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
+from antialias_plugins.evaluation import run_command
 from antialias_plugins.utils import markdown_table
-from lab.scaling import largest_difference, losses_by_processes, without_batch_statistics
-from lab.scaling.figure import ProcessCurves, plot_processes
+from lab.command import add_config_options, make_parser
+from lab.scaling import ProcessCurves, largest_difference, losses_by_processes, plot_processes, without_batch_statistics
 
 TOY = 'tests/configs/toy/ddac'
 CONFIGS = [f'{TOY}/deeplabv3plus_r18{pool}-d16_1xb2-30_toyscapes-96x192.py' for pool in ('', '-lpf3', '-ddac3')]
@@ -19,16 +19,14 @@ AS_IT_IS, INDEPENDENT = 'batch norm', 'no batch statistics'
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument('--configs', type=Path, nargs='+', default=list(map(Path, CONFIGS)), metavar='FILE')
     parser.add_argument('--titles', nargs='+', default=['baseline', 'lpf3', 'ddac3'], metavar='NAME')
     parser.add_argument('--processes', type=int, nargs='+', default=[1, 2, 4], metavar='N')
     parser.add_argument('--batch', type=int, default=4, metavar='N', help='images of a batch, over all processes')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/processes'), help='folder of the trainings')
     parser.add_argument('--out', type=Path, default=Path('docs/images/processes.png'), help='figure')
-    parser.add_argument(
-        '--cfg-options', nargs='+', default={}, action=DictAction, metavar='K=V', help='changes of the configs'
-    )
+    add_config_options(parser, 'changes of the configs')
     return parser.parse_args()
 
 
@@ -58,13 +56,9 @@ def run(args: argparse.Namespace) -> None:
 
 def main() -> None:
     """Run, and say in a line what is wrong."""
-    try:
-        run(parse_args())
-    except (ValueError, OSError, RuntimeError) as error:
-        sys.exit(f'compare_processes.py: {error}')
-    except KeyboardInterrupt:
-        print('compare_processes.py: interrupted, no figure written', file=sys.stderr)
-        sys.exit(130)
+    args = parse_args()
+    errors = (ValueError, OSError, RuntimeError)
+    run_command(lambda: run(args), 'compare_processes.py', errors, 'interrupted, no figure written')
 
 
 if __name__ == '__main__':

@@ -9,8 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from antialias_plugins.deployment import fuse_for_inference
+from antialias_plugins.evaluation import run_command
 from antialias_plugins.utils import replacing
-from lab.parity.exporters import RECORDERS
+from lab.command import make_parser
+from lab.parity.exporters import EXPORTERS
 from lab.parity.networks import NETWORKS, build_network, settle_norms
 from lab.parity.parity import Parity, check_parity, example_images
 from lab.parity.report import insert_report, render_parity
@@ -24,12 +26,12 @@ FUSED = 'resnet18'
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__, show_defaults=False)
     parser.add_argument(
         '--network', nargs='+', choices=NETWORKS, metavar='NETWORK', help=f'these only, of: {"; ".join(NETWORKS)}'
     )
     parser.add_argument('--pool', nargs='+', metavar='POOL', help='print results for these filters only, such as lpf4')
-    names = [recorder.name for recorder in RECORDERS]
+    names = [exporter.name for exporter in EXPORTERS]
     parser.add_argument(
         '--recorder',
         nargs='+',
@@ -51,14 +53,8 @@ def main() -> None:
     """Run, and say in one line what is wrong."""
     args = parse_args()
     logging.disable(logging.WARNING)  # the exporters'
-    try:
-        wrong = run(args)
-    except (ValueError, OSError) as error:
-        sys.exit(f'export_parity.py: {error}')
-    except KeyboardInterrupt:
-        print('export_parity.py: interrupted, the networks that were finished are kept', file=sys.stderr)
-        sys.exit(130)
-    sys.exit(wrong)
+    kept = 'interrupted, the networks that were finished are kept'
+    run_command(lambda: sys.exit(run(args)), 'export_parity.py', interrupted=kept)
 
 
 def run(args: argparse.Namespace) -> bool:
@@ -83,7 +79,7 @@ def run(args: argparse.Namespace) -> bool:
 def check(network: str, args: argparse.Namespace) -> list[Parity]:
     """All results of one network."""
     results = []
-    recorders = [recorder for recorder in RECORDERS if args.recorder is None or recorder.name in args.recorder]
+    exporters = [exporter for exporter in EXPORTERS if args.recorder is None or exporter.name in args.recorder]
     for pool in args.pool or POOLS.get(network, COMMON):
         model = build_network(network, None if pool == 'none' else pool)
         settle_norms(model, example_images()[-1])
@@ -91,8 +87,8 @@ def check(network: str, args: argparse.Namespace) -> list[Parity]:
         if network == FUSED and pool in COMMON:
             models[f'{network} fused'] = fuse_for_inference(model)
         for name, model in models.items():
-            for result in check_parity(model, name, pool, recorders):
-                print(f'{name}, {pool}, {result.recorder}: {result.reason or result.error}', flush=True)
+            for result in check_parity(model, name, pool, exporters):
+                print(f'{name}, {pool}, {result.exporter}: {result.reason or result.error}', flush=True)
                 results.append(result)
     return results
 

@@ -5,27 +5,27 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
+from antialias_plugins.evaluation import run_command
+from lab.command import add_config_options, make_parser
 from lab.endurance import draw_phases, find_differences, format_kills, kill_and_resume
 from lab.training import Training
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument('config', type=Path, help='config that trains for a number of iterations')
     parser.add_argument('out', type=Path, help='new folder for both trainings and all that they print')
     parser.add_argument('--kills', type=int, default=20, metavar='N', help='number of kills')
     parser.add_argument('--seed', type=int, default=0, help='seed of the moments')
-    parser.add_argument(
-        '--cfg-options', nargs='+', default={}, action=DictAction, metavar='K=V', help='changes of the config'
-    )
+    add_config_options(parser, 'changes of the config')
     return parser.parse_args()
 
 
-def run(args: argparse.Namespace) -> list[str]:
-    """Train twice, print the table of the kills, and return what differs."""
+def run(args: argparse.Namespace) -> None:
+    """Train twice, print the table of the kills, and leave with status 1 where the trainings differ."""
     if args.out.exists():
         raise ValueError(f"out must be a new folder, got '{args.out}', which exists")
     config = Config.fromfile(args.config)
@@ -40,25 +40,21 @@ def run(args: argparse.Namespace) -> list[str]:
         where = f'{kill.phase} at iteration {kill.iteration}, resumes from {kill.resumes_from}'
         print(f'{len(kills)}/{args.kills}: killed while {where}', file=sys.stderr, flush=True)
     print(format_kills(kills))
-    return find_differences(killed.folder, reference.folder)
-
-
-def main() -> None:
-    """Run, and say in a few lines what is wrong."""
-    args = parse_args()
-    try:
-        differences = run(args)
-    except (ValueError, OSError, ImportError, RuntimeError) as error:
-        sys.exit(f'kill_and_resume.py: {error}')
-    except KeyboardInterrupt:
-        print(f"kill_and_resume.py: interrupted; remove '{args.out}' to begin anew", file=sys.stderr)
-        sys.exit(130)
+    differences = find_differences(killed.folder, reference.folder)
     if differences:
         sys.exit('\n'.join(['The killed training is another one:', *differences]))
     print(
         f'\nAfter {args.kills} kills: the same bits in weights, optimizer and schedulers as without a kill, '
         'every iteration and every validation logged with the same numbers, no file half-written.'
     )
+
+
+def main() -> None:
+    """Run, and say in a few lines what is wrong."""
+    args = parse_args()
+    errors = (ValueError, OSError, ImportError, RuntimeError)
+    interrupted = f"interrupted; remove '{args.out}' to begin anew"
+    run_command(lambda: run(args), 'kill_and_resume.py', errors, interrupted)
 
 
 if __name__ == '__main__':

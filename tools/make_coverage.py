@@ -3,9 +3,9 @@
 
 from pathlib import Path
 
-from antialias_plugins.utils import describe_environment, replacing
+from antialias_plugins.utils import describe_environment
+from lab.command import finish_survey, run_survey, survey_parser
 from lab.coverage import check_families, installed_libraries, list_families, render_table, summarize
-from lab.coverage.command import finish_survey, run_survey, survey_parser
 
 DOCUMENT = Path('docs/coverage.md')
 
@@ -20,12 +20,7 @@ def main() -> None:
         parser.error(f'--only must match a network as library/module/name, got {args.only!r}')
     results = run_survey(check_families(families, args.jsonl), len(families), 'network')
     print(summarize(results))
-
-    def write(path: Path) -> None:
-        with replacing(path) as partial:
-            partial.write_text(render_table(results, describe_environment()), encoding='utf-8')
-
-    finish_survey(results, args, DOCUMENT, write)
+    finish_survey(results, args, DOCUMENT, lambda before: render_table(results, describe_environment()))
 
 
 if __name__ == '__main__':

@@ -2,9 +2,10 @@
 """Draw the figures of docs/consistency.md from the networks of the quickstart."""
 
 import argparse
-import sys
 from pathlib import Path
 
+from antialias_plugins.evaluation import run_command
+from lab.command import make_parser
 from lab.gallery import FIGURES, draw_gallery
 
 METHODS = ('baseline', 'lpf3', 'ddac3')
@@ -12,7 +13,7 @@ METHODS = ('baseline', 'lpf3', 'ddac3')
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument(
         '--folders',
         type=Path,
@@ -29,14 +30,16 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def run(args: argparse.Namespace) -> None:
+    """Draw, and say how large the files are."""
+    for path in draw_gallery(args.folders, args.out, args.photograph, args.only):
+        print(f'{path}: {path.stat().st_size / 1e3:.0f} kB')
+
+
 def main() -> None:
-    """Draw, and say in one line what is wrong."""
+    """Run, and say in one line what is wrong."""
     args = parse_args()
-    try:
-        for path in draw_gallery(args.folders, args.out, args.photograph, args.only):
-            print(f'{path}: {path.stat().st_size / 1e3:.0f} kB')
-    except (ValueError, OSError) as error:
-        sys.exit(f'make_figures.py: {error}')
+    run_command(lambda: run(args), 'make_figures.py', interrupted='interrupted')
 
 
 if __name__ == '__main__':

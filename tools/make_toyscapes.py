@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Make ToyScapes, a data set of generated street scenes in the layout of Cityscapes or of PASCAL VOC."""
 
+from lab.command import generator_parser, run_generator
 from lab.toyscapes import contact_sheet, make_dataset
-from lab.toyscapes.command import generator_parser, run_generator
 from lab.toyscapes.layouts import LAYOUTS
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Make ToyShapes, a data set of generated shapes with instances in COCO's format."""
 
-from lab.toyscapes.command import generator_parser, run_generator
+from lab.command import generator_parser, run_generator
 from lab.toyshapes import contact_sheet, make_dataset
 
 

@@ -4,8 +4,8 @@
 from pathlib import Path
 
 from antialias_plugins.openmmlab.child_config import installed_zoos
-from antialias_plugins.utils import describe_environment, installed_stack, replacing
-from lab.coverage.command import finish_survey, run_survey, survey_parser
+from antialias_plugins.utils import describe_environment, installed_stack
+from lab.command import finish_survey, run_survey, survey_parser
 from lab.zoos import check_configs, list_zoo, render_stack, replace_stack, summarize
 
 DOCUMENT = Path('docs/zoos.md')
@@ -22,14 +22,11 @@ def main() -> None:
     results = run_survey(check_configs(configs, args.jsonl), len(configs), 'config')
     print(summarize(results))
 
-    def write(path: Path) -> None:
-        before = path.read_text(encoding='utf-8') if path.exists() else ''
+    def render(before: str) -> str:
         stack = installed_stack()
-        section = render_stack(results, stack, describe_environment())
-        with replacing(path) as partial:
-            partial.write_text(replace_stack(before, stack, section), encoding='utf-8')
+        return replace_stack(before, stack, render_stack(results, stack, describe_environment()))
 
-    finish_survey(results, args, DOCUMENT, write)
+    finish_survey(results, args, DOCUMENT, render)
 
 
 if __name__ == '__main__':

@@ -8,14 +8,13 @@ from mmengine.logging import MMLogger
 
 import antialias_plugins  # noqa: F401 - its types are in the configs
 from antialias_plugins.utils import replacing
-from lab.schedules.figure import ScheduleCurves, plot_learning_rates
-from lab.schedules.published import published_schedule
-from lab.schedules.schedule import learning_rates
+from lab.command import make_parser
+from lab.schedules import ScheduleCurves, learning_rates, plot_learning_rates, published_schedule
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__, show_defaults=False)
     parser.add_argument('configs', type=Path, nargs='+', metavar='CONFIG', help='config, one panel each')
     parser.add_argument('--out', type=Path, required=True, metavar='FILE.png', help='file to write')
     parser.add_argument(

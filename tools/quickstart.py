@@ -5,12 +5,14 @@ import argparse
 import sys
 from pathlib import Path
 
+from lab.command import make_parser
 from lab.quickstart.experiment import begin
 from lab.quickstart.report import summarize
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Read the command line."""
+    parser = make_parser(__doc__, show_defaults=False)
     commands = parser.add_subparsers(dest='command', required=True)
     command = commands.add_parser('next', help='print the next step of one training: train, resume, test or nothing')
     command.add_argument('config', type=Path, help='config file')
@@ -23,6 +25,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
+    """Run, and say in one line what is wrong."""
     args = parse_args()
     try:
         if args.command == 'next':

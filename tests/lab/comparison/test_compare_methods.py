@@ -44,6 +44,7 @@ def test_files_and_continuation(run, tmp_path, capsys, monkeypatch):
     ]
     assert [row['method'] for row in written['methods']] == ['baseline', 'lpf3-circular']
     assert written['recipe']['train_images'] == 64
+    assert not any('run' in run for run in written['runs'])
     assert (tmp_path / 'comparison.png').stat().st_size > 0
 
 

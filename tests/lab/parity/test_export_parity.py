@@ -46,11 +46,11 @@ def test_a_selection_is_printed(run, capsys):
 
 def test_the_table_has_the_results_of_all_versions(run, monkeypatch, tmp_path):
     monkeypatch.setattr(networks, 'NETWORKS', {'mobilenetv2_100': networks.NETWORKS['mobilenetv2_100']})
-    monkeypatch.setattr(exporters, 'RECORDERS', exporters.RECORDERS[-1:])
+    monkeypatch.setattr(exporters, 'EXPORTERS', exporters.EXPORTERS[-1:])
     other = {
         'network': 'mobilenetv2_100',
         'pool': 'lpf4',
-        'recorder': 'trace',
+        'exporter': 'trace',
         'torch': '1.0',
         'error': 0.0,
         'reason': '',
@@ -66,8 +66,8 @@ def test_the_table_has_the_results_of_all_versions(run, monkeypatch, tmp_path):
 
 
 def test_nothing_wrong_goes_unnoticed(run, monkeypatch):
-    wrong = exporters.Recorder('wrong', lambda model, example: lambda image: model(image) * 1.01, is_dynamic=False)
-    monkeypatch.setattr(exporters, 'RECORDERS', (wrong,))
+    wrong = exporters.Exporter('wrong', lambda model, example: lambda image: model(image) * 1.01, is_dynamic=False)
+    monkeypatch.setattr(exporters, 'EXPORTERS', (wrong,))
     assert run('--network', 'resnet18', '--pool', 'none') == 1
 
 

@@ -15,9 +15,74 @@ from antialias_plugins.layers import (
     MaxBlurPool2d,
     PhaseLink,
 )
-from lab.parity.exporters import RECORDERS, Recorder
+from lab.parity import parity
+from lab.parity.exporters import EXPORTERS, Exporter
 from lab.parity.networks import build_network, settle_norms
-from lab.parity.parity import TOLERANCE, Parity, check_parity, example_images
+from lab.parity.parity import TOLERANCE, Parity, check_parity, example_images, smallest_margin
+
+
+def maps(*components):
+    """Images of 2×2 pixels, whose four components are their pixels."""
+    return torch.tensor(components).reshape(-1, 1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ('image', 'margin'),
+    [
+        (maps([1.0, -4.0, 3.0, 2.0]), 0.25),
+        (maps([1.0, 2.0, 2.0, 0.0]), 0),
+        (maps([0.0, 0.0, 0.0, 0.0]), 0),
+        (maps([1.0, 4.0, 3.0, 2.0], [0.0, 9.0, 10.0, 0.0]), 0.1),
+    ],
+    ids=['one', 'tie', 'nothing', 'the closest of two'],
+)
+def test_margins_of_norms(image, margin):
+    assert smallest_margin(AdaptivePolyphasePool2d(), image) == pytest.approx(margin, rel=1e-12)
+
+
+@torch.no_grad()
+def test_margins_of_learned_scores():
+    torch.manual_seed(0)
+    layer, image = LearnablePolyphasePool2d(3).double().eval(), torch.rand(1, 3, 8, 8, dtype=torch.float64)
+    components = [image[:, :, a::2, b::2] for a in (0, 1) for b in (0, 1)]
+    pad = [nn.functional.pad(c, (1, 1, 1, 1), 'circular') for c in components]
+    hidden = [nn.functional.pad(layer.conv1(c).relu(), (1, 1, 1, 1), 'circular') for c in pad]
+    scores = sorted(float(layer.conv2(h).mean()) for h in hidden)
+    expected = (scores[-1] - scores[-2]) / max(map(abs, scores))
+    assert smallest_margin(layer, image) == pytest.approx(expected, rel=1e-9)
+
+
+class Branches(nn.Module):
+    """Two branches that are subsampled and meet; on the second all components tie."""
+
+    def __init__(self):
+        super().__init__()
+        self.main, self.skip = AdaptivePolyphasePool2d(), AdaptivePolyphasePool2d()
+
+    def forward(self, image):
+        return self.main(image) + self.skip(torch.zeros_like(image))
+
+
+def test_who_follows_chooses_nothing():
+    block, link = Branches(), PhaseLink()
+    assert smallest_margin(block, maps([1.0, -4.0, 3.0, 2.0])) == 0
+    block.main.lead(link)
+    block.skip.follow(link)
+    assert smallest_margin(block, maps([1.0, -4.0, 3.0, 2.0])) == 0.25
+
+
+def test_without_a_choice_nothing_is_close():
+    assert smallest_margin(nn.ReLU(), torch.zeros(1, 1, 2, 2)) == float('inf')
+
+
+def test_images_are_drawn_until_every_choice_is_clear(monkeypatch):
+    first, second = maps([1.0, 1.0 + 2e-7, 0.0, 0.0]), maps([1.0, 2.0, 0.0, 0.0])
+    monkeypatch.setattr(parity, 'example_images', lambda seed: [second, first if seed < 3 else second])
+    assert parity.decisive_images(AdaptivePolyphasePool2d())[1] is second
+    monkeypatch.setattr(parity, 'example_images', lambda seed: [first])
+    with pytest.raises(ValueError, match=r'must choose its components by a margin of 1e-06'):
+        parity.decisive_images(AdaptivePolyphasePool2d())
+
 
 LAYERS = {
     'lpf4': lambda: BlurPool2d(8, 4),
@@ -29,11 +94,11 @@ LAYERS = {
 }
 
 
-BY_NAME = {recorder.name: recorder for recorder in RECORDERS}
+BY_NAME = {exporter.name: exporter for exporter in EXPORTERS}
 REFUSED_SIZES = r'Guard failed: .*input\.size|domain of the given function|cannot be solved|KeyError: .*\.size\(\)'
 # of those that hold for all sizes; the others are in `tests/layers/test_deployment.py`
 DYNAMIC = {
-    recorder.name: recorder for recorder in RECORDERS if recorder.name in ('ONNX', 'ONNX dynamo', 'torch.export')
+    exporter.name: exporter for exporter in EXPORTERS if exporter.name in ('ONNX', 'ONNX dynamo', 'torch.export')
 }
 if not hasattr(torch.export.Dim, 'DYNAMIC'):
     del DYNAMIC['ONNX dynamo']  # before torch 2.6 it lacks operators
@@ -56,13 +121,13 @@ class Block(nn.Module):
         return self.main(self.conv(stem).relu()) + self.skip(stem)
 
 
-@pytest.mark.parametrize('recorder', DYNAMIC)
+@pytest.mark.parametrize('exporter', DYNAMIC)
 @pytest.mark.parametrize('layer', LAYERS)
-def test_records_hold_for_other_batches_and_sizes(layer, recorder):
+def test_records_hold_for_other_batches_and_sizes(layer, exporter):
     """From one to three images, of even and odd sides."""
     torch.manual_seed(0)
     model = Block(LAYERS[layer]).eval()
-    (result,) = check_parity(model, 'block', layer, [DYNAMIC[recorder]])
+    (result,) = check_parity(model, 'block', layer, [DYNAMIC[exporter]])
     assert result.holds, result
 
 
@@ -79,7 +144,7 @@ def test_the_tolerance_tells_borders_apart():
                     module.padding_mode = 'replicate'
         return model
 
-    (result,) = check_parity(model, 'resnet18', 'lpf4', [Recorder('wrong border', repeat, is_dynamic=False)])
+    (result,) = check_parity(model, 'resnet18', 'lpf4', [Exporter('wrong border', repeat, is_dynamic=False)])
     assert result.error > 30 * TOLERANCE and not result.holds
 
 
@@ -87,7 +152,7 @@ def test_an_exporter_that_fails_is_a_result():
     def refuse(model, example):
         raise NotImplementedError('no such\noperator')
 
-    (result,) = check_parity(nn.Identity(), 'identity', 'none', [Recorder('never', refuse, is_dynamic=False)])
+    (result,) = check_parity(nn.Identity(), 'identity', 'none', [Exporter('never', refuse, is_dynamic=False)])
     version = torch.__version__.partition('+')[0]
     assert result == Parity('identity', 'none', 'never', version, None, 'NotImplementedError: no such operator')
 
@@ -96,7 +161,7 @@ def test_a_record_of_one_size_is_no_dynamic_one():
     def record(model, example):
         return lambda image: image.reshape(example.shape)
 
-    one, all = (Recorder('reshape', record, is_dynamic) for is_dynamic in (False, True))
+    one, all = (Exporter('reshape', record, is_dynamic) for is_dynamic in (False, True))
     results = list(check_parity(nn.Identity(), 'identity', 'none', [one, all]))
     assert results[0].error == 0 and results[1].error is None and 'RuntimeError' in results[1].reason
 
@@ -116,16 +181,16 @@ def test_unknown_network():
 
 @pytest.mark.parametrize('avgpool', ['replace', 'keep', 'published'])
 @pytest.mark.parametrize('pool', [nn.AvgPool2d(2), nn.AvgPool2d(3, 2, 1), nn.AvgPool2d(1, 3)], ids=str)
-@pytest.mark.parametrize('recorder', ['ONNX', 'torch.export', 'trace'])
+@pytest.mark.parametrize('exporter', ['ONNX', 'torch.export', 'trace'])
 @pytest.mark.parametrize('filter', ['lpf3', 'ddac3'])
-def test_average_pools_hold_for_other_sizes(filter, recorder, pool, avgpool):
+def test_average_pools_hold_for_other_sizes(filter, exporter, pool, avgpool):
     """The part of a map that an average pool leaves out depends on its size."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), copy.deepcopy(pool), nn.AdaptiveAvgPool2d(1))
     model = convert_antialias(model, filter, avgpool=avgpool, stem=True).eval()
-    (result,) = check_parity(model, 'averages', filter, [BY_NAME[recorder]])
+    (result,) = check_parity(model, 'averages', filter, [BY_NAME[exporter]])
     # torch.export refuses sizes at which another part is left out, that of torch 2.5 at times other sizes as well.
-    if recorder == 'torch.export' and (avgpool == 'replace' or torch.__version__ < (2, 6)):
+    if exporter == 'torch.export' and (avgpool == 'replace' or torch.__version__ < (2, 6)):
         assert result.holds or re.search(REFUSED_SIZES, result.reason), result
     else:
         assert result.holds, result

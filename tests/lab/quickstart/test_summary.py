@@ -1,6 +1,6 @@
 import pytest
 
-from lab.quickstart.summary import compare_consistency, describe_environments, format_table
+from lab.quickstart.report import compare_consistency, describe_environments, format_table
 
 
 def method(massc=90.0, interval=3.0, **environment):

@@ -3,8 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from lab.toyscapes.camera import Camera
-from lab.toyscapes.canvas import SUPERSAMPLING, Canvas, majority
+from lab.toyscapes.canvas import SUPERSAMPLING, Camera, Canvas, majority
 from lab.toyscapes.classes import IGNORE, Label
 from lab.toyscapes.light import TIMES
 

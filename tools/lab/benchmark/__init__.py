@@ -1,10 +1,9 @@
 """Compare implementations: whether they agree, what they save for backward, and how long they take."""
 
 from lab.benchmark.case import Case, Implementation, select
+from lab.benchmark.cost import SavedBytes, count_saved_bytes
 from lab.benchmark.measure import Result, Settings, measure_case
-from lab.benchmark.report import describe, write_report
-from lab.benchmark.run import SUITES, make_cases, run
-from lab.benchmark.saved import SavedBytes, count_saved_bytes
+from lab.benchmark.report import SUITES, describe, make_cases, run, write_report
 
 __all__ = [
     'SUITES',

@@ -1,6 +1,11 @@
-"""The layers at the shapes at which networks filter. Shapes: C channels, H W sides, K taps per axis, S stride."""
+"""Cases of single layers at the shapes at which networks filter, and of the adaptive one beside `torch.compile`.
 
+Shapes: C channels, H W sides, K taps per axis, S stride.
+"""
+
+import dataclasses
 import functools
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -9,8 +14,7 @@ from torch import Tensor, nn
 
 from antialias_plugins.layers import AdaptiveBlurPool2d, BlurPool2d, MaxBlurPool2d
 from lab.benchmark.case import OURS, Case, Implementation
-from lab.benchmark.competitors import blur_pools
-from lab.benchmark.plain import PlainBlurPool2d, UnfoldAdaptiveBlurPool2d
+from lab.benchmark.implementations import PlainBlurPool2d, UnfoldAdaptiveBlurPool2d, blur_pools
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ RESNET += [Place(c, 14, 14) for c in (256, 512, 1024)]
 DEEPLAB = [Place(c, 128, 256) for c in (128, 256)]
 DEEPLAB_DILATED = [Place(c, 64, 128) for c in (256, 512, 1024)]
 STEMS = [Place(64, 112, 112), Place(64, 256, 512)]
+# For a ResNet at 224x224, and for DeepLabV3+ at 512x1024.
+COMPILED = ((256, 56, 56), (1024, 14, 14)), ((128, 128, 256),)
 
 
 def layer_cases(batches: tuple[int, int] = (8, 2), quick: bool = False) -> Iterator[Case]:
@@ -168,3 +174,33 @@ def _depthwise(channels: int, filt_size: int, stride: int) -> nn.Module:
 
 def _max_then(window: int, padding: int, blur: Callable[[], nn.Module]) -> nn.Module:
     return nn.Sequential(nn.MaxPool2d(window, 1, padding), blur())
+
+
+def compiled_cases(batches: tuple[int, int] = (8, 2), quick: bool = False) -> Iterator[Case]:
+    """Give three shapes of the grid; nothing where there is no C++ compiler. It takes minutes, which are not counted.
+
+    Args:
+        batches: Images for a ResNet at 224x224, and for DeepLabV3+ at 512x1024.
+        quick: One small shape.
+
+    Yields:
+        One case after the other.
+    """
+    if not any(map(shutil.which, ('c++', 'g++', 'clang++', 'cl'))):
+        return
+    shapes = [(batch, *place) for batch, places in zip(batches, COMPILED, strict=True) for place in places]
+    for shape in [(1, 16, 8, 8)] if quick else shapes:
+        yield _with_compiled(adaptive_case(shape))
+
+
+def _with_compiled(case: Case) -> Case:
+    ours, *_, floor = case.implementations
+    compiled = Implementation('torch.compile', lambda: _compiled(ours.build))
+    implementations = (ours, compiled, floor)
+    return dataclasses.replace(case, suite='compiled', group=f'compiled {case.group}', implementations=implementations)
+
+
+def _compiled(build: Callable[[], nn.Module]) -> nn.Module:
+    module = build()
+    module.compile(fullgraph=True)
+    return module

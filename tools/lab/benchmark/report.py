@@ -1,19 +1,69 @@
-"""Results as tables in markdown, for people, and as JSON, for programs."""
+"""Run of a selection of cases; results as Markdown tables, for people, and as JSON, for programs."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from antialias_plugins.utils import describe_environment, replacing
-from lab.benchmark.case import OURS
-from lab.benchmark.competitors import describe_competitors
-from lab.benchmark.goals import Verdict
-from lab.benchmark.measure import Measurements, Result
-from lab.benchmark.ratios import QUANTITIES, compare_with_ours
-from lab.benchmark.timing import Timing
+from lab.benchmark.case import OURS, Case
+from lab.benchmark.cost import Timing
+from lab.benchmark.goals import GOALS, QUANTITIES, TIMES, Verdict, compare_with_ours, judge
+from lab.benchmark.implementations import describe_competitors
+from lab.benchmark.layers import compiled_cases, layer_cases
+from lab.benchmark.measure import Measurements, Result, Settings, measure_case
+from lab.benchmark.networks import network_cases, step_cases
+
+SUITES = ('layers', 'compiled', 'networks', 'step')
+# Images at 224x224 and at 512x1024: as many as keep the unfold version within a common machine's memory.
+BATCHES = {'cpu': (8, 2), 'cuda': (64, 8)}
+
+
+def make_cases(suites: Iterable[str], device: str = 'cpu', quick: bool = False) -> list[Case]:
+    """Return the cases of some suites.
+
+    Args:
+        suites: words of `SUITES`.
+        device: ``'cpu'`` or ``'cuda'``, which decides on the batch.
+        quick: Small shapes, to see that all runs.
+    """
+    batches = BATCHES[device]
+    makers: dict[str, Callable[[], Iterable[Case]]] = {
+        'layers': lambda: layer_cases(batches, quick),
+        'compiled': lambda: compiled_cases(batches, quick),
+        'networks': lambda: network_cases(batches[0], quick),
+        'step': lambda: step_cases(quick),
+    }
+    return [case for suite in suites for case in makers[suite]()]
+
+
+def run(
+    cases: Sequence[Case], settings: Settings, write: Callable[[str], object] = print
+) -> tuple[list[Result], list[Verdict]]:
+    """Measure cases on one device, and report each group as soon as it is done, then the means and the goals.
+
+    Args:
+        cases: What to compare, the cases of a group together.
+        settings: How to measure.
+        write: Takes the paragraphs of the report.
+
+    Returns:
+        The results and the verdicts on the goals.
+    """
+    results: list[Result] = []
+    for _, group in groupby(cases, lambda case: case.group):
+        of_group = [result for case in group for result in measure_case(case, settings)]
+        write(f'{format_group(of_group)}\n')
+        results += of_group
+    write(f'{format_means(results)}\n')
+    goals = [goal for goal in GOALS if settings.timed or goal.name not in TIMES]
+    verdicts = judge(results, goals)
+    if verdicts:
+        write(f'{format_verdicts(verdicts)}\n')
+    return results, verdicts
+
 
 _COLUMNS = {
     'forward': 'forward',

@@ -1,13 +1,118 @@
-"""The comparison as a figure. Needs matplotlib."""
+"""Scatter plots of measures of methods against each other, with Pareto fronts. Needs matplotlib."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from antialias_plugins.visualization.pareto import Result, pareto_front
+from antialias_plugins.visualization.style import GRAY, MARKERS, NETWORKS
 from lab.comparison.method import CIRCULAR, Method
 from lab.comparison.report import QUALITIES
-from lab.comparison.trade_offs import MethodFigures, Panel, plot_trade_offs
+
+_COLORS, _MARKERS = (GRAY, *NETWORKS), (*MARKERS, 'X')
+
+
+@dataclass(frozen=True)
+class MethodFigures:
+    """What was measured of one method.
+
+    Attributes:
+        name: of the method.
+        group: methods of one group share color and marker.
+        is_variant: drawn hollow.
+        means: of each quantity, by its name.
+        deviations: standard deviation of the quantities that have one.
+    """
+
+    name: str
+    group: str
+    is_variant: bool
+    means: Mapping[str, float]
+    deviations: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Two quantities against each other.
+
+    Attributes:
+        x: name of the quantity on the horizontal axis.
+        y: name of that on the vertical axis, of which more is better.
+        xlabel: title of the horizontal axis.
+        ylabel: title of the vertical axis.
+        less_is_better: on the horizontal axis.
+    """
+
+    x: str
+    y: str
+    xlabel: str
+    ylabel: str
+    less_is_better: bool = False
+
+
+def plot_trade_offs(methods: Sequence[MethodFigures], panels: Sequence[Panel], variant: str = 'variant') -> Figure:
+    """Draw a panel per pair of quantities, with the front of the methods that no other one equals or beats in both.
+
+    Args:
+        methods: what was measured, of seven groups at most.
+        panels: the pairs.
+        variant: what hollow markers mean, for the legend.
+
+    Raises:
+        ValueError: If there is nothing to draw, there are too many groups, or a method lacks a quantity.
+    """
+    groups = list(dict.fromkeys(method.group for method in methods))
+    if not methods or not panels:
+        raise ValueError(f'methods and panels must be at least one each, got {len(methods)} and {len(panels)}')
+    if len(groups) > len(_COLORS):
+        raise ValueError(f'methods must be of at most {len(_COLORS)} groups, got {", ".join(groups)}')
+    for method in methods:
+        missing = sorted({name for panel in panels for name in (panel.x, panel.y)} - method.means.keys())
+        if missing:
+            raise ValueError(f'means of {method.name} must hold all that is drawn, got no {", ".join(missing)}')
+    figure = Figure(figsize=(4 * len(panels), 4.2), layout='constrained')
+    for axis, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        _draw(axis, methods, panel, groups)
+    marks = [(group, _COLORS[i], _MARKERS[i], _COLORS[i]) for i, group in enumerate(groups)]
+    if any(method.is_variant for method in methods):
+        marks.append((variant, 'black', 'o', 'white'))
+    handles = [
+        Line2D([], [], color=color, marker=marker, markerfacecolor=face, linestyle='', label=label)
+        for label, color, marker, face in marks
+    ]
+    handles.append(Line2D([], [], color='black', linewidth=0.8, linestyle='--', label='front'))
+    figure.legend(handles=handles, loc='outside lower center', ncols=len(handles), frameon=False, fontsize=9)
+    return figure
+
+
+def _draw(axis: Axes, methods: Sequence[MethodFigures], panel: Panel, groups: Sequence[str]) -> None:
+    for method in methods:
+        index = groups.index(method.group)
+        axis.errorbar(
+            method.means[panel.x],
+            method.means[panel.y],
+            method.deviations.get(panel.y),
+            method.deviations.get(panel.x),
+            label=method.name,
+            color=_COLORS[index],
+            marker=_MARKERS[index],
+            markerfacecolor='white' if method.is_variant else _COLORS[index],
+            markersize=7,
+            elinewidth=0.8,
+        )
+    sign = -1 if panel.less_is_better else 1
+    front = pareto_front([Result(m.name, m.means[panel.y], sign * m.means[panel.x], '') for m in methods])
+    xs, ys = [sign * result.consistency for result in front], [result.accuracy for result in front]
+    axis.step(xs, ys, where='pre', color='black', linewidth=0.8, linestyle='--', zorder=1)
+    axis.set(xlabel=panel.xlabel, ylabel=panel.ylabel)
+    axis.margins(0.08)
+    axis.grid(alpha=0.25)
+    axis.spines[['top', 'right']].set_visible(False)
+
 
 _TRANSLATED = 'consistency under translations / %'
 PANELS = (

@@ -6,7 +6,7 @@ from typing import Any
 
 from antialias_plugins.utils import markdown_table
 from lab.comparison.method import BASELINE
-from lab.comparison.study import Record
+from lab.journal import Entry
 
 QUALITIES = {
     'accuracy': 'accuracy',
@@ -18,7 +18,7 @@ QUALITIES = {
 """Shares of a record, by their place in it, and the titles of their columns."""
 
 
-def summarize(records: Sequence[Record], costs: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
+def summarize(records: Sequence[Entry], costs: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
     """Return one row per method.
 
     Args:
@@ -71,7 +71,7 @@ def format_costs(rows: Sequence[Mapping[str, Any]]) -> str:
     return markdown_table(header, cells)
 
 
-def describe_runs(records: Sequence[Record]) -> str:
+def describe_runs(records: Sequence[Entry]) -> str:
     """Return machine and versions in one line; where they differ among the records, all of them."""
     parts = []
     for name in ('machine', 'python', 'torch', 'timm'):
@@ -80,7 +80,7 @@ def describe_runs(records: Sequence[Record]) -> str:
     return '; '.join(parts)
 
 
-def _look_up(record: Record, name: str) -> float:
+def _look_up(record: Entry, name: str) -> float:
     for key in name.split('.'):
         record = record[key]
     return record

@@ -1,29 +1,23 @@
-"""The comparison in a folder: what has been measured is there, what has not is done next."""
+"""Study of all methods in a folder: what has been measured is there, what has not is done next."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from antialias_plugins.utils import describe_environment, replacing
-from lab.comparison.cost import measure_costs
-from lab.comparison.digits import digits
-from lab.comparison.method import Method
-from lab.comparison.network import build_network
-from lab.comparison.quality import measure_quality
-from lab.comparison.recipe import Recipe
-from lab.comparison.training import train
-
-Record = dict[str, Any]
+from antialias_plugins.utils import describe_environment
+from lab.comparison.measures import measure_costs, measure_quality
+from lab.comparison.method import Method, build_network
+from lab.comparison.training import Recipe, digits, train
+from lab.journal import Entry, Journal
 
 
 class Study:
-    """Trains every method with every seed, one file each, so that an interrupted comparison goes on where it was.
+    """Trains every method with every seed, and keeps a journal, so that an interrupted comparison goes on where it was.
 
     Args:
-        folder: of the files; it need not exist.
+        folder: of the journal; it need not exist.
         methods: what to compare, without repetition.
         seeds: of the weights and of the order of the images, at least 0, without repetition.
         recipe: how all of them are trained.
@@ -38,14 +32,17 @@ class Study:
                 raise ValueError(f'{name} must be at least one, without repetition, got {list(values)}')
         if min(seeds) < 0:
             raise ValueError(f'seeds must be at least 0, got {list(seeds)}')
-        self.folder, self.methods, self.seeds, self.recipe = folder, tuple(methods), tuple(seeds), recipe
+        self.methods, self.seeds, self.recipe = tuple(methods), tuple(seeds), recipe
         self._train_set, self._test_set = digits(recipe)
         # Seed by seed, so that an interrupted comparison has compared as many methods as it could.
         self.runs = [(method, seed) for seed in self.seeds for method in self.methods]
-        for path in (self._costs_path, *(self._path(*run) for run in self.runs)):
-            self._read(path)
+        self.journal = Journal(folder / 'runs.jsonl', 'run')
+        for key in (_COSTS, *(_key(*run) for run in self.runs)):
+            found = self.journal.get(key).get('recipe', asdict(recipe))
+            if found != asdict(recipe):
+                raise ValueError(f"folder must hold runs of one recipe, {asdict(recipe)}, got {found} of '{key}'")
 
-    def measure(self, method: Method, seed: int, report: Callable[[str], object] = lambda text: None) -> Record:
+    def measure(self, method: Method, seed: int, report: Callable[[str], object] = lambda text: None) -> Entry:
         """Return the record of one run, after training and measuring if need be.
 
         Args:
@@ -53,51 +50,36 @@ class Study:
             seed: one of the seeds.
             report: takes a line about every epoch.
         """
-        found = self._read(self._path(method, seed))
-        if found is not None:
+        record = self.journal.get(_key(method, seed)) or self._run(method, seed, report)
+        return {name: value for name, value in record.items() if name != self.journal.key}
+
+    def measure_costs(self, rounds: int = 5, seconds: float = 0.1) -> Entry:
+        """Return what the methods cost; measured anew, all of them, if one is missing.
+
+        Args:
+            rounds: see `lab.comparison.measures.measure_costs`.
+            seconds: see there.
+        """
+        found = self.journal.get(_COSTS)
+        if found and {method.name for method in self.methods} <= found['costs'].keys():
             return found
+        costs = measure_costs(self.methods, self._train_set, self.recipe, rounds, seconds)
+        return self._add(_COSTS, costs={name: asdict(cost) for name, cost in costs.items()})
+
+    def _run(self, method: Method, seed: int, report: Callable[[str], object]) -> Entry:
         start = time.perf_counter()
         network = build_network(method, seed)
         loss = train(network, self._train_set, self.recipe, seed, report)
         quality = asdict(measure_quality(network, self._test_set))
         seconds = time.perf_counter() - start
-        record = {'method': method.name, 'seed': seed, 'loss': loss, **quality, 'seconds': seconds}
-        return self._write(self._path(method, seed), record)
+        return self._add(_key(method, seed), method=method.name, seed=seed, loss=loss, **quality, seconds=seconds)
 
-    def measure_costs(self, rounds: int = 5, seconds: float = 0.1) -> Record:
-        """Return what the methods cost; measured anew, all of them, if one is missing.
+    def _add(self, key: str, **fields: Any) -> Entry:
+        return self.journal.add(key, **fields, recipe=asdict(self.recipe), environment=describe_environment())
 
-        Args:
-            rounds: see `lab.comparison.cost.measure_costs`.
-            seconds: see there.
-        """
-        found, names = self._read(self._costs_path), {method.name for method in self.methods}
-        if found is not None and names <= found['costs'].keys():
-            return found
-        costs = measure_costs(self.methods, self._train_set, self.recipe, rounds, seconds)
-        return self._write(self._costs_path, {'costs': {name: asdict(cost) for name, cost in costs.items()}})
 
-    @property
-    def _costs_path(self) -> Path:
-        return self.folder / 'runs' / 'costs.json'
+_COSTS = 'costs'
 
-    def _path(self, method: Method, seed: int) -> Path:
-        return self.folder / 'runs' / f'{method.name}_{seed}.json'
 
-    def _read(self, path: Path) -> Record | None:
-        if not path.exists():
-            return None
-        try:
-            record = json.loads(path.read_text())
-            recipe = record['recipe']
-        except (ValueError, TypeError, LookupError) as error:  # no JSON, or that of something else
-            raise ValueError(f'folder must hold what compare_methods.py wrote, got {path}, which is not') from error
-        if recipe != asdict(self.recipe):
-            raise ValueError(f'folder must hold runs of one recipe, {asdict(self.recipe)}, got {recipe} in {path}')
-        return record
-
-    def _write(self, path: Path, record: Record) -> Record:
-        record = {**record, 'recipe': asdict(self.recipe), 'environment': describe_environment()}
-        with replacing(path) as partial:
-            partial.write_text(json.dumps(record, indent=2, allow_nan=False) + '\n')
-        return record
+def _key(method: Method, seed: int) -> str:
+    return f'{method.name}_{seed}'

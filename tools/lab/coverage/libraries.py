@@ -1,7 +1,9 @@
-"""The networks of each library, by name and ready to be built with random weights."""
+"""Networks of each library, by name and family, ready to be built with random weights."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,7 +16,40 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from lab.coverage.backbones import IMAGES, MMPRETRAIN, MMSEG
-from lab.coverage.families import family_of
+
+_SIZE_WORD = re.compile(
+    r'x*(zepto|atto|femto|pico|nano|micro|mini|tiny|small|base|medium|large|huge|giant)|ti|[xsmlt]?[sml]|[abdefgnt]'
+)
+_MEASURE = re.compile(r'[a-z]{0,2}\d+([a-z]{1,2}\d+)*[a-z]{0,2}')  # 224, b0, w18, 32x4d, 1s4x24d, 400mf
+_VERSION = re.compile(r'v\d+')
+_DESIGN = re.compile(r'\d{2,3}([dt])')  # in 50d and 26t the letter is a design
+_NUMBER_INSIDE = re.compile(r'(?<![v\d])\d+(x\d+)?')
+
+
+def family_of(name: str) -> str:
+    """The name of a network without size words, depths, widths and image sizes.
+
+    Versions stay, and so does every mark of another design. A rule for names is a rule of thumb: in doubt this one
+    makes two families of one, not one of two.
+
+    Example:
+        >>> [family_of(name) for name in ('resnet18', 'resnet50', 'resnet50d', 'seresnet50', 'resnext50_32x4d')]
+        ['resnet', 'resnet', 'resnetd', 'seresnet', 'resnext']
+        >>> [family_of(name) for name in ('tf_efficientnetv2_b0', 'resnetv2_50d_gn', 'convnext_atto', 'vgg11_bn')]
+        ['tf_efficientnetv2', 'resnetv2_d_gn', 'convnext', 'vgg_bn']
+    """
+    return '_'.join(filter(None, map(_without_size, name.split('_')))) or name
+
+
+def _without_size(word: str) -> str:
+    design = _DESIGN.fullmatch(word)
+    if design:
+        return design[1]
+    if _VERSION.fullmatch(word):
+        return word
+    if _SIZE_WORD.fullmatch(word) or _MEASURE.fullmatch(word):
+        return ''
+    return _NUMBER_INSIDE.sub('', word)
 
 
 @dataclass(frozen=True)
@@ -130,3 +165,45 @@ _LISTS = {
     'mmseg': partial(_openmmlab, 'mmseg', MMSEG),
     'mmpretrain': partial(_openmmlab, 'mmpretrain', MMPRETRAIN),
 }
+
+
+@dataclass(frozen=True)
+class Family:
+    """The networks of one module whose names differ only in size.
+
+    Attributes:
+        members: the networks, in the library's order; at least one.
+    """
+
+    members: tuple[Network, ...]
+
+    @property
+    def key(self) -> str:
+        """``library/module/family``, which is unique."""
+        first = self.members[0]
+        return f'{first.library}/{first.module}/{first.family}'
+
+    def count_parameters(self) -> dict[str, int]:
+        """Number of parameters of every member, by name."""
+        return {network.name: network.count_parameters() for network in self.members}
+
+
+def list_families(library: str, only: str = '*') -> list[Family]:
+    """All families of a library, module by module; every network belongs to one.
+
+    Args:
+        library: ``'timm'``, ``'torchvision'``, ``'mmseg'`` or ``'mmpretrain'``.
+        only: pattern of ``library/module/name``; a family is taken if any of its members matches.
+
+    Raises:
+        ValueError: the library is none of these, or not installed.
+
+    Example:
+        >>> [[network.name for network in family.members] for family in list_families('timm', 'timm/vgg/*')]
+        [['vgg11', 'vgg13', 'vgg16', 'vgg19'], ['vgg11_bn', 'vgg13_bn', 'vgg16_bn', 'vgg19_bn']]
+    """
+    families: dict[tuple[str, str], list[Network]] = {}
+    for network in list_networks(library):
+        families.setdefault((network.module, network.family), []).append(network)
+    found = [Family(tuple(members)) for members in families.values()]
+    return [family for family in found if any(fnmatchcase(network.key, only) for network in family.members)]

@@ -1,4 +1,4 @@
-"""Check family after family, and remember what came out."""
+"""Survey of the families of the libraries, with a journal of the results."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -7,11 +7,10 @@ from pathlib import Path
 
 import antialias_plugins
 from antialias_plugins.utils import describe_environment
-from lab.coverage.catalogue import Family
-from lab.coverage.check import check_network
-from lab.coverage.journal import append_entry, read_journal
-from lab.coverage.result import Outcome, Result
-from lab.coverage.witness import has_only_a_stem
+from lab.coverage.check import Outcome, Result, check_network
+from lab.coverage.libraries import Family
+from lab.coverage.strides import has_only_a_stem
+from lab.journal import Journal
 
 MAX_PARAMETERS = 150_000_000
 
@@ -27,17 +26,16 @@ def check_families(families: Iterable[Family], cache: Path | None = None) -> Ite
         cache: a file of JSON lines, to which every result is appended at once. What it has from the same versions of
             everything and the same source of this package is not checked again. None: nothing is remembered.
     """
-    versions, source = library_versions(), source_digest()
-    remembered = read_journal(cache, 'family', versions)
+    source = source_digest()
+    journal = Journal(cache, 'family', {'versions': library_versions()})
     for family in families:
-        entry = remembered.get(family.key, {})
+        entry = journal.get(family.key)
         if entry.get('source') == source:
             yield Result.from_json(entry['result'])
             continue
         parameters = entry.get('parameters') or family.count_parameters()
         result = check_smallest(family, parameters)
-        entry = {'family': family.key, 'versions': versions, 'source': source, 'parameters': parameters}
-        append_entry(cache, entry | {'result': result.to_json()})
+        journal.add(family.key, source=source, parameters=parameters, result=result.to_json())
         yield result
 
 

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from lab.coverage.result import Outcome, Result
+from lab.coverage.check import Outcome, Result
 
 _INTRODUCTION = """\
 # Coverage: which networks can be antialiased

@@ -28,8 +28,7 @@ from antialias_plugins.visualization import (
     plot_spectra,
     plot_stability,
 )
-from lab.gallery.sequences import ClassSequence, follow_classes, typical_pixel
-from lab.gallery.signals import curves_of, spectra_of
+from lab.gallery.data import ClassSequence, curves_of, follow_classes, spectra_of, typical_pixel
 from lab.quickstart.experiment import Experiment
 from lab.quickstart.shift_flips import images_and_labels
 

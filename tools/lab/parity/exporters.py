@@ -1,4 +1,4 @@
-"""Ways to record a network, each of which gives back what runs the record.
+"""Exporters of networks, each of which gives back what runs its record.
 
 A *dynamic* record has to hold for other batches, heights and widths than those of its example.
 """
@@ -16,7 +16,7 @@ Runner = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Recorder:
+class Exporter:
     """One way to record a network.
 
     Attributes:
@@ -78,19 +78,19 @@ def _channels_last(model: nn.Module, example: Tensor) -> Runner:
     return lambda image: model(image.contiguous(memory_format=torch.channels_last))
 
 
-def _both(name: str, record: Callable[[nn.Module, Tensor, bool], Runner]) -> list[Recorder]:
-    """A recorder for one size, and one for all."""
+def _both(name: str, record: Callable[[nn.Module, Tensor, bool], Runner]) -> list[Exporter]:
+    """A exporter for one size, and one for all."""
     return [
-        Recorder(f'{name}, one size', partial(record, is_dynamic=False), False),
-        Recorder(name, partial(record, is_dynamic=True), True),
+        Exporter(f'{name}, one size', partial(record, is_dynamic=False), False),
+        Exporter(name, partial(record, is_dynamic=True), True),
     ]
 
 
-RECORDERS = (
+EXPORTERS = (
     *_both('ONNX', _export_onnx),
     *_both('ONNX dynamo', _export_onnx_dynamo),
     *_both('torch.export', _export),
-    Recorder('trace', _trace, True),
-    Recorder('compile, one size', _compile, False),  # for all sizes it takes minutes
-    Recorder('channels_last', _channels_last, True),
+    Exporter('trace', _trace, True),
+    Exporter('compile, one size', _compile, False),  # for all sizes it takes minutes
+    Exporter('channels_last', _channels_last, True),
 )

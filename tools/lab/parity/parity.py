@@ -1,4 +1,4 @@
-"""Does a record of a network compute what the network computes?"""
+"""Parity of an exported network with the network, on images on which every polyphase choice is clear."""
 
 import warnings
 from collections.abc import Iterable, Iterator
@@ -7,8 +7,45 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lab.parity.exporters import RECORDERS, Recorder
-from lab.parity.margins import smallest_margin
+from antialias_plugins.functional import polyphase_components
+from antialias_plugins.layers.polyphase_pool import PolyphasePool2d
+from lab.parity.exporters import EXPORTERS, Exporter
+
+
+@torch.no_grad()
+def smallest_margin(model: nn.Module, image: Tensor) -> float:
+    """How close rounding is to another choice of a component.
+
+    Args:
+        model: any network.
+        image: what it runs on.
+
+    Returns:
+        Over all images and polyphase layers that choose, the smallest difference between the two largest scores,
+        relative to the largest: 0 for a tie, infinity if nothing is chosen.
+
+    Example:
+        >>> from antialias_plugins import AdaptivePolyphasePool2d
+        >>> smallest_margin(AdaptivePolyphasePool2d(), torch.tensor([[[[3.0, 0.0], [0.0, 4.0]]]]))
+        0.25
+    """
+    margins = [float('inf')]
+
+    def measure(layer: PolyphasePool2d, args: tuple[Tensor]) -> None:
+        scores = layer.scores(polyphase_components(layer.low_pass(args[0]), layer.stride))
+        first, second = scores.topk(2, 1).values.unbind(1)
+        scale = scores.abs().amax(1).clamp(min=torch.finfo(scores.dtype).tiny)
+        margins.append(float(((first - second) / scale).min()))
+
+    choosing = (module for module in model.modules() if isinstance(module, PolyphasePool2d) and module.leads)
+    handles = [layer.register_forward_pre_hook(measure) for layer in choosing]
+    try:
+        model(image)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return min(margins)
+
 
 # A float32 sum over a window of n values rounds to about sqrt(n) 2^-24 of itself: 4e-6 for the 3 x 3 x 512 values of a
 # ResNet's last convolutions. A hundred layers of that are 4e-5. One wrong border is 1e-2 and more.
@@ -27,7 +64,7 @@ class Parity:
     Attributes:
         network: name of the network.
         pool: shorthand of its filters, or ``'none'``.
-        recorder: name of the way in which it was recorded.
+        exporter: name of the way in which it was recorded.
         torch: version of torch.
         error: largest difference over all sizes, relative to the largest output; None if there is no record, or it does
             not take a size.
@@ -36,7 +73,7 @@ class Parity:
 
     network: str
     pool: str
-    recorder: str
+    exporter: str
     torch: str
     error: float | None
     reason: str = ''
@@ -68,7 +105,7 @@ def decisive_images(model: nn.Module) -> list[Tensor]:
 
 
 def check_parity(
-    model: nn.Module, network: str, pool: str, recorders: Iterable[Recorder] = RECORDERS
+    model: nn.Module, network: str, pool: str, exporters: Iterable[Exporter] = EXPORTERS
 ) -> Iterator[Parity]:
     """Record a network in several ways, and run each record on images of one or, if it is dynamic, of several sizes.
 
@@ -76,7 +113,7 @@ def check_parity(
         model: the network, in eval mode.
         network: its name.
         pool: its filters.
-        recorders: the ways.
+        exporters: the ways.
 
     Yields:
         One result for each. An exporter that fails is a result too.
@@ -84,19 +121,19 @@ def check_parity(
     images = decisive_images(model)
     with torch.no_grad():
         expected = [model(image) for image in images]
-        for recorder in recorders:
-            error, reason = _compare(model, recorder, images, expected)
-            yield Parity(network, pool, recorder.name, torch.__version__.partition('+')[0], error, reason)
+        for exporter in exporters:
+            error, reason = _compare(model, exporter, images, expected)
+            yield Parity(network, pool, exporter.name, torch.__version__.partition('+')[0], error, reason)
 
 
 def _compare(
-    model: nn.Module, recorder: Recorder, images: list[Tensor], expected: list[Tensor]
+    model: nn.Module, exporter: Exporter, images: list[Tensor], expected: list[Tensor]
 ) -> tuple[float | None, str]:
-    stop = None if recorder.is_dynamic else 1
+    stop = None if exporter.is_dynamic else 1
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the exporters' own
         try:
-            run = recorder.record(model, images[0])
+            run = exporter.record(model, images[0])
             actual = [run(image) for image in images[:stop]]
         except Exception as error:  # a cell of the table, not the end of it
             return None, _in_words(error)

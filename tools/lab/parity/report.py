@@ -45,9 +45,9 @@ def insert_report(document: str, report: str) -> str:
 
 
 def _table(results: Sequence[Parity]) -> str:
-    columns = list(dict.fromkeys(result.recorder for result in results))
+    columns = list(dict.fromkeys(result.exporter for result in results))
     rows = list(dict.fromkeys((result.network, result.pool) for result in results))
-    cells = {(result.network, result.pool, result.recorder): _cell(result) for result in results}
+    cells = {(result.network, result.pool, result.exporter): _cell(result) for result in results}
     lines = [
         [f'{network}, {pool}', *(cells.get((network, pool, column), '') for column in columns)]
         for network, pool in rows
@@ -69,7 +69,7 @@ def _failures(results: Sequence[Parity]) -> list[str]:
         if result.error is None:
             stopped.setdefault(result.reason, []).append(result)
     entries = (
-        f'- {", ".join(f"{found.network}, {found.pool}, {found.recorder}" for found in group)}: `{reason}`'
+        f'- {", ".join(f"{found.network}, {found.pool}, {found.exporter}" for found in group)}: `{reason}`'
         for reason, group in stopped.items()
     )
     text = '\n'.join(entries)

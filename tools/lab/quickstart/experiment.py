@@ -12,7 +12,7 @@ from typing import Any
 from mmengine.config import Config
 
 from antialias_plugins.utils import describe_environment
-from lab.scalars import read_scalars
+from lab.training import read_scalars
 
 RECORD = 'experiment.json'
 

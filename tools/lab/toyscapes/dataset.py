@@ -3,7 +3,7 @@
 import functools
 from pathlib import Path
 
-from lab.toyscapes.generated import check_arguments, make_folder, run_jobs
+from lab.generated import check_arguments, make_folder, run_jobs
 from lab.toyscapes.generator import SPLITS, render_scene
 from lab.toyscapes.layouts import LAYOUTS
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from lab.toyscapes.camera import Camera
-from lab.toyscapes.canvas import SUPERSAMPLING, Canvas
+from lab.toyscapes.canvas import SUPERSAMPLING, Camera, Canvas
 from lab.toyscapes.generator import SPLITS
 from lab.toyscapes.light import draw_light
 from lab.toyshapes.categories import CATEGORIES, OUTLINES, Outline

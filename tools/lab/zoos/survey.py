@@ -1,4 +1,4 @@
-"""Check config after config, and remember what came out."""
+"""Survey of the configs of the zoos, with a journal of the results."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -10,12 +10,10 @@ from mmengine.config import Config
 from antialias_plugins.openmmlab.child_config import find_backbones, write_child_config
 from lab.coverage import Outcome
 from lab.coverage.check import in_words
-from lab.coverage.journal import append_entry, read_journal
 from lab.coverage.survey import DECISIVE, LAB, PACKAGE, library_versions, source_digest
-from lab.zoos.backbone import antialiased_backbones
-from lab.zoos.catalogue import ZooConfig
-from lab.zoos.check import RUNS, check_backbone, check_model
-from lab.zoos.result import BackboneResult, ConfigResult
+from lab.journal import Journal
+from lab.zoos.check import RUNS, BackboneResult, ConfigResult, check_backbone, check_model
+from lab.zoos.configs import ZooConfig, antialiased_backbones
 
 
 def check_configs(configs: Iterable[ZooConfig], journal: Path | None = None) -> Iterator[ConfigResult]:
@@ -28,18 +26,17 @@ def check_configs(configs: Iterable[ZooConfig], journal: Path | None = None) -> 
         journal: a file of JSON lines, to which every result is appended at once. What it has from the same versions of
             everything and the same source of this package is not checked again. None: nothing is remembered.
     """
-    versions, source = library_versions(), source_digest((*DECISIVE, PACKAGE / 'openmmlab', LAB / 'zoos'))
-    remembered = read_journal(journal, 'config', versions)
+    source = source_digest((*DECISIVE, PACKAGE / 'openmmlab', LAB / 'zoos'))
+    remembered = Journal(journal, 'config', {'versions': library_versions()})
     known: dict[str, BackboneResult] = {}
     types: set[tuple[str, str]] = set()
     for config in configs:
-        entry = remembered.get(config.key, {})
+        entry = remembered.get(config.key)
         if entry.get('source') == source:
             result = ConfigResult.from_json(entry['result'])
         else:
             result = check_config(config, known, types)
-            entry = {'config': config.key, 'versions': versions, 'source': source, 'result': result.to_json()}
-            append_entry(journal, entry)
+            remembered.add(config.key, source=source, result=result.to_json())
         known |= {backbone.digest: backbone for backbone in result.backbones}
         types |= {(result.library, result.type)} if result.model == RUNS else set()
         yield result

@@ -1,0 +1,66 @@
+import pytest
+
+from lab.comparison.figure import MethodFigures, Panel, plot_trade_offs
+
+PANEL = Panel('gain', 'accuracy', 'gain / %', 'accuracy / %')
+COST = Panel('cost', 'accuracy', 'cost / ms', 'accuracy / %', less_is_better=True)
+
+
+def method(name, accuracy, gain, cost, variant=False, deviations=()):
+    means = {'accuracy': accuracy, 'gain': gain, 'cost': cost}
+    return MethodFigures(name, name.removesuffix('*'), variant, means, dict(deviations))
+
+
+METHODS = [
+    method('a', 90, 50, 1, deviations={'accuracy': 2.0}),
+    method('b', 80, 70, 2),
+    method('b*', 70, 60, 3, variant=True),
+]
+
+
+def points(axis):
+    return {one.get_label(): tuple(one.lines[0].get_xydata()[0]) for one in axis.containers}
+
+
+def front(axis):
+    (found,) = (line for line in axis.lines if line.get_linestyle() == '--')
+    return found.get_xydata().tolist()
+
+
+def test_points_and_fronts():
+    gain, cost = plot_trade_offs(METHODS, [PANEL, COST]).axes
+    assert points(gain) == {'a': (50, 90), 'b': (70, 80), 'b*': (60, 70)}
+    assert points(cost) == {'a': (1, 90), 'b': (2, 80), 'b*': (3, 70)}
+    assert front(gain) == [[50, 90], [70, 80]]
+    assert front(cost) == [[1, 90]]
+    assert gain.get_xlabel() == 'gain / %'
+
+
+def test_deviations_are_bars():
+    (axis,) = plot_trade_offs(METHODS, [PANEL]).axes
+    bars = {one.get_label(): [segments.get_segments() for segments in one.lines[2]] for one in axis.containers}
+    assert [bar.tolist() for (bar,) in bars['a']] == [[[50, 88], [50, 92]]]
+    assert bars['b'] == []
+
+
+def test_legend():
+    figure = plot_trade_offs(METHODS, [PANEL], variant='other')
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ['a', 'b', 'other', 'front']
+    (axis,) = figure.axes
+    fills = {one.get_label(): one.lines[0].get_markerfacecolor() for one in axis.containers}
+    assert fills['b*'] == 'white' != fills['b']
+
+
+@pytest.mark.parametrize(
+    ('methods', 'panels', 'message'),
+    [
+        ([], [PANEL], 'methods and panels must be at least one each, got 0 and 1'),
+        (METHODS, [], 'methods and panels must be at least one each, got 3 and 0'),
+        ([method(str(i), 1, 1, 1) for i in range(8)], [PANEL], 'methods must be of at most 7 groups, got 0, 1, 2'),
+        (METHODS, [Panel('x', 'accuracy', '', '')], 'means of a must hold all that is drawn, got no x'),
+    ],
+    ids=['no-methods', 'no-panels', 'groups', 'missing'],
+)
+def test_what_does_not_fit_is_named(methods, panels, message):
+    with pytest.raises(ValueError, match=message):
+        plot_trade_offs(methods, panels)

@@ -1,0 +1,120 @@
+from fractions import Fraction
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from antialias_plugins.metrics import AliasingReport, EquivarianceReport, LayerEquivariance, SiteAliasing
+from lab.gallery import ClassSequence, curves_of, follow_classes, spectra_of, typical_pixel
+
+FREQUENCY = torch.linspace(0, 0.5, 5)
+
+
+def aliasing(*names, power=1.0, frequency=FREQUENCY):
+    share, level = torch.tensor([0.1, 0.3]), torch.full_like(frequency, power)
+    return AliasingReport(tuple(SiteAliasing(n, 'conv', '', (2, 3), (4, 8, 8), share, frequency, level) for n in names))
+
+
+def equivariance(*names, error=0.5):
+    stride = Fraction(2), Fraction(2)
+    errors = torch.tensor([[error], [error + 0.2]], dtype=torch.float64)
+    return EquivarianceReport(
+        tuple(LayerEquivariance(n, 'Conv2d', stride, (4, 8, 8), errors) for n in names), ((1, 1),)
+    )
+
+
+def test_spectra_of_the_places_that_all_networks_have():
+    first, second = spectra_of({'plain': aliasing('a', 'b', 'c + d'), 'smooth': aliasing('c + d', 'a', power=0.5)})
+    assert (first.title, second.title, first.stride) == ('a', 'c + …', 3)
+    assert {name: power.tolist() for name, power in first.power.items()} == {'plain': [1] * 5, 'smooth': [0.5] * 5}
+    assert first.frequency.tolist() == FREQUENCY.tolist()
+
+
+def test_curves_of_the_layers_that_all_networks_have():
+    first, second = curves_of({'plain': equivariance('a', 'b'), 'smooth': equivariance('b', 'c', error=0.1)})
+    assert (first.layers, second.layers, second.title) == (('b',), ('b',), 'smooth')
+    assert (first.error.tolist(), second.error.tolist()) == ([pytest.approx(0.6)], [pytest.approx(0.2)])
+    assert first.interval.tolist() == [pytest.approx(1.959964 * 0.1)]
+
+
+@pytest.mark.parametrize(
+    ('function', 'reports', 'message'),
+    [
+        (
+            spectra_of,
+            {'x': aliasing('a'), 'y': aliasing('b')},
+            'downsample at the same places, got none that x, y have',
+        ),
+        (spectra_of, {'x': aliasing('a'), 'y': aliasing('a', frequency=FREQUENCY[1:])}, 'same places'),
+        (
+            curves_of,
+            {'x': equivariance('a'), 'y': equivariance('b')},
+            'layers of the same names, got none that x, y have',
+        ),
+    ],
+    ids=['places', 'sizes', 'layers'],
+)
+def test_nothing_in_common_is_an_error(function, reports, message):
+    with pytest.raises(ValueError, match=message):
+        function(reports)
+
+
+CLASSES = ('zero', 'one', 'two')
+
+
+def network(probabilities):
+    return SimpleNamespace(classes=CLASSES, probabilities=probabilities)
+
+
+def test_what_stays_with_the_picture_does_not_flip():
+    """Probabilities that the pixel alone decides: every view says the same of it."""
+    frame = torch.randint(256, (3, 12, 15), dtype=torch.uint8)
+    watched = torch.randint(3, (12, 15))
+    sequence = follow_classes(network(lambda view: (view / 50.0).softmax(0)), frame, watched, 3)
+    expected = (frame[:, 3:9, 3:12] / 50.0).softmax(0)
+    assert sequence.prediction.shape == (4, 6, 9)
+    assert sequence.flips.max() == 0
+    for prediction, probability in zip(sequence.prediction, sequence.probability, strict=True):
+        assert prediction.equal(expected.argmax(0))
+        for row in range(6):
+            for column in range(9):
+                label = watched[3 + row, 3 + column]
+                assert probability[row, column] == pytest.approx(expected[label, row, column].item())
+
+
+def test_what_stays_with_the_window_flips():
+    """The left columns of a window are class 1, whatever they show."""
+
+    def probabilities(view):
+        left = (torch.arange(view.shape[2]) < 4).float().expand(view.shape[1], -1)
+        return torch.stack([1 - left, left, 0 * left])
+
+    sequence = follow_classes(
+        network(probabilities), torch.zeros(3, 9, 11, dtype=torch.uint8), torch.full((9, 11), 1), 2
+    )
+    # Column c of the part is column c + 2 - d of the window at shift d.
+    assert sequence.prediction[:, 0].tolist() == [[1, 1, 0, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0, 0], [1, 1, 1, 1, 0, 0, 0]]
+    assert sequence.flips[0].tolist() == [0, 0, 2, 1, 0, 0, 0]
+    assert sequence.probability.equal(sequence.prediction.float())
+
+
+def test_a_pixel_that_nobody_watches_may_have_any_number():
+    frame = torch.randint(256, (3, 8, 8), dtype=torch.uint8)
+    sequence = follow_classes(network(lambda view: view.float().softmax(0)), frame, torch.full((8, 8), 255), 1)
+    assert sequence.prediction.shape == (2, 6, 6)
+
+
+def test_the_pixel_with_the_median_number_of_flips():
+    prediction = torch.zeros(4, 2, 3, dtype=torch.int64)
+    prediction[1:, 0, 0] = 1  # three flips, but not the watched class at first
+    prediction[1, 0, 1] = 1
+    prediction[1:, 1, 0] = 1
+    prediction[1:3, 1, 2] = 1
+    watched = torch.tensor([[2, 0, 0], [0, 0, 0]])
+    assert typical_pixel(ClassSequence(prediction, prediction.double()), watched) == (1, 2)
+
+
+def test_no_pixel_that_flips_is_an_error():
+    still = torch.zeros(3, 2, 2, dtype=torch.int64)
+    with pytest.raises(ValueError, match='sequence must have a pixel that flips away from the watched class, got none'):
+        typical_pixel(ClassSequence(still, still.double()), still[0])

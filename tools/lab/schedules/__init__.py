@@ -1,1 +1,0 @@
-"""Learning-rate schedules of configs beside the published ones."""
