@@ -44,9 +44,8 @@ def test_layout_is_that_of_cityscapes(root):
             assert set(np.unique(ids)) <= {*range(19), IGNORE}
 
 
-@pytest.mark.parametrize('workers', [1, 2])
-def test_same_seed_same_bytes(root, tmp_path, workers):
-    make_dataset(tmp_path / 'data', SIZE, train=5, val=2, seed=3, workers=workers)
+def test_same_seed_same_bytes_however_many_workers(root, tmp_path):
+    make_dataset(tmp_path / 'data', SIZE, train=5, val=2, seed=3, workers=2)
     assert digests(tmp_path / 'data') == digests(root)
 
 

@@ -10,12 +10,12 @@ def test_colors_are_one_per_class():
     assert colors.tolist() == [[[128, 64, 128], [0, 0, 142], [0, 0, 0]]]
 
 
-@pytest.mark.parametrize('scenes, columns, rows', [(1, 1, 1), (2, 2, 1), (8, 2, 2)])
-def test_sheet_shows_pictures_beside_labels(tmp_path, scenes, columns, rows):
+def test_sheet_shows_pictures_beside_labels(tmp_path):
     make_dataset(tmp_path / 'data', (64, 32), train=2, val=1)
-    sheet = contact_sheet(tmp_path / 'data', scenes)
-    assert sheet.width >= columns * 2 * 64
-    assert sheet.height >= rows * 32
+    for scenes, columns, rows in ((1, 1, 1), (2, 2, 1), (8, 2, 2)):
+        sheet = contact_sheet(tmp_path / 'data', scenes)
+        assert sheet.width >= columns * 2 * 64
+        assert sheet.height >= rows * 32
 
 
 def test_sheet_of_nothing(tmp_path):
