@@ -1,36 +1,39 @@
-import runpy
-import sys
-from importlib.util import find_spec
-from pathlib import Path
+"""tools/model_converters, from files as their authors would have saved them to the loaders of timm and OpenMMLab."""
 
+from importlib.util import find_spec
+
+import numpy as np
 import pytest
 import timm
 import torch
-from mmengine.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import load_checkpoint
 
 from tests.checkpoints.networks import CLASSES, published, published_adaptive, save
 from tests.checkpoints.published_polyphase import published_polyphase
+from tests.checkpoints.published_segmentors import (
+    deeplab_v3,
+    deeplab_v3_plus,
+    deeplab_v3_plus_weights,
+    deeplab_v3_weights,
+)
+from tests.checkpoints.test_segmentors import CONFIGS, DDAC, DEEPLAB_V3, TINY, logits, shrink
 
-CONVERTERS = Path(__file__).parents[1] / 'tools' / 'model_converters'
 NETWORKS = {
     'resnet18_lpf3': lambda: published('resnet18', 3),
     'resnet50_lpf4': lambda: published('resnet50'),
     'mobilenet_v2_lpf4': lambda: published('mobilenet_v2'),
     'resnet18_ddac3': lambda: published_adaptive('resnet18'),
-    'resnet18_lps2': lambda: published_polyphase('resnet18', 2, share=0.125),
-    'resnet18_lps3': lambda: published_polyphase('resnet18', 3, adaptive=True),
+    'resnet18_lps3': lambda: published_polyphase('resnet18', 3, adaptive=True, share=0.125),
 }
+
+MODULE = 'module.{}'.format
 
 
 @pytest.fixture
-def convert(monkeypatch):
-    """Runs a converter in this process, as from the command line."""
-
-    def run(tool, *args):
-        monkeypatch.setattr(sys, 'argv', [tool, *map(str, args)])
-        runpy.run_path(str(CONVERTERS / tool), run_name='__main__')
-
-    return run
+def convert(run_tool):
+    return lambda tool, *args: run_tool(f'model_converters/{tool}', *args)
 
 
 def last_map(model, x):
@@ -50,7 +53,10 @@ def images(arch):
 
 @pytest.mark.parametrize(
     ('arch', 'library'),
-    [*((arch, 'mmseg') for arch in NETWORKS), ('resnet18_lpf3', 'mmdet'), ('resnet18_lpf3', 'mmpretrain')],
+    [
+        *((arch, 'mmseg') for arch in NETWORKS if arch != 'resnet18_lpf3'),
+        *(('resnet18_lpf3', library) for library in ('mmdet', 'mmpretrain')),
+    ],
 )
 @torch.no_grad()
 def test_backbone_of_openmmlab_gives_the_published_map(arch, library, convert, tmp_path, capsys):
@@ -69,7 +75,7 @@ def test_backbone_of_openmmlab_gives_the_published_map(arch, library, convert, t
     torch.testing.assert_close(backbone(x)[-1], last_map(reference, x), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize('arch', ['resnet18_lpf3', 'resnet18_ddac3', 'resnet18_lps3'])
+@pytest.mark.parametrize('arch', ['resnet18_lpf3', 'resnet18_lps3'])
 @torch.no_grad()
 def test_checkpoint_of_timm_gives_the_published_logits(arch, convert, tmp_path, capsys):
     reference, (src, dst) = NETWORKS[arch](), (tmp_path / 'src.pth', tmp_path / 'dst.safetensors')
@@ -103,3 +109,70 @@ def test_an_existing_file_is_kept(convert, tmp_path, capsys):
         convert('published2mm.py', tmp_path / 'src.pth', tmp_path / 'dst.pth', '--arch', 'resnet18_lpf4')
     assert 'exists' in capsys.readouterr().err
     assert (tmp_path / 'dst.pth').read_bytes() == b'mine'
+
+
+def saved_by_vainf(state):
+    return {'cur_itrs': 80000, 'model_state': dict(state), 'best_score': np.float64(0.795)}
+
+
+def saved_by_chenxi(state):
+    return {'epoch': 50, 'state_dict': {MODULE(key): value for key, value in state.items()}, 'optimizer': {}}
+
+
+@pytest.fixture
+def convert_segmentor(convert, tmp_path):
+    """Runs the tool on a shrunk config; returns the config, and the path that was written."""
+
+    def run(name, content, *options):
+        config = Config.fromfile(CONFIGS / name)
+        shrink(config.model).backbone.pop('init_cfg')
+        source, target, leaf = (tmp_path / file for file in ('src.pth', 'dst.pth', 'config.py'))
+        config.dump(leaf)
+        torch.save(content, source)
+        convert('segmentor2mmseg.py', source, target, '--config', leaf, *options)
+        return config, target
+
+    return run
+
+
+def build(config):
+    init_default_scope('mmseg')
+    return MODELS.build(config).double()
+
+
+def test_mmseg_gives_the_logits_of_ddacs_file(convert_segmentor, capsys):
+    state = deeplab_v3_plus_weights('ddac3', **TINY)
+    config, written = convert_segmentor(DDAC.format('-ddac3'), saved_by_vainf(state))
+    assert f'test.py {written.with_name("config.py")} {written}' in capsys.readouterr().out
+    model, x = build(config.model), torch.randn(1, 3, 64, 96, dtype=torch.float64)
+    load_checkpoint(model, str(written), strict=True)
+    torch.testing.assert_close(logits(model, x), deeplab_v3_plus(state, x, 'ddac3', 50), rtol=1e-10, atol=1e-10)
+
+
+def test_mmseg_gives_the_logits_of_chenxis_file(convert_segmentor):
+    state = deeplab_v3_weights(norm='gn', **TINY)
+    config, written = convert_segmentor(DEEPLAB_V3.format('-gnws'), saved_by_chenxi(state))
+    model, x = build(config.model), torch.randn(1, 3, 65, 97, dtype=torch.float64)
+    load_checkpoint(model, str(written), strict=True)
+    torch.testing.assert_close(logits(model, x), deeplab_v3(state, x, depth=50), rtol=1e-10, atol=1e-10)
+
+
+def test_backbone_alone(convert_segmentor, capsys):
+    """R-101-GN-WS.pth.tar has a classifier too."""
+    state = deeplab_v3_weights(norm='gn', **TINY)
+    backbone = {MODULE(key): value for key, value in state.items() if not key.startswith('aspp.')}
+    head = {MODULE('fc.weight'): torch.zeros(10, 512), MODULE('fc.bias'): torch.zeros(10)}
+    config, written = convert_segmentor(DEEPLAB_V3.format('-gnws'), backbone | head, '--backbone')
+    assert 'no such head' in capsys.readouterr().out
+    model = build(config.model.backbone | {'init_cfg': {'type': 'Pretrained', 'checkpoint': str(written)}})
+    model.init_weights()
+    assert torch.equal(model.layer4[2].conv3.weight, state['layer4.2.conv3.weight'])
+    assert torch.equal(model.layer4[2].gn3.bias, state['layer4.2.bn3.bias'])
+
+
+def test_a_wrong_file_ends_with_one_message(convert_segmentor, tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        convert_segmentor(DEEPLAB_V3.format(''), saved_by_vainf(deeplab_v3_plus_weights('ddac3', **TINY)))
+    assert caught.value.code == 2
+    assert 'left over in the file: backbone.maxpool.1.conv.weight' in capsys.readouterr().err
+    assert not (tmp_path / 'dst.pth').exists()

@@ -1,9 +1,8 @@
-"""Networks on their way to where they run: graphs for other runtimes, and small numbers."""
+"""Networks for inference: folded norms, explicit padding for other runtimes, and int8."""
 
 from antialias_plugins.deployment.fuse import FusionPlan, fuse_for_inference, plan_fusion
 from antialias_plugins.deployment.padding import explicit_padding
-from antialias_plugins.deployment.plain import plain_modules
-from antialias_plugins.deployment.quantization import quantization_config, signal_to_noise
+from antialias_plugins.deployment.quantization import plain_modules, quantization_config, signal_to_noise
 
 __all__ = [
     'FusionPlan',

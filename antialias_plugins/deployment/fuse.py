@@ -1,10 +1,10 @@
-"""Fold what is constant in eval mode: norms into the convolutions before them, through the filters between the two.
+"""Folding of batch norms into the convolutions before them, through the filters between the two.
 
 What commutes exactly is not always cheaper. The published rules already put a filter before a 1×1 convolution wherever
 that is: C inputs, C' outputs, K² taps and stride S take ``K² C + C C'`` operations per output that way, and ``S² C C' +
 K² C'`` the other way round, which is less only for ``C' < K² / (S² - 1)``, fewer than six channels for four taps. Where
 the filter does not subsample, it would take ``C' < C``; the dilated stages have ``C' >= C``. A filter and a convolution
-become one convolution only if the border of both is circular; between an activation and a 1×1 convolution that makes
+become one convolution only if both pad circularly; between an activation and a 1×1 convolution that makes
 K² times the operations of the convolution. So none of this is done.
 """
 
@@ -100,8 +100,8 @@ def plan_fusion(model: nn.Module, example_input: Tensor | tuple | None = None) -
 def fuse_for_inference(model: nn.Module, example_input: Tensor | tuple | None = None) -> nn.Module:
     """Copy a network and fold its batch norms into its convolutions, those of adaptive filters included.
 
-    A norm folds through a fixed filter that stands between the two: a constant stays a constant there, unless the
-    border is of zeros. Outputs are equal up to rounding: of the products of weights, which are computed in float64 and
+    A norm folds through a fixed filter that stands between the two: a constant stays a constant there, unless it
+    pads with zeros. Outputs are equal up to rounding: of the products of weights, which are computed in float64 and
     rounded once, and of a sum in another order. That is 1e-12 of the largest value in float64; in float32 each layer
     adds what one rounding of its weights does, about 1e-7.
 

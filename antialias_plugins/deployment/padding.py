@@ -1,4 +1,4 @@
-"""Borders for runtimes that pad with zeros only."""
+"""Explicit padding, for runtimes that pad with zeros only."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +10,6 @@ from torch.overrides import TorchFunctionMode
 
 from antialias_plugins.functional.arguments import check_choice
 from antialias_plugins.kernels import static_shape
-
-BORDERS = ('slices', 'replicate')
 
 
 class explicit_padding(TorchFunctionMode):
@@ -38,7 +36,7 @@ class explicit_padding(TorchFunctionMode):
 
     def __init__(self, border: str = 'slices') -> None:
         super().__init__()
-        self.border = check_choice('border', border, BORDERS)
+        self.border = check_choice('border', border, ('slices', 'replicate'))
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -79,28 +77,19 @@ def pad_by_slices(input: Tensor, pad: tuple[int, ...], mode: str) -> Tensor:
         needed = max(before, after) + {'reflect': 1, 'replicate': 0, 'circular': 0}[mode]
         if min(before, after) < 0 or needed > side:
             raise ValueError(f'pad must be from 0 to what a side of {side} has for {mode!r}, got {(before, after)}')
-        cuts = _CUTS[mode](before, after)
+        cuts = _cuts(mode, before, after)
         parts = [input if cut is None else input[(..., cut, *[slice(None)] * axis)] for cut in cuts]
         input = torch.cat(parts, -1 - axis) if len(parts) > 1 else input
     return input
 
 
-def _reflect(before: int, after: int) -> list[slice | None]:
-    left = [slice(position, position + 1) for position in range(before, 0, -1)]
-    return [*left, None, *(slice(-position - 1, -position) for position in range(1, after + 1))]
-
-
-def _replicate(before: int, after: int) -> list[slice | None]:
-    return [*[slice(0, 1)] * before, None, *[slice(-1, None)] * after]
-
-
-def _circular(before: int, after: int) -> list[slice | None]:
-    return [*([slice(-before, None)] if before else []), None, *([slice(0, after)] if after else [])]
-
-
-# what is joined along an axis: slices of it, and None for the axis itself
-_CUTS: dict[str, Callable[[int, int], list[slice | None]]] = {
-    'reflect': _reflect,
-    'replicate': _replicate,
-    'circular': _circular,
-}
+def _cuts(mode: str, before: int, after: int) -> list[slice | None]:
+    """What is joined along an axis: slices of it, and None for the axis itself."""
+    if mode == 'reflect':
+        left = [slice(position, position + 1) for position in range(before, 0, -1)]
+        right = [slice(-position - 1, -position) for position in range(1, after + 1)]
+    elif mode == 'replicate':
+        left, right = [slice(0, 1)] * before, [slice(-1, None)] * after
+    else:
+        left, right = [slice(-before, None)] * (before > 0), [slice(0, after)] * (after > 0)
+    return [*left, None, *right]

@@ -28,6 +28,8 @@ FILES = {  # network, how it was published, and the arguments that the file has 
     'strided stem': ('resnet18_lps3', {'filt_size': 3, 'strided_stem': True}, {'stem': False}),
     'bottleneck': ('resnet50_lps3', {'filt_size': 3, 'border': 'zeros'}, {'stem': 'lps1', 'padding': 'pools'}),
 }
+IN_TIMM = ('lps1', 'lps2, small', 'strided stem', 'bottleneck')
+IN_TORCHVISION = ('lps2, small', 'ddac3')
 ALL = {'adaptive': None, 'hid_channels': None, 'padding': 'circular'}
 
 
@@ -58,6 +60,7 @@ def test_file_tells_how_its_network_is_built(saved):
     assert published_arguments(name, path) == {key: value for key, value in expected.items() if value is not None}
 
 
+@pytest.mark.parametrize('saved', IN_TIMM, indirect=True)
 @torch.no_grad()
 def test_timm_gives_the_published_logits(saved):
     """In double precision too, in which no rounding can hide behind a tolerance."""
@@ -69,6 +72,7 @@ def test_timm_gives_the_published_logits(saved):
     torch.testing.assert_close(model.double().eval()(x), reference(x), rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize('saved', IN_TORCHVISION, indirect=True)
 @torch.no_grad()
 def test_torchvision_gives_the_published_logits(saved):
     path, network, name, arguments = saved

@@ -80,7 +80,13 @@ MODELS = {
 
 
 @pytest.mark.parametrize(
-    ('name', 'pool'), [('torchvision-resnet18', None), *((n, p) for n in MODELS for p in ('lpf4', 'ddac3'))]
+    ('name', 'pool'),
+    [
+        ('torchvision-resnet18', None),
+        *((name, pool) for name in ('torchvision-resnet18', 'linear') for pool in ('lpf4', 'ddac3')),
+        *((name, 'lpf4') for name in MODELS if name.endswith(('resnet50', 'mobilenetv2_050', 'minimal_100'))),
+        *((name, 'ddac3') for name in MODELS if name.endswith(('mobilenet_v2', 'resnet26d'))),
+    ],
 )
 def test_outputs_are_those_of_the_network(name, pool):
     model = small(MODELS[name], pool=pool)

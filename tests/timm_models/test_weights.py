@@ -105,7 +105,7 @@ def test_a_file_of_ones_own_has_no_licence_of_theirs(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         model = timm.create_model('resnet18_lpf4', checkpoint_path=tmp_path / 'own.pth')
-        assert pretrained('resnext50_32x4d_lpf3', _own(tmp_path, 'resnext50_32x4d_lpf3')).num_classes == 1000
+        assert pretrained('resnet18_ddac3', _own(tmp_path, 'resnet18_ddac3')).num_classes == 1000
     assert model.num_classes == 1000
 
 

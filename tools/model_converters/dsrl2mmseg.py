@@ -7,25 +7,16 @@ Dootmaan/DSRL's own file is first converted by segmentor2mmseg.py, with a config
 import argparse
 import pickle
 
+from converter import make_parser, run
+
 from antialias_plugins.openmmlab.segmentation.dual_super_resolution import export_inference_weights
 
 
-def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('src', metavar='SRC', help='checkpoint of a training; it is unpickled, so use only your own')
-    parser.add_argument('dst', metavar='DST', help='file to write (.pth)')
-    parser.add_argument('--overwrite', action='store_true', help='replace DST if it exists')
-    return parser, parser.parse_args()
-
-
-def main() -> None:
-    parser, args = parse_args()
-    try:
-        export_inference_weights(args.src, args.dst, args.overwrite)
-    except (ValueError, OSError, RuntimeError, pickle.UnpicklingError) as error:
-        parser.error(str(error))
-    print(f'written to {args.dst}')
+def convert(args: argparse.Namespace) -> str:
+    export_inference_weights(args.src, args.dst, args.overwrite)
+    return f'written to {args.dst}'
 
 
 if __name__ == '__main__':
-    main()
+    parser = make_parser(__doc__, 'checkpoint of a training; it is unpickled, so use only your own', digest=False)
+    run(parser, convert, (RuntimeError, pickle.UnpicklingError))

@@ -3,10 +3,7 @@
 import copy
 import math
 import pickle
-import runpy
-import sys
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -530,7 +527,7 @@ def test_factor_must_be_a_positive_integer(factor):
         LowResolutionPreProcessor(factor)
 
 
-TOOL = Path(__file__).parents[3] / 'tools' / 'model_converters' / 'dsrl2mmseg.py'
+TOOL = 'model_converters/dsrl2mmseg.py'
 KEPT = (
     'backbone.conv1.weight',
     'decode_head.conv_seg.bias',
@@ -566,10 +563,9 @@ def test_only_the_branch_goes():
         inference_weights(kept)
 
 
-def test_file_holds_the_weights_and_what_describes_them(checkpoint, tmp_path, monkeypatch):
+def test_file_holds_the_weights_and_what_describes_them(checkpoint, tmp_path, run_tool):
     target = tmp_path / 'new' / 'plain.pth'
-    monkeypatch.setattr(sys, 'argv', ['dsrl2mmseg.py', str(checkpoint), str(target)])
-    runpy.run_path(str(TOOL), run_name='__main__')
+    run_tool(TOOL, checkpoint, target)
 
     written = torch.load(target, weights_only=True)
     assert written['meta'] == {'iter': 30}
@@ -594,12 +590,11 @@ def test_files_that_are_no_checkpoints_are_refused(content, error, message, tmp_
     assert not target.exists()
 
 
-def test_an_existing_file_is_kept(checkpoint, tmp_path, monkeypatch, capsys):
+def test_an_existing_file_is_kept(checkpoint, tmp_path, run_tool, capsys):
     target = tmp_path / 'plain.pth'
     target.write_bytes(b'mine')
-    monkeypatch.setattr(sys, 'argv', ['dsrl2mmseg.py', str(checkpoint), str(target)])
     with pytest.raises(SystemExit):
-        runpy.run_path(str(TOOL), run_name='__main__')
+        run_tool(TOOL, checkpoint, target)
     assert 'exists' in capsys.readouterr().err
     assert target.read_bytes() == b'mine'
     export_inference_weights(str(checkpoint), str(target), overwrite=True)
