@@ -65,14 +65,7 @@ def convert_state_dict(
 def match(
     state_dict: Mapping[str, Tensor], model: nn.Module, skip: Iterable[str], drop_filters: bool = False
 ) -> tuple[dict[str, Tensor], CheckpointReport]:
-    """`convert_state_dict` without its warnings.
-
-    Args:
-        state_dict: tensors by name.
-        model: the network that they are for.
-        skip: patterns of the network's keys to leave as they are.
-        drop_filters: leave out adaptive filters that the network does not have, where it otherwise raises.
-    """
+    """`convert_state_dict` without its warnings; `drop_filters` drops adaptive filters that the network lacks."""
     state_dict, copies = _without_copies(state_dict)
     own = model.state_dict()
     skipped = matching_names('skip', 'keys', skip, own)

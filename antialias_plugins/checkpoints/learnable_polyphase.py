@@ -16,7 +16,7 @@ _FILTER = '_antialias_layer'
 # Arguments of their layer under which it computes what ours does.
 _LOGITS = 'LPSLogitLayersV2'
 _COMPUTED = {'selection_noantialias': False, 'comp_fix_train': False, 'comp_convex': False, 'logits_pad': 'circular'}
-_BORDERS = {'circular': 'circular', 'zeros': 'pools'}
+_PADDINGS = {'circular': 'circular', 'zeros': 'pools'}
 
 
 def trained_arguments(path: str | os.PathLike[str], filt_size: int, sha256: str | None = None) -> dict[str, Any]:
@@ -72,29 +72,25 @@ def _layer(path: str | os.PathLike[str], weights: Mapping[str, Tensor]) -> tuple
 
 def _padding(path: str | os.PathLike[str], hyperparameters: Mapping[str, Any]) -> str:
     """The option ``padding`` of the conversion; raises if the network computes what ours cannot."""
-    border = hyperparameters.get('padding_mode')
-    complaints = list(_complaints(hyperparameters))
-    if border not in _BORDERS:
-        complaints.append(f'padding_mode={border!r}')
+    padding = hyperparameters.get('padding_mode')
+    complaints = [*_complaints(hyperparameters), *([] if padding in _PADDINGS else [f'padding_mode={padding!r}'])]
     if complaints:
         raise CheckpointError(f'{path}: trained with {", ".join(complaints)}, which LearnablePolyphasePool2d cannot do')
-    return _BORDERS[border]
+    return _PADDINGS[padding]
 
 
 def _complaints(hyperparameters: Mapping[str, Any]) -> Iterator[str]:
     if (hyperparameters.get('extras_model') or {}).get('maxpool_zpad'):
         yield 'maxpool_zpad=True'
     layer = _keywords(hyperparameters.get('pooling_layer'))
-    for name, computed in _COMPUTED.items():
-        if layer.get(name, computed) != computed:
-            yield f'{name}={layer[name]!r}'
+    yield from (f'{name}={layer[name]!r}' for name, value in _COMPUTED.items() if layer.get(name, value) != value)
     logits = getattr(layer.get('get_logits'), '__name__', _LOGITS)
     if logits != _LOGITS:
         yield f'logits of {logits}'
     filters = _keywords(layer.get('antialias_layer'))
-    border = filters.get('padding_mode', filters.get('pad_type', 'circular'))
-    if border != 'circular':
-        yield f'filters of border {border!r}'
+    padding = filters.get('padding_mode', filters.get('pad_type', 'circular'))
+    if padding != 'circular':
+        yield f'filters of border {padding!r}'
 
 
 def _keywords(partial: Any) -> Mapping[str, Any]:

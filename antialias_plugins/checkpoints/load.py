@@ -115,8 +115,7 @@ def export_checkpoint(
     if target.exists() and not overwrite:
         raise FileExistsError(f'{target} exists')
     values, report = match(read_checkpoint(source, sha256), model, skip)
-    missing = model.load_state_dict(values, strict=not report.kept).missing_keys
-    assert sorted(missing) == sorted(place.name for place in report.kept)
+    _load(model, values)
     values = {key: value.clone(memory_format=torch.contiguous_format) for key, value in values.items()}  # own storages
     with replacing(target) as partial:
         if target.suffix == '.safetensors':

@@ -108,8 +108,8 @@ _ADAPTIVE = {
     5: '1rfZ2-W7NM0CfmxkMIxrMAhIgWGBNDMwI 78.6 92.2',
 }
 
-# Files of learnable_polyphase_sampling, named by its evaluation scripts: network, tag, and the borders of convolutions.
-# All pools and filters wrap around, its default.
+# Files of learnable_polyphase_sampling, named by its evaluation scripts: network, tag, and the padding of convolutions.
+# All pools and filters pad circularly, its default.
 _LEARNABLE = {
     'ResNet18_LPS_circular_basic.ckpt': 'resnet18_lps1 rojas_in1k circular',
     'ResNet18_LPS_LPF2_circular_basic.ckpt': 'resnet18_lps2 rojas_in1k circular',
@@ -161,7 +161,7 @@ def published_arguments(arch: str, path: str | os.PathLike[str], sha256: str | N
     """The arguments of `timm.create_model` without which a network does not compute what a file was trained for.
 
     Those of DDAC are always the same. A file of LPS tells its own, but where it has lost its hyperparameters: then the
-    borders are those of the published network of that name.
+    padding is that of the published network of that name.
 
     Args:
         arch: what the file was trained as: ``'resnet18_lps3'``.
@@ -180,8 +180,8 @@ def published_arguments(arch: str, path: str | os.PathLike[str], sha256: str | N
         return {}
     if match[1] == 'ddac':
         return dict(DDAC_ARGUMENTS)
-    borders = (weights.model_args['padding'] for weights in PUBLISHED.values() if weights.name == arch)
-    arguments = {'padding': next(borders, 'circular'), **trained_arguments(path, int(match[2]), sha256)}
+    paddings = (weights.model_args['padding'] for weights in PUBLISHED.values() if weights.name == arch)
+    arguments = {'padding': next(paddings, 'circular'), **trained_arguments(path, int(match[2]), sha256)}
     return {argument: value for argument, value in arguments.items() if value is not None}
 
 

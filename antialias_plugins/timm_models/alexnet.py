@@ -25,7 +25,7 @@ class AlexNet(nn.Module):
             `num_classes` 0, averages, and returns the hidden features as a map of one pixel, as timm's VGG does.
         drop_rate: dropout before both hidden layers, which the published network trained with 0.5.
         filt_size: K of the filters.
-        padding_mode: border of the filters.
+        padding_mode: of the filters.
         stem: make the first convolution dense and let the filter behind it stride by 4.
         device: of the parameters.
         dtype: of the parameters.
@@ -57,21 +57,21 @@ class AlexNet(nn.Module):
         self.in_chans, self.drop_rate = in_chans, drop_rate
         self.num_features, self.head_hidden_size = 256, 4096
         self.grad_checkpointing = False
-        to, border = {'device': device, 'dtype': dtype}, {'filt_size': filt_size, 'padding_mode': padding_mode}
+        to, filters = {'device': device, 'dtype': dtype}, {'filt_size': filt_size, 'padding_mode': padding_mode}
         self.features = nn.Sequential(
             nn.Conv2d(in_chans, 64, 11, stride=1 if stem else 2, padding=2, **to),
-            nn.Sequential(nn.ReLU(), BlurPool2d(64, stride=4 if stem else 2, **border)),
-            MaxBlurPool2d(3, **border),
+            nn.Sequential(nn.ReLU(), BlurPool2d(64, stride=4 if stem else 2, **filters)),
+            MaxBlurPool2d(3, **filters),
             nn.Conv2d(64, 192, 5, padding=2, **to),
             nn.ReLU(),
-            MaxBlurPool2d(3, **border),
+            MaxBlurPool2d(3, **filters),
             nn.Conv2d(192, 384, 3, padding=1, **to),
             nn.ReLU(),
             nn.Conv2d(384, 256, 3, padding=1, **to),
             nn.ReLU(),
             nn.Conv2d(256, 256, 3, padding=1, **to),
             nn.ReLU(),
-            MaxBlurPool2d(3, **border),
+            MaxBlurPool2d(3, **filters),
         ).to(**to)
         self.feature_info = [dict(num_chs=c, reduction=s, module=name) for c, s, name in FEATURES]
         self.classifier = nn.Sequential(

@@ -1,4 +1,4 @@
-"""Published weights behind ``pretrained=True``: timm's configs of them, and what the user has to know."""
+"""Published weights behind ``pretrained=True``: timm's configs of them, and the warnings about their licences."""
 
 import warnings
 from collections.abc import Mapping
