@@ -1,4 +1,4 @@
-"""Run a script with the plug-ins imported: ``python -m antialias_plugins train.py --model resnet50_lpf4 …``.
+"""Launcher of scripts with the plug-ins imported: ``python -m antialias_plugins train.py --model resnet50_lpf4 …``.
 
 For scripts that know timm's networks by name, such as timm's own ``train.py`` and ``validate.py``; under torchrun,
 ``torchrun … -m antialias_plugins train.py …``. The script sees the arguments and the import path that it would have

@@ -1,4 +1,4 @@
-"""Measurements for tests and benchmarks. They return numbers; what is good enough is decided where they are called."""
+"""Measurements for tests and benchmarks: they return numbers, and the caller decides what is good enough."""
 
 from collections.abc import Callable, Iterable
 

@@ -1,4 +1,4 @@
-"""State dicts of any known layout, in that of a network."""
+"""Conversion of state dicts from any known layout to that of a network."""
 
 import re
 import warnings
