@@ -19,7 +19,7 @@ def seeded():
 
 
 @pytest.fixture
-def run_tool(monkeypatch):
+def run_script(monkeypatch):
     """Runs a script of `tools/` in this process, as from the command line."""
 
     def run(name, *args):

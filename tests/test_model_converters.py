@@ -32,8 +32,8 @@ MODULE = 'module.{}'.format
 
 
 @pytest.fixture
-def convert(run_tool):
-    return lambda tool, *args: run_tool(f'model_converters/{tool}', *args)
+def convert(run_script):
+    return lambda tool, *args: run_script(f'model_converters/{tool}', *args)
 
 
 def last_map(model, x):

@@ -563,9 +563,9 @@ def test_only_the_branch_goes():
         inference_weights(kept)
 
 
-def test_file_holds_the_weights_and_what_describes_them(checkpoint, tmp_path, run_tool):
+def test_file_holds_the_weights_and_what_describes_them(checkpoint, tmp_path, run_script):
     target = tmp_path / 'new' / 'plain.pth'
-    run_tool(TOOL, checkpoint, target)
+    run_script(TOOL, checkpoint, target)
 
     written = torch.load(target, weights_only=True)
     assert written['meta'] == {'iter': 30}
@@ -590,11 +590,11 @@ def test_files_that_are_no_checkpoints_are_refused(content, error, message, tmp_
     assert not target.exists()
 
 
-def test_an_existing_file_is_kept(checkpoint, tmp_path, run_tool, capsys):
+def test_an_existing_file_is_kept(checkpoint, tmp_path, run_script, capsys):
     target = tmp_path / 'plain.pth'
     target.write_bytes(b'mine')
     with pytest.raises(SystemExit):
-        run_tool(TOOL, checkpoint, target)
+        run_script(TOOL, checkpoint, target)
     assert 'exists' in capsys.readouterr().err
     assert target.read_bytes() == b'mine'
     export_inference_weights(str(checkpoint), str(target), overwrite=True)
