@@ -6,4 +6,4 @@ from lab.comparison import Recipe
 @pytest.fixture
 def recipe():
     """Two steps on few images."""
-    return Recipe(epochs=1, train_images=64, test_images=16)
+    return Recipe(epochs=1, batch_size=16, train_images=32, test_images=16)

@@ -26,7 +26,6 @@ def run(monkeypatch):
 
 def test_files_and_continuation(run, tmp_path, capsys, monkeypatch):
     options = ('--out', tmp_path, '--quick', '--seeds', 0, 1)
-    run(*options, '--methods', 'baseline')
     run(*options, '--methods', 'baseline', 'lpf3-circular')
     capsys.readouterr()
     monkeypatch.setattr('lab.comparison.study.train', None)

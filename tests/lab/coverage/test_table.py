@@ -23,7 +23,6 @@ SAMPLE = [
     'timm/resnet/test_resnet',
     'timm/efficientnet/test_efficientnet',
     'timm/mobilenetv3/tf_mobilenetv3_small_minimal_100',
-    'timm/inception_v3/inception_v3',
     'timm/mlp_mixer/gmixer_12_224',
     'torchvision/squeezenet/squeezenet1_1',
     'mmseg/unet/UNet',

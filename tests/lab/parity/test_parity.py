@@ -96,12 +96,7 @@ LAYERS = {
 
 BY_NAME = {exporter.name: exporter for exporter in EXPORTERS}
 REFUSED_SIZES = r'Guard failed: .*input\.size|domain of the given function|cannot be solved|KeyError: .*\.size\(\)'
-# of those that hold for all sizes; the others are in `tests/layers/test_deployment.py`
-DYNAMIC = {
-    exporter.name: exporter for exporter in EXPORTERS if exporter.name in ('ONNX', 'ONNX dynamo', 'torch.export')
-}
-if not hasattr(torch.export.Dim, 'DYNAMIC'):
-    del DYNAMIC['ONNX dynamo']  # before torch 2.6 it lacks operators
+HAS_DYNAMO = hasattr(torch.export.Dim, 'DYNAMIC')  # before torch 2.6 it lacks operators
 
 
 class Block(nn.Module):
@@ -121,13 +116,20 @@ class Block(nn.Module):
         return self.main(self.conv(stem).relu()) + self.skip(stem)
 
 
-@pytest.mark.parametrize('exporter', DYNAMIC)
-@pytest.mark.parametrize('layer', LAYERS)
+@pytest.mark.parametrize(
+    ('layer', 'exporter'),
+    [
+        *((layer, 'ONNX') for layer in LAYERS),
+        *((layer, 'torch.export') for layer in ('lpf4', 'max-blur', 'aps3')),
+        *((layer, 'ONNX dynamo') for layer in ('ddac3', 'flc') if HAS_DYNAMO),
+    ],
+    ids=str,
+)
 def test_records_hold_for_other_batches_and_sizes(layer, exporter):
     """From one to three images, of even and odd sides."""
     torch.manual_seed(0)
     model = Block(LAYERS[layer]).eval()
-    (result,) = check_parity(model, 'block', layer, [DYNAMIC[exporter]])
+    (result,) = check_parity(model, 'block', layer, [BY_NAME[exporter]])
     assert result.holds, result
 
 
@@ -179,10 +181,24 @@ def test_unknown_network():
         build_network('resnet19', None)
 
 
-@pytest.mark.parametrize('avgpool', ['replace', 'keep', 'published'])
-@pytest.mark.parametrize('pool', [nn.AvgPool2d(2), nn.AvgPool2d(3, 2, 1), nn.AvgPool2d(1, 3)], ids=str)
-@pytest.mark.parametrize('exporter', ['ONNX', 'torch.export', 'trace'])
-@pytest.mark.parametrize('filter', ['lpf3', 'ddac3'])
+POOLS = nn.AvgPool2d(2), nn.AvgPool2d(3, 2, 1), nn.AvgPool2d(1, 3)
+
+
+@pytest.mark.parametrize(
+    ('filter', 'exporter', 'pool', 'avgpool'),
+    [  # every pair of exporter, pool and handling of the pool
+        ('lpf3', 'ONNX', POOLS[0], 'replace'),
+        ('ddac3', 'ONNX', POOLS[1], 'keep'),
+        ('lpf3', 'ONNX', POOLS[2], 'published'),
+        ('ddac3', 'torch.export', POOLS[0], 'keep'),
+        ('lpf3', 'torch.export', POOLS[1], 'published'),
+        ('ddac3', 'torch.export', POOLS[2], 'replace'),
+        ('lpf3', 'trace', POOLS[0], 'published'),
+        ('ddac3', 'trace', POOLS[1], 'replace'),
+        ('lpf3', 'trace', POOLS[2], 'keep'),
+    ],
+    ids=str,
+)
 def test_average_pools_hold_for_other_sizes(filter, exporter, pool, avgpool):
     """The part of a map that an average pool leaves out depends on its size."""
     torch.manual_seed(0)
