@@ -1,4 +1,4 @@
-"""Several models, evaluated alike, next to each other."""
+"""Comparison of models that are evaluated alike: their records in a file, and one table of them."""
 
 import csv
 import json

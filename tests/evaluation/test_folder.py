@@ -148,7 +148,7 @@ def test_matches_a_loop_over_the_files(network, photographs):
     assert result.consistency.images == 7
 
 
-@pytest.mark.parametrize(('protocol', 'workers'), [('per_image', 0), ('legacy', 2)])
+@pytest.mark.parametrize(('protocol', 'workers'), [('per_image', 0), ('legacy', 1)])
 def test_batch_size_and_workers_change_nothing(protocol, workers, network, photographs):
     shared = 3 if protocol == 'legacy' else None
     plan = ViewPlan(max_shift=16, crop_size=48, protocol=protocol, batch_size=shared)

@@ -71,17 +71,3 @@ def test_failure_leaves_the_old_file(settings, tmp_path):
         write_report(path, settings, EVALUATION)
     assert path.read_text() == 'old'
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_interruption_while_writing(tmp_path, monkeypatch):
-    path = tmp_path / 'report.json'
-    path.write_text('old')
-
-    def interrupt(self, target):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr('pathlib.Path.replace', interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        write_report(path, {}, EVALUATION)
-    assert path.read_text() == 'old'
-    assert list(tmp_path.iterdir()) == [path]
