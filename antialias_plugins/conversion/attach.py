@@ -1,46 +1,69 @@
-"""Hang a filter on a module in place, and take it off again.
+"""Attachments: a filter hangs on a module in place, and comes off again.
 
-The class of the existing module is swapped for a subclass whose ``forward`` runs the filter before or after the
-original one. The module stays the same object: references, hooks, parameters, ``isinstance`` checks and state-dict keys
-survive.
+The class of the existing module is swapped for a subclass whose ``forward`` runs the filter before or behind what the
+module computes at stride 1. The module stays the same object: references, hooks, parameters, ``isinstance`` checks and
+state-dict keys survive.
+
+Shapes: maps are (N, C, H, W). In a changed module ``aa`` is the filter, ``_aa_base_forward`` what it did before, and
+``_aa_dense`` what it computes at stride 1.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from types import FunctionType
+from typing import Literal
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion import recompute
-from antialias_plugins.conversion.forwards import FORWARDS
 from antialias_plugins.conversion.segments import Segment
+from antialias_plugins.functional.max_blur_pool import dense_max_pool2d
+from antialias_plugins.kernels import static_shape
 
 _OF_THE_CLASS = ...  # stands for an attribute that the instance does not have; it stays itself in a pickle
 
 
-def attach(module: nn.Module, layer: nn.Module, forward: str) -> None:
-    """Hang ``layer`` on ``module`` as its child ``aa``; ``forward`` is a key of :data:`FORWARDS`."""
+@dataclass(frozen=True)
+class Attachment:
+    """How a module computes once a filter takes over its stride, or another module's.
+
+    Attributes:
+        filter: whether the filter runs ``'before'`` or ``'behind'`` the dense computation; None if there is none, and
+            only the padding is another.
+        dense: the dense computation: the ``'module'`` itself, whose stride is gone; the module in the ``'same'``
+            padding of the stride that it had; a ``'max'`` or ``'mean'`` pool at stride 1; a max pool whose map goes on
+            at the other side, at stride 1 (``'circular max'``) or at its own (``'circular'``); in place of an average,
+            the ``'whole'`` map or the part of it that gives the pool's own output size (``'cropped'``).
+    """
+
+    filter: Literal['before', 'behind'] | None = None
+    dense: str = 'module'
+
+
+def attach(module: nn.Module, layer: nn.Module, attachment: Attachment) -> None:
+    """Hang ``layer`` on ``module`` as its child ``aa``."""
     module.add_module('aa', layer)
-    if _keeps_padding(module):
-        module.__class__ = _subclass(f'same {forward}', type(module)._aa_base)
-    else:
-        module.__class__ = _subclass(forward, type(module))
+    base = type(module)
+    if attachment_of(module) == _SAME:
+        base = base._aa_base
+        dense = 'whole' if attachment.dense in ('whole', 'cropped') else 'same'  # 'same' rounds up, as the filter does
+        attachment = Attachment(attachment.filter, dense)
+    module.__class__ = _subclass(attachment, base)
 
 
 def keep_padding(module: nn.Module) -> None:
     """Let a module that pads as TensorFlow's 'same' keep the padding of its stride, before that stride is taken."""
     module._aa_stride = ops.stride_of(module)
-    module.__class__ = _subclass('same', type(module))
-
-
-def _keeps_padding(module: nn.Module) -> bool:
-    return getattr(type(module), '_aa_forward', None) == 'same'
+    module.__class__ = _subclass(_SAME, type(module))
 
 
 def wrap_around(module: nn.Module) -> None:
     """Let a max pool without a filter take what lies beyond its border from the other side of the map."""
-    module.__class__ = _subclass('circular', type(module))
+    module.__class__ = _subclass(Attachment(dense='circular'), type(module))
 
 
 def fill_slot(parent: nn.Module, layer: nn.Module) -> None:
@@ -58,9 +81,9 @@ def recompute_in_backward(model: nn.Module, segment: Segment) -> None:
         changes['recompute module'] = segment.start
     else:
         changes |= {'recompute start': segment.start, 'recompute filter': segment.filter}
-    for forward, name in changes.items():
+    for change, name in changes.items():
         module = block.get_submodule(name)
-        module.__class__ = _subclass(forward, type(module))
+        module.__class__ = _subclass(change, type(module))
     segments[segment] = None  # whether repeating it gives the same is seen in the first pass
 
 
@@ -72,9 +95,18 @@ def override(module: nn.Module, **attributes: object) -> None:
         setattr(module, name, value)
 
 
-def forward_of(module: nn.Module) -> str | None:
-    """The kind of ``forward`` that the module got, or None if it has its own."""
-    return getattr(type(module), '_aa_forward', None)
+def attachment_of(module: nn.Module) -> Attachment | None:
+    """What a conversion made of a module, or None; whether its maps are recomputed does not matter."""
+    changes = (vars(cls).get('_aa_change') for cls in type(module).__mro__)
+    return next((change for change in changes if isinstance(change, Attachment)), None)
+
+
+def class_before(module: nn.Module) -> type[nn.Module]:
+    """Class of a module before any conversion."""
+    cls = type(module)
+    while hasattr(cls, '_aa_base'):
+        cls = cls._aa_base
+    return cls
 
 
 def take_off(module: nn.Module) -> nn.Module:
@@ -101,7 +133,7 @@ def changed_modules(model: nn.Module) -> Iterator[nn.Module]:
 def keep_maps(model: nn.Module) -> nn.Module:
     """Undo every `recompute_in_backward` below ``model``, and return it."""
     for module in model.modules():
-        if forward_of(module) in recompute.FORWARDS:
+        if getattr(type(module), '_aa_change', None) in recompute.FORWARDS:
             module.__class__ = type(module)._aa_base
             module.__dict__.pop('_aa_segments', None)
             module.__dict__.pop('_aa_run', None)
@@ -132,26 +164,27 @@ def detach_all(model: nn.Module) -> int:
 
 
 @cache
-def _subclass(forward: str, base: type[nn.Module]) -> type[nn.Module]:
+def _subclass(change: Attachment | str, base: type[nn.Module]) -> type[nn.Module]:
     """The subclass of ``base`` with another ``forward``; one for each pair, so that instances compare equal by type.
 
-    One that recomputes may derive from one that filters, so each calls the ``forward`` below by a name of its own.
+    One that recomputes (``change`` is a key of `recompute.FORWARDS`) may derive from one that filters, so each calls
+    the ``forward`` below by a name of its own.
     """
-    recomputes = forward in recompute.FORWARDS
-    below = '_aa_kept_forward' if recomputes else '_aa_base_forward'
-    does = 'whose maps are computed again in backward' if recomputes else 'with a low-pass filter, its child ``aa``'
-    members = {
-        '__module__': __name__,
-        '__doc__': f'{base.__name__} {does}.',
-        '__reduce_ex__': _reduce,
-        'forward': _clone({**FORWARDS, **recompute.FORWARDS}[forward], 'forward'),
-        '_aa_base': base,
-        '_aa_forward': forward,
-        below: _clone(base.forward, below),
-    }
+    members = {'__module__': __name__, '__reduce_ex__': _reduce, '_aa_base': base, '_aa_change': change}
+    if isinstance(change, Attachment):
+        prefix, does = 'Antialiased', 'with a low-pass filter, its child ``aa``'
+        methods = {
+            'forward': _FORWARDS[change.filter],
+            '_aa_base_forward': base.forward,
+            '_aa_dense': _DENSE.get(change.dense, base.forward),
+        }
+    else:
+        prefix, does = 'Recomputed', 'whose maps are computed again in backward'
+        methods = {'forward': recompute.FORWARDS[change], '_aa_kept_forward': base.forward}
+    members |= {name: _clone(function, name) for name, function in methods.items()}
     # mmengine initialises a module by the names of its class and direct bases: those of a subclass are kept
     bases = (base, *base.__bases__) if hasattr(base, '_aa_base') else (base,)
-    return type(('Recomputed' if recomputes else 'Antialiased') + base.__name__, bases, members)
+    return type(prefix + base.__name__, bases, members | {'__doc__': f'{base.__name__} {does}.'})
 
 
 def _clone(function: FunctionType, name: str) -> FunctionType:
@@ -167,18 +200,136 @@ def _clone(function: FunctionType, name: str) -> FunctionType:
 
 
 def _reduce(self: nn.Module, protocol: int) -> tuple:
-    return _rebuild, (self._aa_forward, _made_of(self._aa_base)), self.__dict__
+    return _rebuild, _made_of(type(self)), self.__dict__
 
 
 def _made_of(cls: type[nn.Module]) -> tuple | type[nn.Module]:
     """What `_subclass` made a class from, for a pickle, which knows none of its classes."""
-    return (cls._aa_forward, _made_of(cls._aa_base)) if hasattr(cls, '_aa_base') else cls
+    return (cls._aa_change, _made_of(cls._aa_base)) if hasattr(cls, '_aa_base') else cls
 
 
-def _rebuild(forward: str, base: tuple | type[nn.Module]) -> nn.Module:
-    cls = _make(forward, base)
+def _rebuild(change: Attachment | str, base: tuple | type[nn.Module]) -> nn.Module:
+    cls = _make(change, base)
     return cls.__new__(cls)
 
 
-def _make(forward: str, base: tuple | type[nn.Module]) -> type[nn.Module]:
-    return _subclass(forward, _make(*base) if isinstance(base, tuple) else base)
+def _make(change: Attachment | str, base: tuple | type[nn.Module]) -> type[nn.Module]:
+    change = Attachment(*_NAMED[change]) if change in _NAMED else change
+    return _subclass(change, _make(*base) if isinstance(base, tuple) else base)
+
+
+def _before(self, input: Tensor) -> Tensor:
+    return self._aa_dense(self.aa(input))
+
+
+def _behind(self, input: Tensor) -> Tensor:
+    return self.aa(self._aa_dense(input))
+
+
+def _alone(self, input: Tensor) -> Tensor:
+    return self._aa_dense(input)
+
+
+def _same(self, input: Tensor) -> Tensor:
+    """The dense result from where the strided one begins; its padding is that of the stride it had."""
+    dense = self._aa_base_forward(input)
+    top, left = ops.same_origin(self, self._aa_stride, static_shape(input)[-2:])
+    return dense[..., top:, left:]
+
+
+def _max(self, input: Tensor) -> Tensor:
+    return dense_max_pool2d(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+
+
+def _circular(self, input: Tensor) -> Tensor:
+    """A max pool whose map goes on at the other side; at stride 1 it has a result for every pixel."""
+    wrapped = F.pad(input, _wrapped_padding(self), mode='circular')
+    return F.max_pool2d(wrapped, self.kernel_size, self.stride, 0, self.dilation, self.ceil_mode)
+
+
+def _circular_max(self, input: Tensor) -> Tensor:
+    wrapped = F.pad(input, _wrapped_padding(self), mode='circular')
+    return dense_max_pool2d(wrapped, self.kernel_size, 1, 0, self.dilation)
+
+
+def _whole(self, input: Tensor) -> Tensor:
+    """The map itself: the filter rounds an odd size up."""
+    return input
+
+
+def _cropped(self, input: Tensor) -> Tensor:
+    """The part of the map that gives the pool's own output size.
+
+    Sizes stay symbols where the program is recorded, so it is cut to one bound after the other, not to the smallest.
+    """
+    for dim, k, s, p in zip((2, 3), *_geometry(self), strict=True):
+        for kept in _pooled_sizes(input.shape[dim], k, s, p, self.ceil_mode) if s > 1 else ():
+            input = input[(slice(None),) * dim + (slice(s * kept),)]
+    return input
+
+
+def _mean(self, input: Tensor) -> Tensor:
+    """The average at stride 1: the pool's own values wherever the filter only subsamples."""
+    (top, left), missing = ops.pair(self.padding), []
+    for n, k, s, p in zip(static_shape(input)[-2:], *_geometry(self), strict=True):
+        whole = (min(_pooled_sizes(n, k, s, p, self.ceil_mode)) - 1) * s + k - n - 2 * p if self.ceil_mode else 0
+        missing.append(max(0, whole))
+    pad, overhang = (left, left, top, top), (0, missing[1], 0, missing[0])
+    counted = F.pad(torch.ones_like(input[:1, :1]), pad, value=float(self.count_include_pad))
+    share = F.avg_pool2d(F.pad(counted, overhang), self.kernel_size, 1)
+    mean = F.avg_pool2d(F.pad(F.pad(input, pad), overhang), self.kernel_size, 1)
+    if self.divisor_override:
+        k_h, k_w = ops.pair(self.kernel_size)
+        return mean * (k_h * k_w / self.divisor_override)
+    return mean / share
+
+
+def _wrapped_padding(pool: nn.MaxPool2d) -> list[int]:
+    """Left, right, top, bottom: its own padding before the map, and behind it what a whole last window takes."""
+    padding = []
+    for k, d, p in zip(*map(ops.pair, (pool.kernel_size, pool.dilation, pool.padding)), strict=True):
+        padding = [p, (k - 1) * d - p, *padding]
+    return padding
+
+
+def _geometry(pool: nn.AvgPool2d) -> tuple[tuple[int, int], ...]:
+    return ops.pair(pool.kernel_size), ops.stride_of(pool), ops.pair(pool.padding)
+
+
+def _pooled_sizes(n: int, kernel: int, stride: int, padding: int, ceil_mode: bool) -> tuple[int, ...]:
+    """The smallest is the output size of torch's pools.
+
+    In ceil mode the last window must start inside the input or its left padding.
+    """
+    span = n + 2 * padding - kernel
+    if not ceil_mode:
+        return (span // stride + 1,)
+    return (span + stride - 1) // stride + 1, (n + padding + stride - 1) // stride
+
+
+_SAME = Attachment(dense='same')
+_FORWARDS: dict[str | None, Callable] = {'before': _before, 'behind': _behind, None: _alone}
+_DENSE: dict[str, Callable] = {
+    'same': _same,
+    'max': _max,
+    'circular': _circular,
+    'circular max': _circular_max,
+    'mean': _mean,
+    'whole': _whole,
+    'cropped': _cropped,
+}
+# what attachments were called in pickles of versions up to 0.1
+_NAMED: dict[str, tuple[str | None, str]] = {
+    'pre': ('before', 'module'),
+    'post': ('behind', 'module'),
+    'max pool': ('behind', 'max'),
+    'avg pool': ('behind', 'cropped'),
+    'dense avg pool': ('behind', 'mean'),
+    'whole avg pool': ('behind', 'whole'),
+    'circular': (None, 'circular'),
+    'circular max pool': ('behind', 'circular max'),
+    'same': (None, 'same'),
+    'same pre': ('before', 'same'),
+    **{f'same {name}': ('behind', 'same') for name in ('post', 'max pool', 'dense avg pool')},
+    **{f'same {name}': ('behind', 'whole') for name in ('avg pool', 'whole avg pool')},
+}

@@ -1,4 +1,4 @@
-"""Circular borders for every convolution and pool: what a network needs to commute with circular shifts exactly."""
+"""Circular padding of every convolution and pool: what a network needs to commute with circular shifts exactly."""
 
 from collections.abc import Collection, Iterator
 
@@ -6,14 +6,14 @@ from torch import nn
 
 from antialias_plugins.conversion import attach
 from antialias_plugins.conversion import operators as ops
-from antialias_plugins.conversion.graph import Graph, Node
+from antialias_plugins.conversion.trace import Graph, Node
 
 _POOLING_FUNCTIONS = ('max_pool2d', 'avg_pool2d')
 _PADDING_FUNCTIONS = ('pad', 'conv2d')
 
 
 def obstacles(graph: Graph, replaced: Collection[str], with_convs: bool) -> Iterator[tuple[Node, str]]:
-    """The places whose border cannot be made circular, with the reason; nothing is changed.
+    """The places whose padding cannot be made circular, with the reason; nothing is changed.
 
     Args:
         graph: a forward pass of the network.
@@ -27,22 +27,24 @@ def obstacles(graph: Graph, replaced: Collection[str], with_convs: bool) -> Iter
     for node in _windows(graph):
         if node.role == ops.AVG_POOL and node.name not in replaced and max(node.shape[-2:]) > 1:
             yield node, 'averages beyond the border'
+        elif node.role == ops.MAX_POOL and node.grid == ops.SAME:
+            yield node, 'pads by its stride'
         elif with_convs and node.role == ops.CONV and not _can_wrap(node.module):
             yield node, 'does not wrap around with padding_mode="circular", or keeps no result for its border'
 
 
-def wrap_around(graph: Graph, carriers: Collection[str], with_convs: bool = True) -> None:
-    """Make every border circular that can be; pools that carry a filter wrap around when they get it.
+def wrap_around(graph: Graph, attached: Collection[str], with_convs: bool = True) -> None:
+    """Make all padding circular that can be; pools wrap around by themselves when they get their filter.
 
     Args:
         graph: a forward pass of the network.
-        carriers: names of the modules that will carry a filter, and do not yet.
+        attached: names of the modules that will get a filter, and have none yet.
         with_convs: whether convolutions are among them, or pools alone.
     """
     for node in _windows(graph):
         if with_convs and node.role == ops.CONV and _can_wrap(node.module):
             attach.override(node.module, padding_mode='circular')
-        elif node.role == ops.MAX_POOL and node.name not in carriers:
+        elif node.role == ops.MAX_POOL and node.name not in attached:
             attach.wrap_around(node.module)
 
 

@@ -7,22 +7,29 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from antialias_plugins.conversion import attach
 from antialias_plugins.conversion import operators as ops
+from antialias_plugins.conversion.attach import (
+    Attachment,
+    attach,
+    changed_modules,
+    detach_all,
+    fill_slot,
+    keep_padding,
+    override,
+    recompute_in_backward,
+)
 from antialias_plugins.conversion.circular import wrap_around
-from antialias_plugins.conversion.errors import AntialiasWarning, UnsupportedModelError
-from antialias_plugins.conversion.graph import Graph
-from antialias_plugins.conversion.phase_sharing import share_phases
-from antialias_plugins.conversion.plan import AntialiasPlan, Site
-from antialias_plugins.conversion.planner import Options, make_plan
+from antialias_plugins.conversion.phases import share_phases
+from antialias_plugins.conversion.plan import AntialiasPlan, AntialiasWarning, Options, Site, UnsupportedModelError
+from antialias_plugins.conversion.planner import make_plan
 from antialias_plugins.conversion.rebuilding import guard_rebuilding
 from antialias_plugins.conversion.segments import Segment, find_segment
-from antialias_plugins.conversion.trace import default_example, evaluating, output_shapes, trace
+from antialias_plugins.conversion.trace import Graph, output_shapes, run, trace
 from antialias_plugins.layers.pool import Pool, PoolFactory, resolve_pool
 
 logger = logging.getLogger(__name__)
 
-_AVG_POOL_FORWARDS = {'replace': 'avg pool', 'keep': 'dense avg pool', 'published': 'whole avg pool'}
+_DENSE_AVERAGES = {'replace': 'cropped', 'keep': 'mean', 'published': 'whole'}
 
 
 def plan_antialias(
@@ -63,8 +70,8 @@ def plan_antialias(
         left as it is: layer4.0.conv1: skip asks for it
         left as it is: layer4.0.downsample.0: skip asks for it
     """
-    options = Options(stem, maxpool, avgpool, dilated, padding, skip, extra)
-    return _trace_and_plan(model, resolve_pool(pool), _example(model, example_input), options)[1]
+    options = Options(example_input, stem, maxpool, avgpool, dilated, padding, skip, extra)
+    return _trace_and_plan(model, resolve_pool(pool), options)[1]
 
 
 def convert_antialias(
@@ -138,32 +145,38 @@ def convert_antialias(
           (aa): BlurPool2d(64, filt_size=4, stride=(2, 2), padding_mode='reflect')
         )
     """
-    if on_unsupported not in ('raise', 'warn'):
-        raise ValueError(f"on_unsupported must be 'raise' or 'warn', got {on_unsupported!r}")
-    options = Options(stem, maxpool, avgpool, dilated, padding, skip, extra)
-    factory, example = resolve_pool(pool), _example(model, example_input)
-    graph, plan = _trace_and_plan(model, factory, example, options)
-    _check(plan, on_unsupported)
-    layers = [_build(model, site, options.pool_at(site.is_stem, factory), padding) for site in plan.sites]
+    options = Options(example_input, stem, maxpool, avgpool, dilated, padding, skip, extra, recompute, on_unsupported)
+    convert(model, resolve_pool(pool), options)
+    return model
+
+
+def convert(model: nn.Module, pool: PoolFactory, options: Options) -> AntialiasPlan:
+    """Do what `convert_antialias` promises, in one traced forward pass and one to check; return what was done.
+
+    Warnings point at the caller of the function that calls this one.
+    """
+    graph, plan = _trace_and_plan(model, pool, options)
+    _check(plan, options)
+    layers = [_build(model, site, pool, options) for site in plan.sites]
     share_phases(graph, plan, layers)
     _warn_of_frozen_filters(model, plan, layers)
     try:
         for site in plan.sites:
             guard_rebuilding(model, site)
             _take_stride(model, site)
-        if padding != 'keep':
-            wrap_around(graph, {site.carrier for site in plan.sites}, with_convs=padding == 'circular')
+        if options.padding != 'keep':
+            wrap_around(graph, {site.carrier for site in plan.sites}, with_convs=options.padding == 'circular')
         for site, layer in zip(plan.sites, layers, strict=True):
             _put(model, site, layer, options)
-        if recompute:
+        if options.recompute:
             _recompute(model, graph, plan)
-        if 'published' not in (maxpool, avgpool):  # which change the size of odd maps
-            _verify(model, example, graph)
+        if 'published' not in (options.maxpool, options.avgpool):  # which change the size of odd maps
+            _verify(model, graph)
     except BaseException:
-        attach.detach_all(model)
+        detach_all(model)
         raise
     logger.debug('%s', plan)
-    return model
+    return plan
 
 
 def revert_antialias(model: nn.Module) -> nn.Module:
@@ -178,77 +191,77 @@ def revert_antialias(model: nn.Module) -> nn.Module:
     Raises:
         UnsupportedModelError: there is no filter to take out.
     """
-    if not attach.detach_all(model):
+    if not detach_all(model):
         raise UnsupportedModelError(f'{type(model).__name__} is not antialiased: there is nothing to revert')
     return model
 
 
 def is_antialiased(model: nn.Module) -> bool:
     """Whether :func:`convert_antialias` has converted the network or a part of it."""
-    return next(attach.changed_modules(model), None) is not None
+    return next(changed_modules(model), None) is not None
 
 
-def _example(model: nn.Module, example_input: Tensor | tuple | None) -> Tensor | tuple:
+def _trace_and_plan(model: nn.Module, pool: PoolFactory, options: Options) -> tuple[Graph, AntialiasPlan]:
     if not isinstance(model, nn.Module):
         raise TypeError(f'model must be a torch.nn.Module, got {type(model).__name__}')
-    return default_example(model) if example_input is None else example_input
-
-
-def _trace_and_plan(
-    model: nn.Module, pool: PoolFactory, example: Tensor | tuple, options: Options
-) -> tuple[Graph, AntialiasPlan]:
     if is_antialiased(model):
         raise UnsupportedModelError(
             f'{type(model).__name__} is antialiased already: revert_antialias(model) takes its filters out'
         )
-    graph = trace(model, example)
+    graph = trace(model, options.example_input)
     return graph, make_plan(model, graph, pool, options)
 
 
-def _check(plan: AntialiasPlan, on_unsupported: str) -> None:
+def _check(plan: AntialiasPlan, options: Options) -> None:
     reasons = [str(place) for place in plan.unsupported]
-    if reasons and (on_unsupported == 'raise' or not plan.sites):
+    if reasons and (options.on_unsupported == 'raise' or not plan.sites):
         raise UnsupportedModelError(f'{plan.model} cannot be antialiased and was left as it is:', reasons)
     if not plan.sites:
         left = [str(place) for place in plan.skipped]
         raise UnsupportedModelError(f'{plan.model}: nothing that could be filtered downsamples', left)
     for reason in reasons:
-        warnings.warn(f'{plan.model}: not antialiased: {reason}', AntialiasWarning, stacklevel=3)
+        warnings.warn(f'{plan.model}: not antialiased: {reason}', AntialiasWarning, stacklevel=4)
 
 
-def _build(model: nn.Module, site: Site, factory: PoolFactory, padding: str) -> nn.Module:
-    """The filter of one site, where its carrier lives and in its mode."""
-    carrier = model.get_submodule(site.carrier)
+def _build(model: nn.Module, site: Site, pool: PoolFactory, options: Options) -> nn.Module:
+    """The filter of one site, where the module that it hangs on lives, and in its mode."""
     anchors = (*model.get_submodule(site.roots[0]).parameters(), *model.parameters())
     tensor = next((p for p in anchors if p.is_floating_point()), torch.empty(0))
+    factory = options.pool_at(site.is_stem, pool)
     layer = factory(site.channels, site.stride).to(device=tensor.device, dtype=tensor.dtype)
-    if padding != 'keep' and hasattr(layer, 'padding_mode'):
+    if options.padding != 'keep' and hasattr(layer, 'padding_mode'):
         layer.padding_mode = 'circular'
-    return layer.train(carrier.training)
+    return layer.train(model.get_submodule(site.carrier).training)
 
 
 def _take_stride(model: nn.Module, site: Site) -> None:
-    """Make the operations of a site dense; a pool that carries its own filter knows its stride and keeps it."""
+    """Make the operations of a site dense; a pool with its own filter knows its stride and keeps it."""
     for name in site.roots:
         root = model.get_submodule(name)
         if name in site.same:
-            attach.keep_padding(root)
+            keep_padding(root)
         if site.kind == ops.CONV or name in site.same:
             for part in ops.strided_parts(root):
-                attach.override(part, stride=(1, 1))
+                override(part, stride=(1, 1))
 
 
 def _put(model: nn.Module, site: Site, layer: nn.Module, options: Options) -> None:
-    """Hang the filter of a site on its carrier."""
-    carrier = model.get_submodule(site.carrier)
+    """Hang the filter of a site on its attachment point."""
+    module = model.get_submodule(site.carrier)
     if site.mode == 'slot':
-        attach.fill_slot(model.get_submodule(site.carrier.rpartition('.')[0]), layer)
-    elif site.mode in ('pre', 'post'):
-        attach.attach(carrier, layer, site.mode)
-    else:
-        if options.maxpool == 'published' and _is_stem_pool(carrier):
-            attach.override(carrier, kernel_size=2, padding=0)
-        attach.attach(carrier, layer, _pool_forward(site, options))
+        fill_slot(model.get_submodule(site.carrier.rpartition('.')[0]), layer)
+        return
+    if options.maxpool == 'published' and site.mode == 'pool' and _is_stem_pool(module):
+        override(module, kernel_size=2, padding=0)
+    attach(module, layer, _attachment(site, options))
+
+
+def _attachment(site: Site, options: Options) -> Attachment:
+    if site.mode != 'pool':
+        return Attachment('before' if site.mode == 'pre' else 'behind')
+    if site.kind == ops.AVG_POOL:
+        return Attachment('behind', _DENSE_AVERAGES[options.avgpool])
+    return Attachment('behind', 'max' if options.padding == 'keep' else 'circular max')
 
 
 def _recompute(model: nn.Module, graph: Graph, plan: AntialiasPlan) -> None:
@@ -256,18 +269,12 @@ def _recompute(model: nn.Module, graph: Graph, plan: AntialiasPlan) -> None:
     segments = {site: find_segment(model, graph, site) for site in plan.sites}
     for site, segment in segments.items():
         if isinstance(segment, Segment):
-            attach.recompute_in_backward(model, segment)
+            recompute_in_backward(model, segment)
         else:
             logger.debug('%s: not recomputed: %s: %s', plan.model, ' + '.join(site.roots), segment)
     if not any(isinstance(segment, Segment) for segment in segments.values()):
         message = f'recompute has nothing to do: {"; ".join(dict.fromkeys(segments.values()))}'
-        warnings.warn(f'{plan.model}: {message}', AntialiasWarning, stacklevel=3)
-
-
-def _pool_forward(site: Site, options: Options) -> str:
-    if site.kind == ops.AVG_POOL:
-        return _AVG_POOL_FORWARDS[options.avgpool]
-    return site.kind if options.padding == 'keep' else 'circular max pool'
+        warnings.warn(f'{plan.model}: {message}', AntialiasWarning, stacklevel=4)
 
 
 def _is_stem_pool(pool: nn.Module) -> bool:
@@ -275,11 +282,9 @@ def _is_stem_pool(pool: nn.Module) -> bool:
     return isinstance(pool, nn.MaxPool2d) and window == ((3, 3), (2, 2), (1, 1))
 
 
-def _verify(model: nn.Module, example: Tensor | tuple, graph: Graph) -> None:
+def _verify(model: nn.Module, graph: Graph) -> None:
     """A converted network gives maps of the sizes it gave before; if not, some code of its own reads a dense size."""
-    args = example if isinstance(example, tuple) else (example,)
-    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
-        shapes = output_shapes(model(*args))
+    shapes = output_shapes(run(model, graph.args))
     if shapes != graph.output_shapes:
         change = f'from {list(graph.output_shapes)} to {list(shapes)}'
         raise UnsupportedModelError(f'{type(model).__name__}: antialiasing would change its output shapes {change}')
@@ -291,10 +296,10 @@ def _warn_of_frozen_filters(model: nn.Module, plan: AntialiasPlan, layers: list[
     frozen = [s.carrier for s in learning if not any(p.requires_grad for p in _parameters(model, s))]
     if frozen:
         message = f'its filters at {", ".join(frozen)} lie in frozen stages and would never learn: they stay random'
-        warnings.warn(f'{plan.model}: {message}', AntialiasWarning, stacklevel=3)
+        warnings.warn(f'{plan.model}: {message}', AntialiasWarning, stacklevel=4)
     if learning and any(getattr(module, 'norm_eval', False) for module in model.modules()):
         message = 'norm_eval keeps the norms of its filters in eval mode: their statistics must come with the weights'
-        warnings.warn(f'{plan.model}: {message}', AntialiasWarning, stacklevel=3)
+        warnings.warn(f'{plan.model}: {message}', AntialiasWarning, stacklevel=4)
 
 
 def _parameters(model: nn.Module, site: Site) -> list[nn.Parameter]:

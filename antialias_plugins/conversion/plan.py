@@ -1,8 +1,87 @@
-"""What a conversion would do to a network, place by place and with its reasons."""
+"""What is asked of a conversion, what it would do place by place, and how it says that it cannot."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from torch import Tensor, nn
+
+from antialias_plugins.layers.pool import Pool, PoolFactory, resolve_pool
+
 _POSITION = {'pre': 'before', 'post': 'after', 'slot': 'in', 'pool': 'in'}
+# the options that are words
+_WORDS = {
+    'on_unsupported': ('raise', 'warn'),
+    'maxpool': ('keep', 'published'),
+    'avgpool': ('replace', 'keep', 'published'),
+    'dilated': ('skip', 'blur'),
+    'padding': ('keep', 'pools', 'circular'),
+}
+
+
+class AntialiasWarning(UserWarning):
+    """A conversion that was done, but not as its caller may expect."""
+
+
+class UnsupportedModelError(RuntimeError):
+    """A network that cannot be converted as asked; it has been left as it was.
+
+    Attributes:
+        reasons: one line for every place that stands in the way.
+    """
+
+    def __init__(self, summary: str, reasons: Sequence[str] = ()) -> None:
+        self.summary = summary
+        self.reasons = tuple(reasons)
+        super().__init__('\n  '.join([summary, *self.reasons]))
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.summary, self.reasons)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of a conversion, checked; :func:`antialias_plugins.convert_antialias` says what they mean.
+
+    Raises:
+        ValueError: one of them is not one of its values.
+    """
+
+    example_input: Tensor | tuple | None = None
+    stem: bool | Pool = False
+    maxpool: str = 'keep'
+    avgpool: str = 'replace'
+    dilated: str = 'skip'
+    padding: str = 'keep'
+    skip: Iterable[str] | Callable[[str, nn.Module], bool] = ()
+    extra: Iterable[str] = ()
+    recompute: bool = False
+    on_unsupported: str = 'raise'
+
+    def __post_init__(self) -> None:
+        for name, (*others, last) in _WORDS.items():
+            if getattr(self, name) not in (*others, last):
+                words = f'{", ".join(map(repr, others))} or {last!r}'
+                raise ValueError(f'{name} must be {words}, got {getattr(self, name)!r}')
+        if not isinstance(self.stem, bool):
+            object.__setattr__(self, 'stem', resolve_stem(self.stem))
+        for name in ('skip', 'extra'):
+            patterns = getattr(self, name)
+            if isinstance(patterns, str):
+                raise ValueError(f'{name} must be a list of name patterns, got the string {patterns!r}')
+            if name == 'extra' or not callable(patterns):
+                object.__setattr__(self, name, tuple(patterns))
+
+    def pool_at(self, is_stem: bool, pool: PoolFactory) -> PoolFactory:
+        """The filter of a place: that of all others, unless the stem has one of its own."""
+        return self.stem if is_stem and isinstance(self.stem, PoolFactory) else pool
+
+
+def resolve_stem(stem: Pool) -> PoolFactory:
+    """Make a factory of the option `stem` where it is a filter of its own; a ValueError names the option."""
+    try:
+        return resolve_pool(stem)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'stem must be True, False or a filter of its own, got {stem!r}: {error}') from error
 
 
 @dataclass(frozen=True)

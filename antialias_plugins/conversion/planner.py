@@ -1,19 +1,26 @@
 """Decide what to do at every place of a traced network; nothing is changed here."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
 from antialias_plugins.conversion import operators as ops
-from antialias_plugins.conversion.carriers import Carrier, carry_itself, find_carrier
 from antialias_plugins.conversion.circular import obstacles
-from antialias_plugins.conversion.dilation import dilated_roots
-from antialias_plugins.conversion.graph import Graph, Node
-from antialias_plugins.conversion.placement import Run, follow, has_conv_ancestor, has_strided_ancestor, merge
-from antialias_plugins.conversion.plan import AntialiasPlan, LeftAlone, Site
-from antialias_plugins.layers.pool import Pool, PoolFactory, resolve_pool
+from antialias_plugins.conversion.placement import (
+    AttachmentPoint,
+    Run,
+    find_point,
+    follow,
+    has_conv_ancestor,
+    has_strided_ancestor,
+    merge,
+    point_of_pool,
+)
+from antialias_plugins.conversion.plan import AntialiasPlan, LeftAlone, Options, Site
+from antialias_plugins.conversion.trace import Graph, Node
+from antialias_plugins.layers.pool import PoolFactory
 from antialias_plugins.utils import matching_names
 
 # A convolution that strides by more embeds patches or reduces attention: made dense, it would cost stride² as much.
@@ -21,37 +28,6 @@ MAX_STRIDE = 2
 
 _ROOTS = (ops.CONV, ops.MAX_POOL, ops.AVG_POOL)
 _PLACES = 'convolutions or pools'
-
-
-@dataclass(frozen=True)
-class Options:
-    """The options of a conversion; see :func:`antialias_plugins.convert_antialias`."""
-
-    stem: bool | Pool = False
-    maxpool: str = 'keep'
-    avgpool: str = 'replace'
-    dilated: str = 'skip'
-    padding: str = 'keep'
-    skip: Iterable[str] | Callable[[str, nn.Module], bool] = ()
-    extra: Iterable[str] = ()
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.stem, bool):
-            object.__setattr__(self, 'stem', resolve_stem(self.stem))
-        _one_of('maxpool', self.maxpool, 'keep', 'published')
-        _one_of('avgpool', self.avgpool, 'replace', 'keep', 'published')
-        _one_of('dilated', self.dilated, 'skip', 'blur')
-        _one_of('padding', self.padding, 'keep', 'pools', 'circular')
-        for name in ('skip', 'extra'):
-            if isinstance(getattr(self, name), str):
-                raise ValueError(f'{name} must be a list of name patterns, got the string {getattr(self, name)!r}')
-        if not callable(self.skip):
-            object.__setattr__(self, 'skip', tuple(self.skip))
-        object.__setattr__(self, 'extra', tuple(self.extra))
-
-    def pool_at(self, is_stem: bool, pool: PoolFactory) -> PoolFactory:
-        """The filter of a place: that of all others, unless the stem has one of its own."""
-        return self.stem if is_stem and isinstance(self.stem, PoolFactory) else pool
 
 
 def make_plan(model: nn.Module, graph: Graph, pool: PoolFactory, options: Options) -> AntialiasPlan:
@@ -68,30 +44,30 @@ class _Planner:
     sites: list[tuple[int, Site]] = field(default_factory=list)
     skipped: list[LeftAlone] = field(default_factory=list)
     unsupported: list[LeftAlone] = field(default_factory=list)
-    carried: set[str] = field(default_factory=set)
+    taken: set[str] = field(default_factory=set)
     stems: set[Node] = field(default_factory=set)
 
     def run(self) -> AntialiasPlan:
         roots = [node for node in self.select() if self.is_possible(node)]
         pools = [Run((node,), ops.stride_of(node.module), (node,)) for node in roots if node.role != ops.CONV]
         runs = follow(self.graph, {node for node in roots if node.role == ops.CONV})
-        for run, carrier in self.with_carriers(pools, runs):
-            self.place(run, carrier)
+        for run, point in self.with_points(pools, runs):
+            self.place(run, point)
         self.report_the_rest()
         self.report_borders()
         ordered = tuple(site for _, site in sorted(self.sites, key=lambda item: item[0]))
         name = type(self.model).__name__
         return AntialiasPlan(name, str(self.pool), ordered, tuple(self.skipped), tuple(self.unsupported))
 
-    def with_carriers(self, pools: list[Run], runs: list[Run]) -> Iterator[tuple[Run, Carrier | str]]:
-        """Every run with the module that carries its filter, or with the reason why there is none."""
-        found = {pool: carry_itself(self.graph, pool.root) for pool in pools}
-        found |= {run: find_carrier(self.graph, run) for run in runs}
+    def with_points(self, pools: list[Run], runs: list[Run]) -> Iterator[tuple[Run, AttachmentPoint | str]]:
+        """Every run with the module that its filter hangs on, or with the reason why there is none."""
+        found = {pool: point_of_pool(self.graph, pool.root) for pool in pools}
+        found |= {run: find_point(self.graph, run) for run in runs}
         stuck = [run for run in runs if isinstance(found[run], str)]
         for merged in merge(self.graph, [*stuck, *pools]) if stuck else ():
-            carrier = find_carrier(self.graph, merged)
-            if isinstance(carrier, Carrier) and any(part in stuck for part in merged.parts):
-                found = {run: it for run, it in found.items() if run not in merged.parts} | {merged: carrier}
+            point = find_point(self.graph, merged)
+            if isinstance(point, AttachmentPoint) and any(part in stuck for part in merged.parts):
+                found = {run: it for run, it in found.items() if run not in merged.parts} | {merged: point}
         yield from found.items()
 
     def select(self) -> Iterator[Node]:
@@ -139,20 +115,20 @@ class _Planner:
             self.reject(node.name, module, reason)
         return reason is None
 
-    def place(self, run: Run, carrier: Carrier | str) -> None:
-        """Turn a run and its carrier into a site."""
+    def place(self, run: Run, point: AttachmentPoint | str) -> None:
+        """Turn a run and its attachment point into a site."""
         root, names, is_stem = run.root, tuple(node.name for node in run.roots), run.root in self.stems
         pool = self.options.pool_at(is_stem, self.pool)
-        if isinstance(carrier, Carrier) and carrier.name in self.carried:
-            carrier = f'{carrier.name} carries another filter already'
-        if isinstance(carrier, Carrier):
-            carrier = _try_layer(pool, carrier, run.stride) or carrier
-        if isinstance(carrier, str):
-            self.reject(' + '.join(names), root.module, carrier)
+        if isinstance(point, AttachmentPoint) and point.name in self.taken:
+            point = f'{point.name} carries another filter already'
+        if isinstance(point, AttachmentPoint):
+            point = _try_layer(pool, point, run.stride) or point
+        if isinstance(point, str):
+            self.reject(' + '.join(names), root.module, point)
             return
-        self.carried.add(carrier.name)
+        self.taken.add(point.name)
         same = tuple(node.name for node in run.roots if node.grid == ops.SAME)
-        filtered = carrier.channels, carrier.name, carrier.mode
+        filtered = point.channels, point.name, point.mode
         site = Site(names, root.role, run.stride, *filtered, str(pool), _note(run), same, is_stem)
         self.sites.append((root.index, site))
 
@@ -199,32 +175,14 @@ class _Planner:
         return matching_names('skip', _PLACES, self.options.skip, modules.keys() | functions)
 
 
-def _try_layer(pool: PoolFactory, carrier: Carrier, stride: tuple[int, int]) -> str | None:
+def _try_layer(pool: PoolFactory, point: AttachmentPoint, stride: tuple[int, int]) -> str | None:
     """Build the filter once, to learn now whether it can be built."""
     try:
         with torch.random.fork_rng(devices=[]):
-            pool(carrier.channels, stride)
+            pool(point.channels, stride)
     except ValueError as error:
         return f'{pool} does not fit: {error}'
     return None
-
-
-def resolve_stem(stem: Pool) -> PoolFactory:
-    """Make a factory of the option `stem` where it is a filter of its own; a ValueError names the option."""
-    try:
-        return resolve_pool(stem)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f'stem must be True, False or a filter of its own, got {stem!r}: {error}') from error
-
-
-def _one_of(argument: str, value: object, *allowed: str) -> None:
-    if value not in allowed:
-        raise ValueError(f'{argument} must be {_listed(allowed)}, got {value!r}')
-
-
-def _listed(values: tuple[object, ...]) -> str:
-    *others, last = map(repr, values)
-    return f'{", ".join(others)} or {last}'
 
 
 def _is_functional(node: Node) -> bool:
@@ -254,3 +212,50 @@ def _shrinks(node: Node) -> bool:
     if len(source.shape) != 4 or len(node.shape) != 4:
         return False
     return 1 < node.shape[-1] <= 0.75 * source.shape[-1] and 1 < node.shape[-2] <= 0.75 * source.shape[-2]
+
+
+def dilated_roots(model: nn.Module) -> list[str]:
+    """Names of the stride-1 convolutions (and poolings) that would be strided if their stage were not dilated.
+
+    Such a stage no longer says where its stride was. DDAC's segmentation (https://arxiv.org/abs/2008.09604) keeps the
+    filter there, with stride 1, so that an antialiased ImageNet checkpoint still fits.
+
+    It knows residual networks by their shape: stages are sibling sequences of blocks, a block has ``conv1``, ``conv2``
+    and a ``downsample`` path in the first place of its stage. A stage is dilated in place of a stride when it
+    dilates more than the stage before and its first block does not stride.
+    """
+    roots: list[str] = []
+    for prefix, parent in model.named_modules():
+        before = 1
+        for name, stage in parent.named_children():
+            blocks = list(stage.children()) if isinstance(stage, (nn.Sequential, nn.ModuleList)) else []
+            if not blocks or not all(map(_is_residual_block, blocks)):
+                continue
+            dilation = max(ops.pair(m.dilation)[0] for m in stage.modules() if ops.is_conv(m))
+            if dilation > before and not _is_strided(blocks[0]):
+                roots += (f'{prefix}.{name}.0.{root}'.lstrip('.') for root in _block_roots(blocks[0]))
+            before = max(before, dilation)
+    return roots
+
+
+def _is_residual_block(module: nn.Module) -> bool:
+    return hasattr(module, 'downsample') and all(
+        isinstance(getattr(module, n, None), nn.Module) for n in ('conv1', 'conv2')
+    )
+
+
+def _is_strided(block: nn.Module) -> bool:
+    return any(ops.is_conv(m) and ops.stride_of(m) != (1, 1) for m in block.modules())
+
+
+def _block_roots(block: nn.Module) -> Iterator[str]:
+    """The convolution that strides in an undilated block, on the main path and on the skip path."""
+    is_bottleneck = isinstance(getattr(block, 'conv3', None), nn.Module)
+    yield 'conv2' if is_bottleneck and getattr(block, 'style', 'pytorch') == 'pytorch' else 'conv1'
+    if block.downsample is not None:
+        pools_and_convs = (
+            name
+            for name, module in block.downsample.named_modules(prefix='downsample')
+            if ops.is_conv(module) or isinstance(module, nn.AvgPool2d)
+        )
+        yield next(pools_and_convs)

@@ -1,11 +1,10 @@
-"""Blocks that can merge their parallel branches into one convolution, in a converted network."""
+"""Guards of blocks that can merge their parallel branches into one convolution, as RepVGG's."""
 
 from torch import nn
 
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion.attach import override
-from antialias_plugins.conversion.errors import UnsupportedModelError
-from antialias_plugins.conversion.plan import Site
+from antialias_plugins.conversion.plan import Site, UnsupportedModelError
 
 # how timm and mmpretrain call the method that merges the parallel branches of a block
 _REBUILDERS = ('fuse', 'reparameterize', 'switch_to_deploy')

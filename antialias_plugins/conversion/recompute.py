@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import get_device_states, set_device_states
 
-from antialias_plugins.conversion.errors import AntialiasWarning
+from antialias_plugins.conversion.plan import AntialiasWarning
 from antialias_plugins.conversion.segments import Segment
 from antialias_plugins.kernels import is_transformed
 

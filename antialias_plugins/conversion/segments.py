@@ -1,4 +1,4 @@
-"""Which modules lead to a filter from the last map that is kept anyway, so that they can run once more."""
+"""Segments: the chains of modules from a dense convolution to its filter, which can run once more in backward."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from antialias_plugins.conversion import operators as ops
-from antialias_plugins.conversion.graph import Call, Graph, Node
 from antialias_plugins.conversion.plan import Site
+from antialias_plugins.conversion.trace import Call, Graph, Node
 from antialias_plugins.layers.polyphase_pool import PolyphasePool2d
 
 
@@ -40,25 +40,25 @@ def find_segment(model: nn.Module, graph: Graph, site: Site) -> Segment | str:
         graph: its forward pass before they were put in.
         site: where one of them is.
     """
-    carrier = next(it for its in (graph.nodes, graph.calls) for it in its if it.module and it.name == site.carrier)
+    point = next(it for its in (graph.nodes, graph.calls) for it in its if it.module and it.name == site.carrier)
     filter_name = site.carrier if site.mode == 'slot' else f'{site.carrier}.aa'
-    names = _chain(graph, site, carrier, filter_name)
+    names = _chain(graph, site, point, filter_name)
     if isinstance(names, str):
         if not any(True for _ in model.get_submodule(filter_name).parameters()):
             return names
         names = (site.carrier if site.mode == 'pool' else filter_name,) * 3
     root = next(node for node in graph if node.name == site.roots[0])
-    block = _block(graph, (carrier,) if names[0] == names[-1] else (root, carrier), names)
+    block = _block(graph, (point,) if names[0] == names[-1] else (root, point), names)
     start, *steps, filter_name = (name[len(block) + 1 :] if block else name for name in names)
     return _obstacle(model, block, names, site) or Segment(block, start, tuple(steps), filter_name)
 
 
-def _chain(graph: Graph, site: Site, carrier: Node | Call, filter_name: str) -> tuple[str, ...] | str:
+def _chain(graph: Graph, site: Site, point: Node | Call, filter_name: str) -> tuple[str, ...] | str:
     """Names of the convolution, of the steps, and of the filter, or why they are no chain."""
     if site.kind != ops.CONV or len(site.roots) > 1:
         return 'no single convolution was made dense'
     root = next(node for node in graph if node.name == site.roots[0])
-    path = _path(root, _end(site, carrier))
+    path = _path(root, _end(site, point))
     if path is None or not any(node.role == ops.ACTIVATION for node in path):
         return 'no activation lies before its filter'
     steps = _cover(graph, path)
@@ -67,11 +67,11 @@ def _chain(graph: Graph, site: Site, carrier: Node | Call, filter_name: str) -> 
     return (root.name, *steps, *([filter_name] if site.mode == 'pre' else []), filter_name)
 
 
-def _end(site: Site, carrier: Node | Call) -> Node:
+def _end(site: Site, point: Node | Call) -> Node:
     """The value behind which the filter runs; in a slot, the slot itself."""
     if site.mode == 'pre':
-        return carrier.inputs[0]
-    return carrier if isinstance(carrier, Node) else carrier.outputs[0]
+        return point.inputs[0]
+    return point if isinstance(point, Node) else point.outputs[0]
 
 
 def _path(root: Node, end: Node) -> list[Node] | None:

@@ -1,8 +1,9 @@
-"""Record one real forward pass: module hooks see the modules, a function mode sees what they call themselves."""
+"""The dataflow graph of one real forward pass: hooks see the modules, a function mode what they call themselves."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,14 +11,108 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten
 
 from antialias_plugins.conversion import operators as ops
-from antialias_plugins.conversion.errors import UnsupportedModelError
-from antialias_plugins.conversion.graph import Call, Graph, Node
+from antialias_plugins.conversion.plan import UnsupportedModelError
 
 # Small, and then what transformers with a fixed size or large windows are made for.
 EXAMPLE_SIZES = (128, 224, 256, 384)
 
 
-def trace(model: nn.Module, example_input: Tensor | tuple) -> Graph:
+@dataclass(eq=False)
+class Node:
+    """One operation of the forward pass, or the network's input.
+
+    Attributes:
+        index: position in the order of execution.
+        kind: ``'input'``, ``'module'`` (a module that was not looked into) or ``'function'`` (a call of torch in a
+            module's own ``forward``).
+        name: fully qualified name of the module, or the name of the function.
+        scope: fully qualified name of the module in whose ``forward`` it ran.
+        role: what it does to a map; see :mod:`antialias_plugins.conversion.operators`.
+        module: the module, for ``kind='module'``.
+        inputs: the nodes whose results it read.
+        users: the nodes that read its result.
+        shape: shape of its (first) result.
+        is_output: whether its result leaves the network.
+        grid: for a downsampling module, where its result lies on the one at stride 1; see
+            :func:`antialias_plugins.conversion.operators.dense_grid`.
+        strides: whether a function that convolves or pools was called with a stride.
+    """
+
+    index: int
+    kind: Literal['input', 'module', 'function']
+    name: str
+    scope: str
+    role: str
+    module: nn.Module | None = None
+    inputs: list['Node'] = field(default_factory=list)
+    users: list['Node'] = field(default_factory=list)
+    shape: tuple[int, ...] = ()
+    is_output: bool = False
+    grid: str | None = 'aligned'
+    strides: bool = False
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether exactly one operation of the network reads the result, and nobody else."""
+        return len(self.users) == 1 and not self.is_output
+
+
+@dataclass(eq=False)
+class Call:
+    """One call of a composite module: what it received and returned, and the span of nodes that ran inside it.
+
+    Attributes:
+        name: fully qualified name of the module.
+        module: the module.
+        first: index of the first node inside.
+        inputs: the nodes whose results it received.
+        takes_map: whether its first argument is a tensor, not a list that holds one.
+        last: index behind the last node inside.
+        outputs: the nodes whose results it returned.
+        gives_map: whether it returned a tensor.
+    """
+
+    name: str
+    module: nn.Module
+    first: int
+    inputs: list[Node]
+    takes_map: bool
+    last: int = -1
+    outputs: list[Node] = field(default_factory=list)
+    gives_map: bool = False
+
+    def contains(self, node: Node) -> bool:
+        """Whether the node ran inside this call."""
+        return self.first <= node.index < self.last
+
+
+@dataclass(eq=False)
+class Graph:
+    """A traced forward pass: its operations in the order of execution, and the calls of composite modules.
+
+    Attributes:
+        nodes: the operations.
+        calls: the calls; an inner one ends, and stands, before the outer one.
+        call_counts: how often each module was called.
+        args: what the network was called with.
+        output_shapes: shapes of the tensors that it returned.
+    """
+
+    nodes: list[Node] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    call_counts: dict[nn.Module, int] = field(default_factory=dict)
+    args: tuple = ()
+    output_shapes: tuple[tuple[int, ...], ...] = ()
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def runs_once(self, module: nn.Module | None) -> bool:
+        """Whether the module was called exactly once, so that changing it changes one place."""
+        return module is not None and self.call_counts.get(module, 0) == 1
+
+
+def trace(model: nn.Module, example_input: Tensor | tuple | None = None) -> Graph:
     """Run ``model`` once in eval mode without gradients and return its dataflow graph.
 
     The network is as before when it returns: training flags are restored module by module (some hosts' ``train()``
@@ -25,12 +120,24 @@ def trace(model: nn.Module, example_input: Tensor | tuple) -> Graph:
 
     Args:
         model: any network.
-        example_input: its input, or the tuple of its positional arguments.
+        example_input: its input, or the tuple of its positional arguments; by default the image batch of
+            `default_example`, which is found by tracing alone.
 
     Raises:
         UnsupportedModelError: the forward pass fails on this input; the cause is chained.
     """
-    args = example_input if isinstance(example_input, tuple) else (example_input,)
+    if example_input is not None:
+        return _trace(model, example_input if isinstance(example_input, tuple) else (example_input,))
+    failure = None
+    for image in _examples(model):
+        try:
+            return _trace(model, (image,))
+        except UnsupportedModelError as error:
+            failure = failure or error
+    raise failure
+
+
+def _trace(model: nn.Module, args: tuple) -> Graph:
     recorder = _Recorder(model)
     with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]), ExitStack() as hooks:
         recorder.listen(hooks)
@@ -45,7 +152,13 @@ def trace(model: nn.Module, example_input: Tensor | tuple) -> Graph:
                 f'example_input: {type(model).__name__} must run on it, and fails on shape {shapes} with '
                 f'{type(error).__name__}: {error}. Pass an example_input that it accepts, or convert its backbone.'
             ) from error
-    return recorder.finish(outputs)
+    return recorder.finish(args, outputs)
+
+
+def run(model: nn.Module, args: tuple) -> Any:
+    """What the network returns in eval mode, without gradients; it and the random state are as before."""
+    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        return model(*args)
 
 
 def default_example(model: nn.Module) -> Tensor:
@@ -55,11 +168,15 @@ def default_example(model: nn.Module) -> Tensor:
     channels before it, as YOLOX's backbone does. S is the first of `EXAMPLE_SIZES` on which it runs, and the first of
     them if it runs on none.
     """
+    return next((image for image in _examples(model) if _runs(model, image)), next(_examples(model)))
+
+
+def _examples(model: nn.Module) -> Iterator[Tensor]:
     conv = next((m for m in model.modules() if ops.is_conv(m)), None)
     channels = getattr(model, 'in_chans', 3 if conv is None else conv.in_channels)
-    examples = (_noise(model, c, side) for side in EXAMPLE_SIZES for c in dict.fromkeys((channels, 3)))
-    found = next((x for x in examples if _runs(model, x)), None)
-    return _noise(model, channels, EXAMPLE_SIZES[0]) if found is None else found
+    for side in EXAMPLE_SIZES:
+        for number in dict.fromkeys((channels, 3)):
+            yield _noise(model, number, side)
 
 
 def _noise(model: nn.Module, channels: int, side: int) -> Tensor:
@@ -68,12 +185,11 @@ def _noise(model: nn.Module, channels: int, side: int) -> Tensor:
     return noise.to(device=weight.device, dtype=weight.dtype)
 
 
-def _runs(model: nn.Module, x: Tensor) -> bool:
-    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
-        try:
-            model(x)
-        except Exception:  # whatever a network says to an image that it does not take
-            return False
+def _runs(model: nn.Module, image: Tensor) -> bool:
+    try:
+        run(model, (image,))
+    except Exception:  # whatever a network says to an image that it does not take
+        return False
     return True
 
 
@@ -205,8 +321,8 @@ class _Recorder(TorchFunctionMode):
         weight = args[1] if len(args) > 1 else kwargs.get('weight')
         return isinstance(weight, Tensor) and not isinstance(weight, nn.Parameter) and id(weight) not in self.node_of
 
-    def finish(self, outputs: Any) -> Graph:
+    def finish(self, args: tuple, outputs: Any) -> Graph:
         for node in self.sources(outputs):
             node.is_output = True
-        self.graph.output_shapes = output_shapes(outputs)
+        self.graph.args, self.graph.output_shapes = args, output_shapes(outputs)
         return self.graph

@@ -19,11 +19,9 @@ from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.utils import fusion
 
-from antialias_plugins.conversion import UnsupportedModelError, attach
+from antialias_plugins.conversion import LeftAlone, UnsupportedModelError, attach
 from antialias_plugins.conversion import operators as ops
-from antialias_plugins.conversion.graph import Graph, Node
-from antialias_plugins.conversion.plan import LeftAlone
-from antialias_plugins.conversion.trace import default_example, tensors_in, trace
+from antialias_plugins.conversion.trace import Graph, Node, default_example, tensors_in, trace
 from antialias_plugins.layers import AdaptiveBlurPool2d, BlurPool2d
 from antialias_plugins.utils import markdown_table
 
@@ -86,7 +84,7 @@ def plan_fusion(model: nn.Module, example_input: Tensor | tuple | None = None) -
     inside = [name for name, module in model.named_modules() if isinstance(module, AdaptiveBlurPool2d)]
     folds, left = [Fold(f'{name}.bn', f'{name}.conv') for name in inside], []
     known = {fold.norm for fold in folds}
-    graph = trace(model, default_example(model) if example_input is None else example_input)
+    graph = trace(model, example_input)
     for name, node in _norms(model, graph):
         reason = _reason_to_leave(model, graph, name, node)
         if name not in known and reason is None:
@@ -161,7 +159,7 @@ def _reason_to_leave(model: nn.Module, graph: Graph, name: str, node: Node) -> s
         return f'something else reads {before.name}'
     if not (graph.runs_once(conv) and graph.runs_once(norm)):
         return 'runs more than once'
-    if _own_class(conv).forward not in _FORWARDS:
+    if attach.class_before(conv).forward not in _FORWARDS:
         return f'{before.name} is a {type(conv).__name__}, which may change its weights'
     if any(module._forward_hooks or module._forward_pre_hooks for module in (conv, norm)):
         return 'has forward hooks, or its convolution has'
@@ -171,18 +169,10 @@ def _reason_to_leave(model: nn.Module, graph: Graph, name: str, node: Node) -> s
     return None
 
 
-def _own_class(module: nn.Module) -> type[nn.Module]:
-    """Its class before any conversion."""
-    cls = type(module)
-    while hasattr(cls, '_aa_base'):
-        cls = cls._aa_base
-    return cls
-
-
 def _filters_after(conv: nn.Module) -> nn.Module | None:
     """The filter that runs after a convolution, as a part of it."""
-    forwards = [getattr(cls, '_aa_forward', '') for cls in type(conv).__mro__]
-    return conv.aa if any(forward.endswith('post') for forward in forwards) else None
+    attachment = attach.attachment_of(conv)
+    return conv.aa if attachment and attachment.filter == 'behind' else None
 
 
 def _fold(model: nn.Module, fold: Fold) -> None:

@@ -57,14 +57,13 @@ def _dissolve(module: nn.Module) -> nn.Module:
         return _dissolve(_as_convolution(module))
     if type(module) is nn.Conv2d and module.padding_mode == 'circular':
         return _pad_apart(module)
-    forward = attach.forward_of(module)
-    if forward == 'max pool' and not module.ceil_mode:
+    attachment = attach.attachment_of(module)
+    if attachment == attach.Attachment('behind', 'max') and not module.ceil_mode:
         filter = attach.take_off(module)
         return nn.Sequential(nn.MaxPool2d(module.kernel_size, 1, module.padding, module.dilation), filter)
-    if forward in ('pre', 'post'):
-        filter = attach.take_off(module)
-        plain = _dissolve(module)
-        return nn.Sequential(filter, plain) if forward == 'pre' else nn.Sequential(plain, filter)
+    if attachment and attachment.filter and attachment.dense == 'module':
+        parts = (attach.take_off(module), _dissolve(module))
+        return nn.Sequential(*parts if attachment.filter == 'before' else reversed(parts))
     return module
 
 

@@ -4,6 +4,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
@@ -11,14 +12,14 @@ from mmengine.logging import print_log
 from mmengine.registry import MODELS
 from torch import nn
 
-from antialias_plugins.conversion import convert_antialias, plan_antialias
+from antialias_plugins.conversion.convert import convert
+from antialias_plugins.conversion.plan import Options
 from antialias_plugins.layers import PoolFactory, resolve_pool
 from antialias_plugins.openmmlab.registration import LAYERS
 
 Pool = str | Mapping[str, Any] | Callable[[int, tuple[int, int]], nn.Module]
 
-_OPTIONS = tuple(inspect.getfullargspec(convert_antialias).kwonlyargs)
-_NOT_PLANNED = ('recompute', 'on_unsupported')
+_OPTIONS = tuple(option.name for option in fields(Options))
 
 
 @MODELS.register_module()
@@ -54,12 +55,16 @@ def Antialiased(
     factory = _resolve(pool)
     if isinstance(options.get('stem'), Mapping):
         options['stem'] = _resolve(options['stem'])
+    checked = Options(**options)
     model = MODELS.build({'type': base, **kwargs})
-    planned = {key: options[key] for key in options if key not in _NOT_PLANNED}
-    plan = plan_antialias(model, factory, **planned)
-    convert_antialias(model, factory, **options)
-    print_log(f'Antialiased {plan}', logger='current', level=logging.INFO)
+    _antialias(model, factory, checked)
     return model
+
+
+def _antialias(model: nn.Module, pool: PoolFactory, options: Options) -> None:
+    """Convert and log the plan; the warnings of the conversion point into this file."""
+    plan = convert(model, pool, options)
+    print_log(f'Antialiased {plan}', logger='current', level=logging.INFO)
 
 
 def _check_base(base: Any) -> None:

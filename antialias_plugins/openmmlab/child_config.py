@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from antialias_plugins.conversion.planner import Options
+from antialias_plugins.conversion.plan import Options
 from antialias_plugins.layers import resolve_pool
 from antialias_plugins.openmmlab.antialiased import check_convert
 from antialias_plugins.utils import replacing

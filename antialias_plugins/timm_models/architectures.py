@@ -9,7 +9,7 @@ from timm.models import get_pretrained_cfg, model_entrypoint
 from torch import nn
 
 from antialias_plugins.conversion import convert_antialias
-from antialias_plugins.conversion.planner import resolve_stem
+from antialias_plugins.conversion.plan import resolve_stem
 from antialias_plugins.layers import PoolFactory
 from antialias_plugins.timm_models.alexnet import AlexNet
 from antialias_plugins.timm_models.vgg import pool_head

@@ -7,7 +7,7 @@ from timm.models.resnet import BasicBlock, ResNet
 
 from antialias_plugins.conversion import convert_antialias
 from antialias_plugins.conversion.circular import wrap_around
-from antialias_plugins.conversion.trace import default_example, trace
+from antialias_plugins.conversion.trace import trace
 from antialias_plugins.layers.pool import resolve_pool
 from lab.comparison.training import CLASSES
 
@@ -80,5 +80,5 @@ def build_network(method: Method, seed: int) -> ResNet:
             border = 'circular' if method.is_circular else 'keep'
             convert_antialias(network, method.pool, stem=True, padding=border)
         elif method.is_circular:
-            wrap_around(trace(network, default_example(network)), ())
+            wrap_around(trace(network), ())
     return network
