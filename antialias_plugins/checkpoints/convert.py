@@ -63,20 +63,29 @@ def convert_state_dict(
 
 
 def match(
-    state_dict: Mapping[str, Tensor], model: nn.Module, skip: Iterable[str], drop_filters: bool = False
+    state_dict: Mapping[str, Tensor],
+    model: nn.Module,
+    skip: Iterable[str] = (),
+    drop_filters: bool = False,
+    trained_shapes: Mapping[str, Size] | None = None,
 ) -> tuple[dict[str, Tensor], CheckpointReport]:
-    """`convert_state_dict` without its warnings; `drop_filters` drops adaptive filters that the network lacks."""
+    """`convert_state_dict` without its warnings.
+
+    `drop_filters` drops adaptive filters that the network lacks; `trained_shapes` are the shapes of those of its keys
+    that had another one when it was trained.
+    """
     state_dict, copies = _without_copies(state_dict)
     own = model.state_dict()
+    shapes = {key: tensor.shape for key, tensor in own.items()} | dict(trained_shapes or {})
     skipped = matching_names('skip', 'keys', skip, own)
     layout, theirs, ours = _names(state_dict, own)
     pairs, dropped, leftovers = _pair(theirs, ours, skipped, drop_filters)
     kept, zeroed, missing = _unpaired(ours, pairs, skipped, any(map(_is_adaptive, theirs.values())))
-    misshapen = [key for key, old in pairs.items() if not _fits(state_dict[old].shape, own[key].shape, ours[key])]
+    misshapen = [key for key, old in pairs.items() if not _fits(state_dict[old].shape, shapes[key], ours[key])]
     if leftovers or missing or misshapen:
-        shapes = [(key, state_dict[pairs[key]].shape, own[key].shape) for key in misshapen]
-        raise CheckpointError(_complaint(model, layout, leftovers, missing, shapes))
-    values = {key: state_dict[old].reshape(own[key].shape) for key, old in pairs.items()}
+        different = [(key, state_dict[pairs[key]].shape, shapes[key]) for key in misshapen]
+        raise CheckpointError(_complaint(model, layout, leftovers, missing, different))
+    values = {key: state_dict[old].reshape(shapes[key]) for key, old in pairs.items()}
     values |= {key: torch.zeros(own[key].shape, dtype=own[key].dtype) for key in zeroed}
     report = CheckpointReport(
         model=type(model).__name__,

@@ -1,11 +1,11 @@
-"""Which filter a place gets: shorthands, config dicts and callables, all made into one kind of factory."""
+"""The table of methods, and factories of filters from shorthands, config dicts and callables."""
 
 import difflib
 import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,31 +17,80 @@ from antialias_plugins.layers.blur_pool import BlurPool2d
 from antialias_plugins.layers.learnable_polyphase_pool import LearnablePolyphasePool2d
 from antialias_plugins.layers.low_cut_pool import FrequencyLowCutPool2d
 from antialias_plugins.layers.max_blur_pool import MaxBlurPool2d
+from antialias_plugins.layers.polyphase_pool import PolyphasePool2d
 from antialias_plugins.layers.translation_invariant_polyphase_pool import TranslationInvariantPolyphasePool2d
 
 Stride = tuple[int, int]
 Pool = str | Mapping[str, Any] | Callable[[int, Stride], nn.Module]
 
-_LAYERS = {
-    layer.__name__: layer
-    for layer in (
+_SIZES = (1, 2, 3, 4, 5, 6, 7)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to downsample.
+
+    Attributes:
+        layer: its module, called with ``(channels, stride=stride, **arguments)``.
+        paper: where it is from, in reStructuredText.
+        sizes: the numbers of taps worth suggesting behind its shorthand; empty if it takes none.
+        fixed: arguments that the shorthand stands for.
+        defaults: arguments that `timm.create_model` passes on, beside ``padding_mode``, with their defaults there.
+        alone: whether its shorthand without a number is right as well.
+    """
+
+    layer: type[nn.Module]
+    paper: str
+    sizes: tuple[int, ...] = _SIZES
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    alone: bool = False
+
+    @property
+    def chooses_phase(self) -> bool:
+        """Whether the pixels that are kept depend on the map."""
+        return issubclass(self.layer, PolyphasePool2d)
+
+
+# by shorthand
+METHODS: dict[str, Method] = {
+    'lpf': Method(
         BlurPool2d,
+        '`Making Convolutional Networks Shift-Invariant Again <https://arxiv.org/abs/1904.11486>`_ (Zhang, 2019)',
+    ),
+    'ddac': Method(
         AdaptiveBlurPool2d,
+        '`Delving Deeper into Anti-aliasing in ConvNets <https://arxiv.org/abs/2008.09604>`_ (Zou et al., 2020)',
+        sizes=(3, 5, 7),
+        fixed={'groups': 8},
+        defaults={'groups': 8, 'softmax': 'group'},
+    ),
+    'flc': Method(
         FrequencyLowCutPool2d,
+        '`FrequencyLowCut Pooling <https://arxiv.org/abs/2204.00491>`_ (Grabinski et al., 2022)',
+        sizes=(),
+        alone=True,
+    ),
+    'aps': Method(
         AdaptivePolyphasePool2d,
+        '`Truly shift-invariant convolutional neural networks <https://arxiv.org/abs/2011.14214>`_ '
+        '(Chaman and Dokmanić, 2021)',
+        defaults={'norm': 'l2', 'adaptive': None},
+    ),
+    'lps': Method(
         LearnablePolyphasePool2d,
+        '`Learnable Polyphase Sampling for Shift Invariant and Equivariant Convolutional Networks '
+        '<https://arxiv.org/abs/2210.08001>`_ (Rojas-Gomez et al., 2022)',
+        defaults={'hid_channels': None, 'adaptive': None},
+    ),
+    'tips': Method(
         TranslationInvariantPolyphasePool2d,
-    )
+        '`Improving Shift Invariance in Convolutional Neural Networks with Translation Invariant Polyphase Sampling '
+        '<https://arxiv.org/abs/2404.07410>`_ (Saha and Gokhale, 2025)',
+        alone=True,
+    ),
 }
-# family, in front of a number of taps: layer, fixed arguments, the sizes worth suggesting
-_FAMILIES: dict[str, tuple[type[nn.Module], dict[str, Any], tuple[int, ...]]] = {
-    'lpf': (BlurPool2d, {}, (1, 2, 3, 4, 5, 6, 7)),
-    'ddac': (AdaptiveBlurPool2d, {'groups': 8}, (3, 5, 7)),
-    'aps': (AdaptivePolyphasePool2d, {}, (1, 2, 3, 4, 5, 6, 7)),
-    'lps': (LearnablePolyphasePool2d, {}, (1, 2, 3, 4, 5, 6, 7)),
-    'tips': (TranslationInvariantPolyphasePool2d, {}, (1, 2, 3, 4, 5, 6, 7)),
-}
-_WORDS: dict[str, type[nn.Module]] = {'flc': FrequencyLowCutPool2d, 'tips': TranslationInvariantPolyphasePool2d}
+_LAYERS = {method.layer.__name__: method.layer for method in METHODS.values()}
 
 
 @dataclass(frozen=True)
@@ -108,17 +157,17 @@ def resolve_pool(pool: Pool) -> PoolFactory:
 
 
 def _from_shorthand(name: str) -> PoolFactory:
-    if name in _WORDS:
-        return _layer_factory(_WORDS[name], {}, name)
-    match = re.fullmatch(r'([a-z]+)(\d+)', name)
-    if match is None or match[1] not in _FAMILIES:
-        families = [f'{family}<k> ({layer.__name__})' for family, (layer, *_) in _FAMILIES.items()]
-        words = [f'{word} ({layer.__name__})' for word, layer in _WORDS.items()]
-        known = [f'{family}{taps}' for family, (*_, sizes) in _FAMILIES.items() for taps in sizes]
-        hint = _suggest(name, [*known, *_WORDS])
-        raise ValueError(f'pool must be one of {", ".join(families + words)}, got {name!r}{hint}')
-    layer, options, _ = _FAMILIES[match[1]]
-    return _layer_factory(layer, {'filt_size': int(match[2]), **options}, name)
+    match = re.fullmatch(r'([a-z]+)(\d*)', name)
+    method = METHODS.get(match[1]) if match else None
+    if method is None or not (method.sizes if match[2] else method.alone):
+        sized = {word: method for word, method in METHODS.items() if method.sizes}
+        alone = {word: method for word, method in METHODS.items() if method.alone}
+        words = [f'{word}<k> ({method.layer.__name__})' for word, method in sized.items()]
+        words += [f'{word} ({method.layer.__name__})' for word, method in alone.items()]
+        known = [f'{word}{size}' for word, method in sized.items() for size in method.sizes]
+        raise ValueError(f'pool must be one of {", ".join(words)}, got {name!r}{_suggest(name, [*known, *alone])}')
+    taps = {'filt_size': int(match[2])} if match[2] else {}
+    return _layer_factory(method.layer, taps | dict(method.fixed), name)
 
 
 def _from_config(config: dict[str, Any]) -> PoolFactory:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from antialias_plugins.checkpoints.published import DDAC_ARGUMENTS
+from antialias_plugins.layers.pool import METHODS
 
 BACKBONES: dict[str, dict[str, Any]] = {
     **{f'resnet{depth}': {'base': 'ResNet', 'depth': depth} for depth in (18, 34, 50, 101, 152)},
@@ -12,8 +13,6 @@ BACKBONES: dict[str, dict[str, Any]] = {
     'resnext101_32x8d': {'base': 'ResNeXt', 'depth': 101, 'groups': 32, 'base_width': 8},
     'mobilenet_v2': {'base': 'MobileNetV2'},
 }
-
-_LAYERS = {'ddac': 'AdaptiveBlurPool2d', 'lps': 'LearnablePolyphasePool2d'}
 
 
 def published_backbone(arch: str, library: str = 'mmseg', arguments: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -49,5 +48,5 @@ def published_backbone(arch: str, library: str = 'mmseg', arguments: Mapping[str
     config = {'type': 'Antialiased', 'base': f'{library}.{base.pop("base")}', **base}
     config['pool'] = match[2]
     if arguments:
-        config['pool'] = {'type': _LAYERS[match[3]], 'filt_size': int(match[4]), **arguments}
+        config['pool'] = {'type': METHODS[match[3]].layer.__name__, 'filt_size': int(match[4]), **arguments}
     return {**config, 'convert': convert} if convert else config

@@ -9,17 +9,10 @@ from typing import Any
 
 from mmengine.registry import DATASETS, MODELS, TRANSFORMS, Registry
 
-from antialias_plugins import layers
+from antialias_plugins.layers import MaxBlurPool2d
+from antialias_plugins.layers.pool import METHODS
 
-LAYERS = (
-    layers.BlurPool2d,
-    layers.MaxBlurPool2d,
-    layers.AdaptiveBlurPool2d,
-    layers.FrequencyLowCutPool2d,
-    layers.AdaptivePolyphasePool2d,
-    layers.LearnablePolyphasePool2d,
-    layers.TranslationInvariantPolyphasePool2d,
-)
+LAYERS = (MaxBlurPool2d, *(method.layer for method in METHODS.values()))
 
 # registry, module of `antialias_plugins.openmmlab.segmentation`, its types
 SYSTEMS: tuple[tuple[Registry, str, tuple[str, ...]], ...] = (

@@ -9,45 +9,36 @@ from typing import Any
 from timm.models import generate_default_cfgs, is_model, model_entrypoint, register_model
 from torch import nn
 
+from antialias_plugins.layers.pool import METHODS
 from antialias_plugins.timm_models.architectures import ARCHITECTURES, POLYPHASE, RESNETS
 from antialias_plugins.timm_models.builder import build_antialiased
 from antialias_plugins.timm_models.weights import pretrained_cfgs
 
-METHODS = {
-    'lpf': ('BlurPool2d', (2, 3, 4, 5), tuple(ARCHITECTURES)),
-    'ddac': ('AdaptiveBlurPool2d', (3, 5), RESNETS),
-    'aps': ('AdaptivePolyphasePool2d', (1, 2, 3), POLYPHASE),
-    'lps': ('LearnablePolyphasePool2d', (1, 2, 3), POLYPHASE),
-}
-PAPERS = {
-    'lpf': '`Making Convolutional Networks Shift-Invariant Again <https://arxiv.org/abs/1904.11486>`_ (Zhang, 2019)',
-    'ddac': '`Delving Deeper into Anti-aliasing in ConvNets <https://arxiv.org/abs/2008.09604>`_ (Zou et al., 2020)',
-    'aps': (
-        '`Truly shift-invariant convolutional neural networks <https://arxiv.org/abs/2011.14214>`_ '
-        '(Chaman and Dokmanić, 2021)'
-    ),
-    'lps': (
-        '`Learnable Polyphase Sampling for Shift Invariant and Equivariant Convolutional Networks '
-        '<https://arxiv.org/abs/2210.08001>`_ (Rojas-Gomez et al., 2022)'
-    ),
+# the sizes and architectures that have a name, by method
+NAMES: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {
+    'lpf': ((2, 3, 4, 5), tuple(ARCHITECTURES)),
+    'ddac': ((3, 5), RESNETS),
+    'aps': ((1, 2, 3), POLYPHASE),
+    'lps': ((1, 2, 3), POLYPHASE),
 }
 
 
 def _entries() -> Iterator[tuple[str, Callable[..., nn.Module]]]:
-    for method, (layer, sizes, names) in METHODS.items():
-        for base in names:
+    for word, (sizes, architectures) in NAMES.items():
+        for base in architectures:
             for filt_size in sizes:
-                yield f'{base}_{method}{filt_size}', _make_entry(base, method, layer, filt_size)
+                yield f'{base}_{word}{filt_size}', _make_entry(base, word, filt_size)
 
 
-def _make_entry(base: str, method: str, layer: str, filt_size: int) -> Callable[..., nn.Module]:
-    name, pool = f'{base}_{method}{filt_size}', {'type': layer, 'filt_size': filt_size}
+def _make_entry(base: str, word: str, filt_size: int) -> Callable[..., nn.Module]:
+    name, method = f'{base}_{word}{filt_size}', METHODS[word]
 
     def entry(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-        return build_antialiased(name, ARCHITECTURES[base], pool, pretrained, **kwargs)
+        return build_antialiased(name, ARCHITECTURES[base], method, filt_size, pretrained, **kwargs)
 
+    layer = method.layer.__name__
     entry.__name__ = entry.__qualname__ = name
-    entry.__doc__ = f'{base} with {layer} of {filt_size} taps wherever it downsamples, from {PAPERS[method]}.'
+    entry.__doc__ = f'{base} with {layer} of {filt_size} taps wherever it downsamples, from {method.paper}.'
     return entry
 
 

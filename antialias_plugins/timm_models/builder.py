@@ -1,34 +1,31 @@
 """One builder for all names: timm's sibling, converted, inside timm's own ``build_model_with_cfg``."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from timm.models import PretrainedCfg, build_model_with_cfg, resolve_pretrained_cfg
-from torch import Tensor, nn
+from torch import Size, Tensor, nn
 
-from antialias_plugins.checkpoints import PublishedWeights, convert_state_dict, fetch_weights, read_checkpoint
+from antialias_plugins.checkpoints import PublishedWeights, fetch_weights, read_checkpoint
+from antialias_plugins.checkpoints.convert import match, warn_of_notes
 from antialias_plugins.checkpoints.learnable_polyphase import trained_arguments
+from antialias_plugins.conversion import AntialiasWarning
+from antialias_plugins.layers.pool import METHODS, Method
 from antialias_plugins.timm_models.architectures import Architecture
 from antialias_plugins.timm_models.weights import find_published, warn_of_license
 
 # What timm leaves out of an EfficientNet that has no head.
 HEAD_ARGUMENTS = ('num_classes', 'num_features', 'head_conv', 'global_pool')
 
-# The arguments that the filters take from `timm.create_model`, with their defaults.
-FILTER_ARGUMENTS: dict[str, dict[str, Any]] = {
-    'BlurPool2d': {},
-    'AdaptiveBlurPool2d': {'groups': 8, 'softmax': 'group'},
-    'AdaptivePolyphasePool2d': {'norm': 'l2', 'adaptive': None},
-    'LearnablePolyphasePool2d': {'hid_channels': None, 'adaptive': None},
-}
-
 
 def build_antialiased(
     name: str,
     architecture: Architecture,
-    pool: dict[str, Any],
+    method: Method,
+    filt_size: int,
     pretrained: bool = False,
     pretrained_cfg: str | dict[str, Any] | PretrainedCfg | None = None,
     pretrained_cfg_overlay: dict[str, Any] | None = None,
@@ -41,7 +38,8 @@ def build_antialiased(
     Args:
         name: as registered.
         architecture: how to build it.
-        pool: type and size of its filter.
+        method: the filter that it gets wherever it downsamples.
+        filt_size: the taps of that filter.
         pretrained: load published weights, or a local copy of them: ``pretrained_cfg_overlay=dict(file=...)``. Sources
             of timm's own (``hf-hub:``, ``local-dir:``, ``checkpoint_path``) are left to timm.
         pretrained_cfg: tag or config of the weights; the default tag if None.
@@ -54,8 +52,8 @@ def build_antialiased(
             polyphase names always do, unless told otherwise); ``dilated`` ('skip' or 'blur'; ResNets) says what becomes
             of the filter where ``output_stride`` replaces a stride by dilation; ``recompute`` (ResNets and MobileNetV2)
             and ``padding`` (polyphase names; by default what `padding_mode` asks for) are those of
-            `antialias_plugins.convert_antialias`; those of `FILTER_ARGUMENTS` belong to the filters; all others are
-            timm's.
+            `antialias_plugins.convert_antialias`; those of the table of methods (``groups``, ``softmax``, …)
+            belong to the filters; all others are timm's.
 
     Returns:
         The network, or its feature extractor with ``features_only=True``.
@@ -72,19 +70,23 @@ def build_antialiased(
     path = None
     if is_ours and (published or cfg.file):
         path = cfg.file or fetch_weights(published, cache_dir)
-    trained = _trained_arguments(pool, published, path)
-    kwargs = _as_trained(trained, kwargs, published.key if published else path)
-    border = padding_mode or ('circular' if _chooses_phase(pool) else 'reflect')
-    arguments = {'padding_mode': border, **_pop_arguments(pool, kwargs)}
-    options = _pop_options(architecture, pool, border, kwargs)
-    build = partial(architecture.build, {**pool, **arguments}, options)
+    source = published.key if published else path
+    kwargs = _as_trained(_trained_arguments(method, filt_size, published, path), kwargs, source)
+    border = padding_mode or ('circular' if method.chooses_phase else 'reflect')
+    arguments = {'padding_mode': border, **_pop_arguments(method, kwargs)}
+    options = _pop_options(architecture, method, border, kwargs)
+    pool = {'type': method.layer.__name__, 'filt_size': filt_size, **arguments}
+    build = partial(architecture.build, pool, options)
     overlay = dict(pretrained_cfg_overlay or {})
     if path is not None:
-        overlay['state_dict'] = _read(path, cfg, build)
-        if published:
-            warn_of_license(published, is_default=not pretrained_cfg)
+        overlay['state_dict'] = read_checkpoint(path)
     if architecture.own_features:
         build = _take_own_features(build, kwargs)
+    is_dilated = kwargs.get('output_stride') is not None
+
+    def to_layout(state_dict: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+        return _in_layout_of(model, state_dict, cfg, is_dilated)
+
     model = build_model_with_cfg(
         build,
         name,
@@ -92,9 +94,12 @@ def build_antialiased(
         pretrained_cfg=pretrained_cfg,
         pretrained_cfg_overlay=overlay,
         feature_cfg={**architecture.feature_cfg, **kwargs.pop('feature_cfg', {})},
+        pretrained_filter_fn=to_layout if path is not None else None,
         cache_dir=cache_dir,
         **kwargs,
     )
+    if published:
+        warn_of_license(published, is_default=not pretrained_cfg)
     if is_ours:
         model.pretrained_cfg.pop('state_dict', None)  # or a copy of all weights would go wherever the config goes
     model._model_args = {**arguments, **options}  # timm saves these, so that the network can be built again
@@ -102,12 +107,12 @@ def build_antialiased(
 
 
 def _trained_arguments(
-    pool: dict[str, Any], published: PublishedWeights | None, path: str | Path | None
+    method: Method, filt_size: int, published: PublishedWeights | None, path: str | Path | None
 ) -> dict[str, Any]:
     """The arguments without which the network does not compute what the weights were trained for."""
     trained = dict(published.model_args) if published else {}
-    if path is not None and pool['type'] == 'LearnablePolyphasePool2d':
-        trained |= trained_arguments(path, pool['filt_size'])
+    if path is not None and method is METHODS['lps']:
+        trained |= trained_arguments(path, filt_size)
     return trained
 
 
@@ -120,22 +125,19 @@ def _as_trained(trained: dict[str, Any], kwargs: dict[str, Any], source: str | P
     return {**kwargs, **trained}
 
 
-def _pop_arguments(pool: dict[str, Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+def _pop_arguments(method: Method, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments of the filter among all."""
-    asked = {argument: kwargs.pop(argument, None) for argument in FILTER_ARGUMENTS[pool['type']]}
-    defaults = FILTER_ARGUMENTS[pool['type']]
-    return {argument: defaults[argument] if value is None else value for argument, value in asked.items()}
+    asked = {argument: kwargs.pop(argument, None) for argument in method.defaults}
+    return {argument: method.defaults[argument] if value is None else value for argument, value in asked.items()}
 
 
-def _pop_options(
-    architecture: Architecture, pool: dict[str, Any], border: str, kwargs: dict[str, Any]
-) -> dict[str, Any]:
+def _pop_options(architecture: Architecture, method: Method, border: str, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The options of the conversion among the arguments."""
     options = {option: kwargs.pop(option) for option in architecture.options if kwargs.get(option) is not None}
     if 'dilated' in architecture.options:
         # an adaptive filter has weights, which a dilated network needs a place for; a fixed one is dropped as published
-        options.setdefault('dilated', 'blur' if pool['type'] == 'AdaptiveBlurPool2d' else 'skip')
-    if _chooses_phase(pool):
+        options.setdefault('dilated', 'blur' if method is METHODS['ddac'] else 'skip')
+    if method.chooses_phase:
         padding = kwargs.pop('padding', None) or ('circular' if border == 'circular' else 'keep')
         if padding != 'keep' and border != 'circular':
             raise ValueError(f"padding_mode must be 'circular' with padding={padding!r}, got {border!r}")
@@ -143,15 +145,29 @@ def _pop_options(
     return options
 
 
-def _chooses_phase(pool: dict[str, Any]) -> bool:
-    """Whether its layers keep a phase that depends on the map."""
-    return pool['type'] in ('AdaptivePolyphasePool2d', 'LearnablePolyphasePool2d')
+def _in_layout_of(
+    model: nn.Module, state_dict: dict[str, Tensor], cfg: PretrainedCfg, is_dilated: bool
+) -> dict[str, Tensor]:
+    """The weights by the network's keys, in the shapes of its training: timm adapts them to other classes and channels.
+
+    That they lack no filter is not asked of a dilated network, which drops the fixed filters of its stages.
+    """
+    values, report = match(state_dict, model, trained_shapes=dict(_trained_shapes(model, cfg)))
+    with warnings.catch_warnings():
+        if is_dilated:
+            warnings.filterwarnings('ignore', r'.* trained with \d+ filters; the network has \d+', AntialiasWarning)
+        warn_of_notes(report)
+    return values
 
 
-def _read(path: str | Path, cfg: PretrainedCfg, build: Callable[..., nn.Module]) -> dict[str, Tensor]:
-    """The weights in the layout of the network as it was trained, whatever classes and channels are asked for now."""
-    trained = build(num_classes=cfg.num_classes, in_chans=cfg.input_size[0])
-    return convert_state_dict(read_checkpoint(path), trained)[0]
+def _trained_shapes(model: nn.Module, cfg: PretrainedCfg) -> Iterator[tuple[str, Size]]:
+    """The shapes of the head and of the first convolution as the weights were trained."""
+    for key, tensor in model.state_dict().items():
+        module, _, kind = key.rpartition('.')
+        if module == cfg.classifier:
+            yield key, Size((cfg.num_classes, *tensor.shape[1:]))
+        elif module == cfg.first_conv and kind == 'weight':
+            yield key, Size((tensor.shape[0], cfg.input_size[0], *tensor.shape[2:]))
 
 
 def _take_own_features(build: Callable[..., nn.Module], kwargs: dict[str, Any]) -> Callable[..., nn.Module]:
