@@ -13,12 +13,9 @@ _PADDING_FUNCTIONS = ('pad', 'conv2d')
 
 
 def obstacles(graph: Graph, replaced: Collection[str], with_convs: bool) -> Iterator[tuple[Node, str]]:
-    """The places whose padding cannot be made circular, with the reason; nothing is changed.
+    """The places whose padding cannot be made circular, with the reason, but for average pools that filters replace.
 
-    Args:
-        graph: a forward pass of the network.
-        replaced: names of the average pools that filters replace.
-        with_convs: whether convolutions, and functions that only pad, are among them.
+    Convolutions, and functions that only pad, are among them or not (`with_convs`).
     """
     functions = (*_POOLING_FUNCTIONS, *_PADDING_FUNCTIONS) if with_convs else _POOLING_FUNCTIONS
     for node in graph:
@@ -34,12 +31,9 @@ def obstacles(graph: Graph, replaced: Collection[str], with_convs: bool) -> Iter
 
 
 def wrap_around(graph: Graph, attached: Collection[str], with_convs: bool = True) -> None:
-    """Make all padding circular that can be; pools wrap around by themselves when they get their filter.
+    """Make all padding circular that can be, or that of pools alone.
 
-    Args:
-        graph: a forward pass of the network.
-        attached: names of the modules that will get a filter, and have none yet.
-        with_convs: whether convolutions are among them, or pools alone.
+    Pools on which a filter is to hang (`attached`) wrap around by themselves when they get it.
     """
     for node in _windows(graph):
         if with_convs and node.role == ops.CONV and _can_wrap(node.module):

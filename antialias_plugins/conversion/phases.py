@@ -17,12 +17,7 @@ from antialias_plugins.layers.polyphase_pool import PolyphasePool2d
 
 
 def share_phases(graph: Graph, plan: AntialiasPlan, layers: Sequence[nn.Module]) -> None:
-    """Let layers share a polyphase index where they must agree: the first is its source, the others follow.
-
-    Args:
-        graph: a forward pass of the network before its conversion.
-        plan: of its conversion.
-        layers: the filters of its sites, in their order. Other than polyphase layers are skipped.
+    """Let the filters of a plan's sites share a polyphase index where they must agree: the first is its source.
 
     Raises:
         UnsupportedModelError: maps meet that no common choice can align.
@@ -76,15 +71,9 @@ class PhaseConflict(Exception):
 
 
 def phase_groups(graph: Graph, sites: Sequence[Site]) -> tuple[list[list[Site]], list[Node]]:
-    """Find the sites that must choose together.
+    """The sites that must choose together, in the order in which their filters run: the first chooses.
 
-    Args:
-        graph: a forward pass of the network before its conversion.
-        sites: the places that get a filter.
-
-    Returns:
-        The groups, each in the order in which its filters run: the first chooses, the others follow. And the operations
-        that enlarge a map, behind which nobody knows any more which pixels were kept.
+    And the operations that enlarge a map, behind which nobody knows any more which pixels were kept.
 
     Raises:
         PhaseConflict: a sum or concatenation reads maps that no common choice can align; it names the operation.

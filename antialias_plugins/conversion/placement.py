@@ -9,7 +9,7 @@ normalisation never is: SyncBN conversion, BN freezing and conv-BN fusion replac
 a word.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,7 +28,6 @@ class Run:
 
     Attributes:
         roots: the operations whose stride the filter takes over; several when parallel branches join.
-        stride: that stride.
         values: the nodes that hold the dense result, the last one last.
         activated: position in ``values`` of the activation; None while none has been met.
         parts: the runs that were joined into this one.
@@ -140,39 +139,18 @@ def _takes_statistics(node: Node) -> bool:
     return node.name != 'batch_norm' if node.kind == 'function' else ops.takes_statistics(node.module)
 
 
-def has_strided_ancestor(graph: Graph) -> set[Node]:
-    """The nodes that some downsampling operation comes before."""
+def descendants(graph: Graph, is_ancestor: Callable[[Node], bool]) -> set[Node]:
+    """The nodes that an operation of some kind comes before."""
     below: set[Node] = set()
     for node in graph:
-        if any(source in below or _strides(source) for source in node.inputs):
-            below.add(node)
-    return below
-
-
-def _strides(node: Node) -> bool:
-    return node.role in (ops.CONV, ops.MAX_POOL, ops.AVG_POOL) and ops.stride_of(node.module) != (1, 1)
-
-
-def has_conv_ancestor(graph: Graph) -> set[Node]:
-    """The nodes that some convolution comes before; the others work on the image itself."""
-    below: set[Node] = set()
-    for node in graph:
-        if any(source in below or source.role == ops.CONV for source in node.inputs):
+        if any(source in below or is_ancestor(source) for source in node.inputs):
             below.add(node)
     return below
 
 
 @dataclass(frozen=True)
 class AttachmentPoint:
-    """A module that can hold the filter, and how.
-
-    Attributes:
-        name: fully qualified name of the module.
-        module: the module.
-        mode: ``'pre'`` filters its input, ``'post'`` its output, ``'slot'`` takes the place of an empty ``aa``,
-            ``'pool'`` replaces the subsampling of a pool.
-        channels: channels of the map that is filtered.
-    """
+    """A module that can hold the filter, and how, as in `plan.Site`; ``channels`` are those of the filtered map."""
 
     name: str
     module: nn.Module

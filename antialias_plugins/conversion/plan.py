@@ -94,8 +94,8 @@ class Site:
         kind: ``'conv'``, ``'max pool'`` or ``'avg pool'``.
         stride: (vertical, horizontal) stride of the filter; (1, 1) in a dilated stage.
         channels: channels of the map that is filtered.
-        carrier: fully qualified name of the module that the filter hangs on.
-        mode: how: ``'pre'`` filters the carrier's input, ``'post'`` its output, ``'slot'`` replaces an empty ``aa``,
+        carrier: fully qualified name of the attachment point, the module that the filter hangs on.
+        mode: how: ``'pre'`` filters its input, ``'post'`` its output, ``'slot'`` replaces an empty ``aa``,
             ``'pool'`` replaces the subsampling of a pool.
         layer: the filter, as it was asked for.
         note: what else changes; empty in the ordinary case.

@@ -11,10 +11,9 @@ from antialias_plugins.conversion.circular import obstacles
 from antialias_plugins.conversion.placement import (
     AttachmentPoint,
     Run,
+    descendants,
     find_point,
     follow,
-    has_conv_ancestor,
-    has_strided_ancestor,
     merge,
     point_of_pool,
 )
@@ -73,7 +72,10 @@ class _Planner:
     def select(self) -> Iterator[Node]:
         """The downsampling modules that are to be filtered."""
         extra, skip = self.extra_names(), self.skip_names()
-        below_stride, below_conv = has_strided_ancestor(self.graph), has_conv_ancestor(self.graph)
+        below_conv = descendants(self.graph, lambda node: node.role == ops.CONV)
+        below_stride = descendants(
+            self.graph, lambda node: node.role in _ROOTS and ops.stride_of(node.module) != (1, 1)
+        )
         seen: set[nn.Module] = set()
         for node in self.graph:
             is_root = node.role in _ROOTS and node.module not in seen

@@ -64,12 +64,7 @@ class SegmentRun:
         return Recomputed.apply(self, output.detach(), input, *tensors) if self.exact[self.segment] else output
 
     def repeat(self, input: Tensor, parameters: Sequence[Tensor]) -> Tensor:
-        """Run the modules again, as they ran; their own parameters and statistics are not touched.
-
-        Args:
-            input: the segment's input.
-            parameters: what takes the place of the modules' parameters, in their order.
-        """
+        """Run the modules again, as they ran, with other parameters; their own and their statistics do not change."""
         remaining = iter(parameters)
         with self.autocast, self._random_state(), self._training_flags():
             for module, names in zip(self.modules, self.names, strict=True):

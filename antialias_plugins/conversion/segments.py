@@ -33,12 +33,7 @@ def find_segment(model: nn.Module, graph: Graph, site: Site) -> Segment | str:
     """The segment of a site, or why there is none.
 
     It begins at the convolution that was made dense. Anywhere else only a filter with parameters keeps full-resolution
-    maps, and it is a segment of its own, or the pool that it belongs to.
-
-    Args:
-        model: the network, with its filters.
-        graph: its forward pass before they were put in.
-        site: where one of them is.
+    maps, and it is a segment of its own, or the pool that it belongs to. `graph` is from before the conversion.
     """
     point = next(it for its in (graph.nodes, graph.calls) for it in its if it.module and it.name == site.carrier)
     filter_name = site.carrier if site.mode == 'slot' else f'{site.carrier}.aa'

@@ -21,20 +21,16 @@ EXAMPLE_SIZES = (128, 224, 256, 384)
 class Node:
     """One operation of the forward pass, or the network's input.
 
+    A ``'module'`` is one that was not looked into, a ``'function'`` a call of torch in a module's own ``forward``.
+
     Attributes:
-        index: position in the order of execution.
-        kind: ``'input'``, ``'module'`` (a module that was not looked into) or ``'function'`` (a call of torch in a
-            module's own ``forward``).
         name: fully qualified name of the module, or the name of the function.
         scope: fully qualified name of the module in whose ``forward`` it ran.
-        role: what it does to a map; see :mod:`antialias_plugins.conversion.operators`.
-        module: the module, for ``kind='module'``.
-        inputs: the nodes whose results it read.
-        users: the nodes that read its result.
+        role: what it does to a map, one of those in `operators`.
+        inputs: the nodes whose results it read; those that read its own are its `users`.
         shape: shape of its (first) result.
         is_output: whether its result leaves the network.
-        grid: for a downsampling module, where its result lies on the one at stride 1; see
-            :func:`antialias_plugins.conversion.operators.dense_grid`.
+        grid: for a downsampling module, `operators.dense_grid`.
         strides: whether a function that convolves or pools was called with a stride.
     """
 
@@ -59,17 +55,11 @@ class Node:
 
 @dataclass(eq=False)
 class Call:
-    """One call of a composite module: what it received and returned, and the span of nodes that ran inside it.
+    """One call of a composite module: what it received and returned, and the nodes that ran inside it.
 
     Attributes:
-        name: fully qualified name of the module.
-        module: the module.
-        first: index of the first node inside.
-        inputs: the nodes whose results it received.
-        takes_map: whether its first argument is a tensor, not a list that holds one.
-        last: index behind the last node inside.
-        outputs: the nodes whose results it returned.
-        gives_map: whether it returned a tensor.
+        first: index of the first node inside; ``last`` is behind the last one.
+        takes_map: whether its first argument is a tensor, not a list that holds one; likewise ``gives_map``.
     """
 
     name: str
@@ -90,12 +80,7 @@ class Call:
 class Graph:
     """A traced forward pass: its operations in the order of execution, and the calls of composite modules.
 
-    Attributes:
-        nodes: the operations.
-        calls: the calls; an inner one ends, and stands, before the outer one.
-        call_counts: how often each module was called.
-        args: what the network was called with.
-        output_shapes: shapes of the tensors that it returned.
+    An inner call ends, and stands, before the outer one. ``args`` are what the network was called with.
     """
 
     nodes: list[Node] = field(default_factory=list)

@@ -59,7 +59,7 @@ def observe(network: nn.Module, example: Tensor) -> tuple[nn.Module, list[Place]
     A plain network subsamples, in the copy, where its antialiased form would, behind the activation for example, with a
     filter of one tap. It computes the same: the dense result of a strided convolution, subsampled, is its result. So
     the maps in front of a stride are the same maps in a plain network and in its antialiased form, under the same name.
-    What the conversion leaves alone, such as the first convolution, or cannot convert is observed where it strides.
+    What the conversion skips, such as the first convolution, or cannot convert is observed where it strides.
 
     Args:
         network: Any network, antialiased or not; it stays as it is.

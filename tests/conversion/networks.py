@@ -30,29 +30,26 @@ D16 = {'strides': (1, 2, 2, 1), 'dilations': (1, 1, 1, 2)}
 THIN = {'base_channels': 8}
 LEARNING = {'norm_eval': False}  # mmdet's backbones freeze their statistics by default
 
+THIN_TIMM = {'channels': (8, 16, 32, 64)}
+THIN_MMPRETRAIN = {'base_channels': 8, 'stem_channels': 8}
+
 _TORCHVISION = {
     'resnet18': {},
-    'resnet50': {},
-    'resnext50_32x4d': {},
-    'wide_resnet50_2': {},
-    'resnet50-d8': {'replace_stride_with_dilation': (False, True, True)},
-    'resnet50-d16': {'replace_stride_with_dilation': (False, False, True)},
+    'resnet50': {'width_per_group': 8},
+    'resnet50-d8': {'replace_stride_with_dilation': (False, True, True), 'width_per_group': 8},
+    'resnet50-d16': {'replace_stride_with_dilation': (False, False, True), 'width_per_group': 8},
 }
 _TIMM = {
     'resnet18': {},
-    'resnet18d': {},
-    'resnet50': {},
-    'resnet50c': {},
-    'resnet50d': {},
-    'resnext50_32x4d': {},
-    'wide_resnet50_2': {},
-    'seresnet50': {},
-    'ecaresnet50t': {},
-    'legacy_seresnet18': {},
+    'resnet18d': THIN_TIMM,
+    'resnet50': THIN_TIMM,
+    'resnet50d': THIN_TIMM,
+    'resnext50_32x4d': {'cardinality': 2, 'base_width': 32, **THIN_TIMM},
+    'seresnet50': THIN_TIMM,
+    'ecaresnet50t': THIN_TIMM,
     'legacy_seresnext26_32x4d': {},
-    'resnet26-d8': {'output_stride': 8},
-    'resnet26-d16': {'output_stride': 16},
-    'resnet26d-d8': {'output_stride': 8},
+    'resnet26-d8': {'output_stride': 8, **THIN_TIMM},
+    'resnet26d-d16': {'output_stride': 16, **THIN_TIMM},
 }
 _MMSEG = {
     'ResNet-18': {'depth': 18, **THIN},
@@ -61,18 +58,15 @@ _MMSEG = {
     'ResNetV1c-50': {'depth': 50, 'stem_channels': 8, **THIN},
     'ResNetV1c-18-d16': {'depth': 18, 'stem_channels': 8, 'contract_dilation': True, **D16, **THIN},
     'ResNetV1c-50-d8': {'depth': 50, 'stem_channels': 8, 'contract_dilation': True, **D8, **THIN},
-    'ResNetV1c-50-d16': {'depth': 50, 'stem_channels': 8, 'contract_dilation': True, **D16, **THIN},
     'ResNetV1d-50': {'depth': 50, 'stem_channels': 8, **THIN},
     'ResNetV1d-50-d8': {'depth': 50, 'stem_channels': 8, 'contract_dilation': True, **D8, **THIN},
     'ResNet-50-cp': {'depth': 50, 'with_cp': True, **THIN},
-    'ResNeXt-50': {'depth': 50, 'groups': 32, 'base_width': 4},
+    'ResNeXt-50': {'depth': 50, 'groups': 2, 'base_width': 8, **THIN},
 }
 _MMDET = {
     'ResNet-18': {'depth': 18, **LEARNING, **THIN},
-    'ResNet-50': {'depth': 50, **LEARNING, **THIN},
     'ResNet-50-caffe': {'depth': 50, 'style': 'caffe', **LEARNING, **THIN},
     'ResNetV1d-50': {'depth': 50, 'stem_channels': 8, **LEARNING, **THIN},
-    'ResNeXt-50': {'depth': 50, 'groups': 32, 'base_width': 4, **LEARNING},
     'ResNet-50-dcn': {
         'depth': 50,
         'dcn': {'type': 'DCN', 'deform_groups': 1},
@@ -82,13 +76,10 @@ _MMDET = {
     },
 }
 _MMPRETRAIN = {
-    'ResNet-18': {'depth': 18, 'out_indices': (0, 1, 2, 3)},
-    'ResNet-50': {'depth': 50, 'out_indices': (0, 1, 2, 3)},
-    'ResNet-50-caffe': {'depth': 50, 'style': 'caffe'},
-    'ResNetV1c-50': {'depth': 50},
-    'ResNetV1d-50': {'depth': 50},
-    'SEResNet-50': {'depth': 50},
-    'ResNeXt-50': {'depth': 50, 'groups': 32, 'width_per_group': 4},
+    'ResNet-18': {'depth': 18, 'out_indices': (0, 1, 2, 3), **THIN_MMPRETRAIN},
+    'ResNet-50-caffe': {'depth': 50, 'style': 'caffe', **THIN_MMPRETRAIN},
+    'ResNetV1d-50': {'depth': 50, **THIN_MMPRETRAIN},
+    'SEResNet-50': {'depth': 50, 'se_ratio': 4, **THIN_MMPRETRAIN},
 }
 
 

@@ -145,7 +145,7 @@ def test_one_error_lists_every_place():
     assert [reason.partition(' ')[0] for reason in info.value.reasons] == [
         '2.conv',
         '1.conv',
-    ]  # roots first, then carriers
+    ]  # roots first, then attachment points
 
 
 def test_warn_converts_the_rest():
@@ -367,6 +367,15 @@ def test_an_overridden_forward_carries_nothing():
     with pytest.raises(UnsupportedModelError) as info:
         convert_antialias(model)
     assert [reason.partition(' ')[0] for reason in info.value.reasons] == ['maxpool', 'layer2.0.conv1']
+
+
+@pytest.mark.parametrize(('function', 'passes'), [(plan_antialias, 1), (convert_antialias, 2)])
+def test_forward_passes(function, passes):
+    """One is traced, and one shows that the sizes are what they were."""
+    model, calls = torchvision.models.resnet18(), []
+    model.register_forward_hook(lambda *_: calls.append(1))
+    function(model, 'lpf4')
+    assert len(calls) == passes
 
 
 def test_the_plan_is_logged(caplog):

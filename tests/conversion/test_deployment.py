@@ -7,26 +7,22 @@ import onnxruntime
 import pytest
 import timm
 import torch
-import torchvision
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from torchvision.models.resnet import BasicBlock, ResNet
 
 from antialias_plugins import convert_antialias
 
 NETWORKS = {
-    'torchvision-resnet18': lambda: torchvision.models.resnet18(num_classes=5),
-    'timm-resnet26d': lambda: timm.create_model('resnet26d', num_classes=5),
+    'torchvision-lpf4': lambda: ResNet(BasicBlock, [1, 1, 1, 1], num_classes=5),
+    'timm-ddac3': lambda: timm.create_model('resnet14t', num_classes=5, channels=(8, 16, 32, 64)),
+    'timm-flc': lambda: timm.create_model('resnet14t', num_classes=5, channels=(8, 16, 32, 64)),
 }
 
 
 @pytest.fixture(params=NETWORKS)
-def build(request):
-    return NETWORKS[request.param]
-
-
-@pytest.fixture(params=['lpf4', 'ddac3', 'flc'])
-def model(request, build) -> nn.Module:
-    return convert_antialias(build(), request.param).eval()
+def model(request) -> nn.Module:
+    return convert_antialias(NETWORKS[request.param](), request.param.rpartition('-')[2]).eval()
 
 
 @pytest.fixture

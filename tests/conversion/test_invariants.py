@@ -102,7 +102,7 @@ def test_feature_maps_keep_their_sizes_and_values(name, stem):
 
 @pytest.mark.parametrize('convert_first', [True, False], ids=['convert-sync', 'sync-convert'])
 def test_sync_batch_norm_conversion_keeps_the_filters(convert_first):
-    """With a norm as carrier, the replacement of the norm would drop the filter without a word."""
+    """With a norm as attachment point, the replacement of the norm would drop the filter without a word."""
     model = build('torchvision-resnet50')
     if convert_first:
         expected = outputs(convert_antialias(model, 'lpf4'), image('even'))

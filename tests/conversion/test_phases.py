@@ -17,7 +17,7 @@ from antialias_plugins.layers.polyphase_pool import PolyphasePool2d
 
 NETWORKS = {
     'torchvision-resnet18': lambda: torchvision.models.resnet18(num_classes=10),
-    'torchvision-resnet50': lambda: torchvision.models.resnet50(num_classes=10),
+    'torchvision-resnet50': lambda: torchvision.models.resnet50(num_classes=10, width_per_group=8),
     'timm-resnet26d': lambda: timm.create_model('resnet26d', num_classes=10),
     'densenet121': lambda: torchvision.models.densenet121(num_classes=10),
     'mobilenet_v2': lambda: torchvision.models.mobilenet_v2(num_classes=10),
@@ -69,17 +69,27 @@ def largest_change(model, images, shifts):
         )
 
 
-@pytest.mark.parametrize('build', NETWORKS.values(), ids=NETWORKS)
-@pytest.mark.parametrize('filt_size', [1, 3])
-@pytest.mark.parametrize(('dtype', 'rounding'), [(torch.float64, 1e-14), (torch.float32, 2e-6)], ids=['f64', 'f32'])
-def test_logits_do_not_change_under_any_circular_shift(build, filt_size, dtype, rounding):
-    model = build().to(dtype).eval()
+@pytest.mark.parametrize(
+    ('name', 'filt_size', 'dtype'),
+    [
+        ('torchvision-resnet18', 1, torch.float64),
+        ('torchvision-resnet18', 3, torch.float32),
+        ('torchvision-resnet50', 3, torch.float64),
+        ('timm-resnet26d', 3, torch.float64),
+        ('densenet121', 3, torch.float32),
+        ('mobilenet_v2', 1, torch.float32),
+        ('regnetx_002', 1, torch.float64),
+    ],
+    ids=lambda value: str(value).removeprefix('torch.'),
+)
+def test_logits_do_not_change_under_any_circular_shift(name, filt_size, dtype):
+    model = NETWORKS[name]().to(dtype).eval()
     convert_antialias(model, {'type': Largest, 'filt_size': filt_size}, stem=True, padding='circular')
     images = torch.rand(2, 3, 128, 96, dtype=dtype)
-    assert largest_change(model, images, SHIFTS) <= rounding
+    assert largest_change(model, images, SHIFTS) <= {torch.float64: 1e-14, torch.float32: 2e-6}[dtype]
 
 
-@pytest.mark.parametrize(('pool', 'stem'), [('lps3', 'lps1'), ('aps2', 'lps1'), ('lps3', 'aps1')])
+@pytest.mark.parametrize(('pool', 'stem'), [('lps3', 'lps1'), ('aps2', 'lps1')])
 def test_nor_where_the_stem_has_no_filter(pool, stem):
     model = NETWORKS['torchvision-resnet18']().double().eval()
     convert_antialias(model, pool, stem=stem, padding='circular', maxpool='published')

@@ -11,7 +11,7 @@ from torch import nn
 
 from antialias_plugins import UnsupportedModelError, convert_antialias, plan_antialias
 from antialias_plugins.functional import blur_pool2d
-from tests.conversion.networks import HOSTS, build, outputs
+from tests.conversion.networks import HOSTS, THIN_TIMM, build, outputs, timm_resnet
 
 
 def positions(model: nn.Module, **kwargs) -> dict[str, str]:
@@ -163,7 +163,7 @@ def test_dilated_stages_keep_their_filters_and_the_keys_of_the_strided_network(n
         'mmseg-ResNetV1c-50-d8': 'mmseg-ResNetV1c-50',
         'mmseg-ResNetV1d-50-d8': 'mmseg-ResNetV1d-50',
     }[name]
-    reference = build(strided) if strided else timm.create_model('resnet26', num_classes=10).double().eval()
+    reference = build(strided) if strided else timm_resnet('resnet26', **THIN_TIMM).double().eval()
     shapes = [y.shape for y in outputs(dilated, torch.rand(1, 3, 65, 48, dtype=torch.float64))]
 
     convert_antialias(reference, 'ddac3')
@@ -201,7 +201,7 @@ class Split(nn.Module):
 
 
 @pytest.mark.parametrize('at_once', [True, False], ids=['at once', 'one by one'])
-def test_branches_without_a_carrier_share_one_filter(at_once):
+def test_branches_without_an_attachment_point_share_one_filter(at_once):
     model = Split(at_once=at_once).double()
     assert positions(model) == {'convs.0 + convs.1 + pool': 'before head'}
     x = torch.rand(1, 3, 40, 37, dtype=torch.float64)

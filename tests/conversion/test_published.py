@@ -27,17 +27,19 @@ def copy_in_order(source: nn.Module, target: nn.Module) -> None:
     target.load_state_dict(dict(zip(names, values, strict=True)))
 
 
-@pytest.mark.parametrize('mode', ['eval', 'train'])
 @pytest.mark.parametrize('name', NETWORKS)
-def test_conversion_equals_the_published_package(name, mode):
+def test_conversion_equals_the_published_package(name):
     published = getattr(antialiased_cnns, name)(pretrained=False, filter_size=4, num_classes=10).double()
-    randomise(published)
     ours = getattr(torchvision.models, name)(num_classes=10).double()
+    if name.startswith('vgg'):  # whose head has 120 million weights and nothing to filter
+        published.classifier = ours.classifier = nn.Identity()
+    randomise(published)
     convert_antialias(ours, 'lpf4', maxpool=NETWORKS[name])
     copy_in_order(published, ours)
-    for model in (published, ours):
-        model.train(mode == 'train')
-        for module in model.modules():
-            module.p = 0.0 if isinstance(module, nn.Dropout) else getattr(module, 'p', None)
     x = torch.rand(2, 3, 96, 64, dtype=torch.float64)
-    torch.testing.assert_close(ours(x), published(x), rtol=1e-10, atol=1e-12)
+    for training in (False, True):
+        for model in (published, ours):
+            model.train(training)
+            for module in model.modules():
+                module.p = 0.0 if isinstance(module, nn.Dropout) else getattr(module, 'p', None)
+        torch.testing.assert_close(ours(x), published(x), rtol=1e-10, atol=1e-12)

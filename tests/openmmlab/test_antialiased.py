@@ -21,7 +21,7 @@ from antialias_plugins import (
     UnsupportedModelError,
 )
 
-R18 = {'base': 'ResNetV1c', 'depth': 18}
+R18 = {'base': 'ResNetV1c', 'depth': 18, 'base_channels': 8}
 
 
 @pytest.fixture(autouse=True)
@@ -86,18 +86,19 @@ def test_base_may_be_of_mmdet():
     assert len(model(torch.rand(1, 3, 64, 64))) == 4
 
 
+class Strided(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.stem = nn.Conv2d(3, channels, 3, 2, 1)
+        self.relu1 = nn.ReLU()
+        self.conv = nn.Conv2d(channels, channels, 3, 2, 1)
+        self.relu2 = nn.ReLU()
+
+    def forward(self, x):
+        return self.relu2(self.conv(self.relu1(self.stem(x))))
+
+
 def test_base_may_be_a_class():
-    class Strided(nn.Module):
-        def __init__(self, channels):
-            super().__init__()
-            self.stem = nn.Conv2d(3, channels, 3, 2, 1)
-            self.relu1 = nn.ReLU()
-            self.conv = nn.Conv2d(channels, channels, 3, 2, 1)
-            self.relu2 = nn.ReLU()
-
-        def forward(self, x):
-            return self.relu2(self.conv(self.relu1(self.stem(x))))
-
     model = build(base=Strided, channels=8, pool='lpf3')
 
     assert type(model.relu2).__name__ != 'ReLU'
@@ -176,6 +177,13 @@ def test_stem_takes_a_filter_of_its_own(stem, layer):
     assert sum(isinstance(module, BlurPool2d) for module in model.modules()) == 7
 
 
+def test_a_build_takes_two_forward_passes(monkeypatch):
+    calls, forward = [], Strided.forward
+    monkeypatch.setattr(Strided, 'forward', lambda self, x: calls.append(1) or forward(self, x))
+    build(base=Strided, channels=8, pool='lpf3')
+    assert len(calls) == 2
+
+
 def test_plan_is_logged():
     lines = io.StringIO()
     handler = logging.StreamHandler(lines)
@@ -190,7 +198,7 @@ def test_plan_is_logged():
 
 
 def test_pretrained_weights_load_after_the_conversion(tmp_path):
-    plain = build_plain('ResNetV1c', depth=18)
+    plain = build_plain('ResNetV1c', depth=18, base_channels=8)
     plain.init_weights()
     torch.save(plain.state_dict(), tmp_path / 'plain.pth')
 
@@ -202,7 +210,7 @@ def test_pretrained_weights_load_after_the_conversion(tmp_path):
 
 def test_initialization_is_that_of_base():
     states = []
-    for config in ({'type': 'Antialiased', **R18}, {'type': 'ResNetV1c', 'depth': 18}):
+    for config in ({'type': 'Antialiased', **R18}, {'type': 'ResNetV1c', 'depth': 18, 'base_channels': 8}):
         torch.manual_seed(0)
         model = MODELS.build(config)
         torch.manual_seed(0)

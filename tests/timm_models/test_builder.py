@@ -13,7 +13,6 @@ from antialias_plugins.testing import shift_equivariance_error
 
 SIBLINGS = {
     'resnet18_lpf4': 'resnet18',
-    'resnet50_lpf3': 'resnet50',
     'resnet18_ddac3': 'resnet18',
     'densenet121_lpf2': 'densenet121',
     'mobilenet_v2_lpf5': 'mobilenetv2_100',
@@ -59,20 +58,16 @@ def test_state_dict_is_that_of_the_sibling(name):
 
 
 @pytest.mark.parametrize('name', NETWORKS)
-def test_classes_and_channels(name):
+def test_classes_channels_and_head(name):
     model = timm.create_model(name, num_classes=7, in_chans=1, global_pool='max', drop_rate=0.3).eval()
-    assert model(images(channels=1)).shape == (2, 7) and (model.num_classes, model.in_chans) == (7, 1)
-    model.reset_classifier(5)
-    assert model(images(channels=1)).shape == (2, 5) and model.get_classifier().out_features == 5
-
-
-@pytest.mark.parametrize('name', NETWORKS)
-def test_forward_is_features_then_head(name):
-    model = timm.create_model(name, num_classes=7).eval()
-    features = model.forward_features(images())
+    logits = model(images(channels=1))
+    assert logits.shape == (2, 7) and (model.num_classes, model.in_chans) == (7, 1)
+    features = model.forward_features(images(channels=1))
     assert features.shape[1] == model.num_features
     assert model.forward_head(features, pre_logits=True).shape == (2, model.head_hidden_size)
-    torch.testing.assert_close(model.forward_head(features), model(images()))
+    torch.testing.assert_close(model.forward_head(features), logits)
+    model.reset_classifier(5)
+    assert model(images(channels=1)).shape == (2, 5) and model.get_classifier().out_features == 5
 
 
 @pytest.mark.parametrize('name', SIBLINGS)
@@ -107,8 +102,10 @@ def test_features_that_are_asked_for(name, feature_cls):
     assert channels == model.feature_info.channels() and len(channels) == 2
 
 
-@pytest.mark.parametrize('output_stride', [8, 16])
-@pytest.mark.parametrize('name', ['resnet18_ddac3', 'resnet18_lpf4', 'mobilenet_v2_lpf3', 'resnet18_lps2'])
+@pytest.mark.parametrize(
+    ('name', 'output_stride'),
+    [('resnet18_ddac3', 8), ('resnet18_lpf4', 16), ('mobilenet_v2_lpf3', 16), ('resnet18_lps2', 8)],
+)
 def test_output_stride(name, output_stride):
     model = timm.create_model(name, features_only=True, output_stride=output_stride, out_indices=(1, 2, 3, 4))
     assert [m.shape[-1] for m in model(images())] == [96 // min(r, output_stride) for r in (4, 8, 16, 32)]
@@ -133,12 +130,14 @@ def test_filters_of_dilated_stages(name, dilated, filters):
     assert (model.state_dict().keys() == strided.state_dict().keys()) == (name.endswith('lpf4') or filters == 7)
 
 
-@pytest.mark.parametrize('name', NETWORKS)
+@pytest.mark.parametrize('name', ['densenet121_lpf2', 'mobilenet_v2_lpf5', 'alexnet_lpf4', 'resnet18_aps3'])
 def test_a_training_step(name):
     train_step(timm.create_model(name, num_classes=10), images())
 
 
-@pytest.mark.parametrize('name', NETWORKS)
+@pytest.mark.parametrize(
+    'name', ['resnet18_ddac3', 'densenet121_lpf2', 'mobilenet_v2_lpf5', 'alexnet_lpf4', 'resnet18_lps2']
+)
 def test_checkpointing_changes_no_gradient(name):
     model, gradients = timm.create_model(name, num_classes=10), []
     for enable in (False, True):
@@ -183,10 +182,10 @@ def test_skip_path_that_timm_leaves_aliased():
     assert {'layer2.0.downsample.0', 'layer3.0.downsample.0', 'layer4.0.downsample.0'} <= left
 
 
-@pytest.mark.parametrize('filt_size', [2, 3, 4, 5])
+@pytest.mark.parametrize('filt_size', [2, 5])
 def test_sizes_round_up(filt_size):
     model = timm.create_model(f'resnet18_lpf{filt_size}', features_only=True)
-    for side in (64, 97, 98, 99, 100):
+    for side in (64, 97, 99, 100):
         with torch.no_grad():
             sides = [m.shape[-1] for m in model(images(side, batch=1))]
         stem, pooled = -(-side // 2), -(-side // 2) // 2  # the published max of 2×2 has no padding
@@ -255,8 +254,7 @@ def test_features_flicker_less_than_those_of_the_sibling(method):
     assert ours < theirs
 
 
-@pytest.mark.parametrize('softmax', ['joint', 'group'])
-@pytest.mark.parametrize('output_stride', [32, 8])
+@pytest.mark.parametrize(('softmax', 'output_stride'), [('joint', 32), ('group', 8)])
 def test_an_adaptive_filter_is_the_published_formula(softmax, output_stride):
     """One site of a network, with stride 2 or in its dilated form with 1, against loops in float64."""
     model = timm.create_model('resnet18_ddac3', softmax=softmax, output_stride=output_stride, num_classes=10)

@@ -17,28 +17,34 @@ def changes(model, images):
         return [float((logits - still).abs().max() / still.abs().max()) for logits in moved]
 
 
-@pytest.mark.parametrize(('dtype', 'rounding'), [(torch.float32, 2e-6), (torch.float64, 1e-14)], ids=['f32', 'f64'])
-@pytest.mark.parametrize('name', ['resnet18_aps2', 'resnet18_lps3', 'resnet50_aps3', 'resnet50_lps2'])
+@pytest.mark.parametrize(
+    ('name', 'dtype', 'rounding'),
+    [
+        ('resnet18_aps2', torch.float32, 2e-6),
+        ('resnet18_lps3', torch.float64, 1e-14),
+        ('resnet50_aps3', torch.float64, 1e-14),
+        ('resnet50_lps2', torch.float32, 2e-6),
+    ],
+)
 def test_logits_are_invariant(name, dtype, rounding):
     """Where the published repositories fail as well: a ResNet-50, and maps that are not square."""
     model = timm.create_model(name, num_classes=10).to(dtype).eval()
-    assert max(changes(model, torch.rand(2, 3, 96, 160, dtype=dtype))) <= rounding
+    assert max(changes(model, torch.rand(2, 3, 64, 96, dtype=dtype))) <= rounding
 
 
 @pytest.mark.parametrize(
     ('name', 'arguments'),
     [
-        ('resnet18_lps3', {'stem': 'lps1'}),
         ('resnet18_lps3', {'stem': 'lps1', 'adaptive': {'groups': 8, 'softmax': 'joint'}}),
         ('resnet18_aps3', {'stem': 'aps1', 'norm': 'linf', 'adaptive': {'groups': 4}}),
-        ('resnet50_lps1', {}),
+        ('resnet18_lps1', {}),
     ],
-    ids=['unfiltered-stem', 'adaptive-lps', 'adaptive-aps', 'no-filter'],
+    ids=['adaptive-lps', 'adaptive-aps', 'no-filter'],
 )
 def test_so_they_are_with_filters_of_other_kinds(name, arguments):
     model = timm.create_model(name, num_classes=10, **arguments).double().eval()
     assert type(model.act1.aa) is type(model.maxpool.aa) and model.act1.aa.filt_size == 1
-    assert max(changes(model, torch.rand(2, 3, 96, 160, dtype=torch.float64))) <= 1e-14
+    assert max(changes(model, torch.rand(2, 3, 64, 96, dtype=torch.float64))) <= 1e-14
 
 
 @pytest.mark.parametrize('arguments', [{'padding_mode': 'zeros'}, {'stem': False}], ids=['borders', 'stem'])

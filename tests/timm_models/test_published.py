@@ -11,10 +11,7 @@ NETWORKS = [
     'mobilenet_v2_lpf4',
     'resnet18_lpf2',
     'resnet18_lpf3',
-    'resnet18_lpf4',
-    'resnet18_lpf5',
-    'resnet50_lpf4',
-    'resnext50_32x4d_lpf4',
+    'resnet50_lpf5',
     'vgg11_bn_lpf4',
 ]
 
@@ -25,7 +22,6 @@ def pair(request, tmp_path_factory):
     return build_pair(request.param, tmp_path_factory.mktemp(request.param))
 
 
-@pytest.mark.parametrize('mode', ['eval', 'train'])
-@pytest.mark.parametrize('parity', SIDES)
+@pytest.mark.parametrize(('parity', 'mode'), [('even', 'train'), ('odd', 'eval')])
 def test_logits_are_those_of_the_published_package(pair, parity, mode):
     assert compare(*pair, torch.float64, mode, SIDES[parity])[1] < 1e-12

@@ -8,8 +8,10 @@ import pytest
 import timm
 import torch
 from timm.models import adapt_input_conv, save_for_hf
+from timm.models.resnet import ResNet
 from torch import nn
 
+from antialias_plugins import AntialiasWarning
 from antialias_plugins.checkpoints import PUBLISHED, CheckpointError
 from antialias_plugins.timm_models import WeightsLicenseWarning, weights
 from tests.timm_models.parity import randomise
@@ -53,6 +55,24 @@ def test_local_file(published):
     model = pretrained('resnet18_lpf4', path)
     assert_same(model(images()), network(images()))
     assert 'state_dict' not in model.pretrained_cfg and model.pretrained_cfg['tag'] == 'adobe_ft_in1k'
+
+
+@LICENSED
+@pytest.mark.parametrize('options', [{}, {'num_classes': 5, 'in_chans': 1}, {'features_only': True}], ids=str)
+def test_one_network_is_built(published, monkeypatch, options):
+    built, build = [], ResNet.__init__
+    monkeypatch.setattr(ResNet, '__init__', lambda *args, **kwargs: built.append(1) or build(*args, **kwargs))
+    pretrained('resnet18_lpf4', published[0], **options)
+    assert len(built) == 1
+
+
+@LICENSED
+def test_a_dilated_network_is_not_asked_for_the_filters_that_it_drops(published):
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', AntialiasWarning)
+        pretrained('resnet18_lpf4', published[0], output_stride=8)
+    with pytest.warns(AntialiasWarning, match='trained with 7 filters; the network has 8'):
+        pretrained('resnet18_lpf4', published[0], stem=True)
 
 
 @LICENSED
@@ -105,7 +125,7 @@ def test_a_file_of_ones_own_has_no_licence_of_theirs(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         model = timm.create_model('resnet18_lpf4', checkpoint_path=tmp_path / 'own.pth')
-        assert pretrained('resnet18_ddac3', _own(tmp_path, 'resnet18_ddac3')).num_classes == 1000
+        assert pretrained('resnet18_aps2', _own(tmp_path, 'resnet18_aps2')).num_classes == 1000
     assert model.num_classes == 1000
 
 
