@@ -15,8 +15,8 @@ from antialias_plugins import convert_antialias
 
 NETWORKS = {
     'torchvision-lpf4': lambda: ResNet(BasicBlock, [1, 1, 1, 1], num_classes=5),
-    'timm-ddac3': lambda: timm.create_model('resnet14t', num_classes=5, channels=(8, 16, 32, 64)),
-    'timm-flc': lambda: timm.create_model('resnet14t', num_classes=5, channels=(8, 16, 32, 64)),
+    'timm-ddac3': lambda: timm.create_model('resnet10t', num_classes=5, channels=(8, 16, 32, 64)),
+    'timm-flc': lambda: timm.create_model('resnet10t', num_classes=5, channels=(8, 16, 32, 64)),
 }
 
 
