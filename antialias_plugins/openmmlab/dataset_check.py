@@ -168,19 +168,12 @@ def _check_files(dataset: Any, paths: list[str], kind: str, advice: str | None) 
     if not paths:
         where = f"the list '{dataset.ann_file}'" if dataset.ann_file else f"'{dataset.data_prefix['img_path']}'"
         raise ValueError(_message(dataset, f'there is no picture (*{dataset.img_suffix}) in {where}'))
-    sizes = [_size(path) for path in paths]
+    sizes = [os.path.getsize(path) if os.path.exists(path) else None for path in paths]
     for fault, value in (('missing', None), ('empty files', 0)):
         found = [path for path, size in zip(paths, sizes, strict=True) if size == value]
         if found:
             what = f"{len(found)} of {len(paths)} {kind} are {fault}, the first is '{found[0]}'"
             raise ValueError(_message(dataset, what, advice))
-
-
-def _size(path: str) -> int | None:
-    try:
-        return os.stat(path).st_size
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 def _check_picture(dataset: Any, path: str) -> tuple[int, int]:
