@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from antialias_plugins.metrics import ClassificationConsistency, InstanceConsistency, SegmentationConsistency
-from antialias_plugins.metrics.interval import MeanShare
+from antialias_plugins.metrics import ClassificationConsistency, InstanceConsistency, MeanShare, SegmentationConsistency
 from antialias_plugins.utils import describe_environment, replacing
 
 Figures = dict[str, tuple[float | None, float | None]]

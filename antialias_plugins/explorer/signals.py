@@ -21,7 +21,7 @@ from antialias_plugins.metrics import (
     equivariance_report,
     side_by_side,
 )
-from antialias_plugins.metrics.spectrum import Window
+from antialias_plugins.metrics.aliasing import Window
 from antialias_plugins.metrics.views import centre_part
 
 GRID = 32

@@ -1,12 +1,15 @@
-"""How two predictions for one image agree."""
+"""Agreement of two class maps of one image: on their overlap, class by class, and near boundaries.
+
+Letters: image ``H W``, map ``h w``.
+"""
 
 from dataclasses import dataclass
 
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
-from antialias_plugins.metrics.offsets import Offset
-
-Spans = list[tuple[int, int]]
+from antialias_plugins.metrics.base import check_least
+from antialias_plugins.metrics.views import Offset, overlap, part_at
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,52 @@ class PairAgreement:
         return self.labelled_agreeing / self.labelled_pixels if self.labelled_pixels else None
 
 
+@dataclass(frozen=True)
+class ClassAgreement:
+    """Where two class maps agree, counted in pixels of each class; see `class_agreement`.
+
+    Attributes:
+        agreeing: Pixels of each class that have the same class in both maps.
+        pixels: All pixels of each class.
+    """
+
+    agreeing: tuple[int, ...]
+    pixels: tuple[int, ...]
+
+    @property
+    def shares(self) -> dict[int, float]:
+        """Share of agreeing pixels, in [0, 1], of each class that occurs."""
+        counts = zip(self.agreeing, self.pixels, strict=True)
+        return {index: agreeing / pixels for index, (agreeing, pixels) in enumerate(counts) if pixels}
+
+
+@dataclass(frozen=True)
+class BoundaryAgreement:
+    """Where two class maps agree, counted in pixels near boundaries and in all others.
+
+    Attributes:
+        boundary_agreeing: Pixels of the band that have the same class in both maps.
+        boundary_pixels: All pixels of the band.
+        interior_agreeing: Pixels outside it that have the same class in both maps.
+        interior_pixels: All pixels outside it.
+    """
+
+    boundary_agreeing: int
+    boundary_pixels: int
+    interior_agreeing: int
+    interior_pixels: int
+
+    @property
+    def boundary_share(self) -> float | None:
+        """Share of agreeing pixels in the band; ``None`` if there is none."""
+        return self.boundary_agreeing / self.boundary_pixels if self.boundary_pixels else None
+
+    @property
+    def interior_share(self) -> float | None:
+        """Share of agreeing pixels outside the band; ``None`` if it covers everything."""
+        return self.interior_agreeing / self.interior_pixels if self.interior_pixels else None
+
+
 def segmentation_consistency(
     pred_a: Tensor,
     pred_b: Tensor,
@@ -47,19 +96,12 @@ def segmentation_consistency(
     """Compare the class maps of two crops of one image on their overlap.
 
     Args:
-        pred_a: Class map of the crop at ``offset_a``.
-        pred_b: Class map of the crop at ``offset_b``.
+        pred_a: Class map of the crop at ``offset_a``, ``(h, w)``.
+        pred_b: Class map of the crop at ``offset_b``, ``(h, w)``.
         offset_a: Row and column of the image where the crop begins.
         offset_b: The same of the other crop.
-        label: Label map of the image, from its pixel (0, 0) on.
+        label: Label map of the image, from its pixel (0, 0) on, ``(H, W)``, covering the overlap.
         ignore_index: Label of the pixels that do not count as labelled.
-
-    Shape:
-        - pred_a, pred_b: ``(h, w)``
-        - label: ``(H, W)``, covering the overlap
-
-    Returns:
-        The numbers of agreeing and of all pixels in the overlap.
 
     Raises:
         ValueError: If the shapes do not fit, an offset is negative or the crops do not overlap.
@@ -72,7 +114,7 @@ def segmentation_consistency(
         >>> segmentation_consistency(pred_a, pred_b, (0, 0), (1, 1)).share  # they share row 1, columns 1 and 2
         0.5
     """
-    check_pair(pred_a, pred_b)
+    _check_pair(pred_a, pred_b)
     spans = overlap(tuple(pred_a.shape), offset_a, offset_b)
     same = part_at(pred_a, spans, offset_a) == part_at(pred_b, spans, offset_b)
     if label is None:
@@ -84,36 +126,145 @@ def segmentation_consistency(
     return PairAgreement(int(same.sum()), same.numel(), int((same & labelled).sum()), int(labelled.sum()))
 
 
-def overlap(size: tuple[int, ...], offset_a: Offset, offset_b: Offset) -> Spans:
-    """Return start and stop of the rows, then of the columns, that two crops share, in the image's coordinates.
+def class_agreement(
+    pred_a: Tensor, pred_b: Tensor, num_classes: int, label: Tensor | None = None, ignore_index: int = 255
+) -> ClassAgreement:
+    """Compare two class maps of the same place, class by class.
+
+    With a label map the pixels of class ``c`` are those labelled so, whatever is predicted there. As in the accuracy of
+    a class, its share says how stable the predictions on such objects are, and every labelled pixel belongs to one
+    class:
+
+        #{label = c, a = b} / #{label = c}
+
+    Without one they are those predicted so, and those of both maps count. That is the coefficient of Dice, "Measures of
+    the Amount of Ecologic Association Between Species", Ecology 1945, of the two masks of the class, so it does not
+    matter which map is the first:
+
+        2 · #{a = b = c} / (#{a = c} + #{b = c})
+
+    Args:
+        pred_a: One class map, ``(h, w)``.
+        pred_b: The other, ``(h, w)``.
+        num_classes: Number of classes.
+        label: Label map of the same place, ``(h, w)``.
+        ignore_index: Label of the pixels that belong to no class.
+
+    Returns:
+        The numbers of agreeing and of all pixels of every class; without a label map those of both maps together.
 
     Raises:
-        ValueError: If an offset is negative or the crops do not overlap.
+        ValueError: If the shapes differ, or a map holds something that is no class.
+
+    Example:
+        >>> import torch
+        >>> pred_a, pred_b = torch.tensor([[0, 0, 1, 1]]), torch.tensor([[0, 1, 1, 1]])
+        >>> class_agreement(pred_a, pred_b, num_classes=3).shares  # 2 · 1 / (2 + 1) and 2 · 2 / (2 + 3)
+        {0: 0.6667, 1: 0.8}
+        >>> class_agreement(pred_a, pred_b, num_classes=3, label=torch.tensor([[2, 2, 2, 255]])).shares
+        {2: 0.6667}
     """
-    if min(*offset_a, *offset_b) < 0:
-        raise ValueError(f'offset_a and offset_b must not be negative, got {offset_a} and {offset_b}')
-    spans = [(max(a, b), min(a, b) + side) for a, b, side in zip(offset_a, offset_b, size, strict=True)]
-    if any(start >= stop for start, stop in spans):
-        raise ValueError(f'offset_a and offset_b must let crops of size {size} overlap, got {offset_a} and {offset_b}')
-    return spans
+    check_least(num_classes=(num_classes, 1))
+    _check_pair(pred_a, pred_b, label)
+    same = pred_a == pred_b
+    if label is not None:
+        label = label.to(same.device)
+        labelled = label != ignore_index
+        agreeing = _count(label[labelled & same], num_classes, 'label')
+        return ClassAgreement(agreeing, _count(label[labelled], num_classes, 'label'))
+    pixels = zip(_count(pred_a, num_classes, 'pred_a'), _count(pred_b, num_classes, 'pred_b'), strict=True)
+    return ClassAgreement(
+        tuple(2 * count for count in _count(pred_a[same], num_classes, 'pred_a')), tuple(map(sum, pixels))
+    )
 
 
-def part_at(crop: Tensor, spans: Spans, offset: Offset = (0, 0)) -> Tensor:
-    """Cut what ``spans`` hold, in the image's coordinates, from the crop at ``offset``, ``(…, h, w)``."""
-    rows, columns = (slice(start - shift, stop - shift) for (start, stop), shift in zip(spans, offset, strict=True))
-    return crop[..., rows, columns]
+def boundary_agreement(
+    pred_a: Tensor, pred_b: Tensor, width: int, label: Tensor | None = None, ignore_index: int = 255
+) -> BoundaryAgreement:
+    """Compare two class maps of the same place near boundaries and in the interior of regions.
+
+    With a label map the boundaries are its own, and only labelled pixels count. Ignored pixels are a region like any
+    other for this purpose: where a data set leaves a rim unlabelled around its objects, as VOC does, the band lies
+    along that rim, as the trimaps of Krähenbühl & Koltun, "Efficient Inference in Fully Connected CRFs with Gaussian
+    Edge Potentials", NeurIPS 2011. Without one they are the boundaries of both predictions, so every pixel at which
+    one of two predictions changes lies in the band; where a whole region flips, its interior does not.
+
+    Args:
+        pred_a: One class map, ``(h, w)``.
+        pred_b: The other, ``(h, w)``.
+        width: Reach of the band on either side of a boundary, in pixels, at least 1; see `boundary_band`.
+        label: Label map of the same place, ``(h, w)``.
+        ignore_index: Label of the pixels that do not count.
+
+    Raises:
+        ValueError: If the shapes differ or ``width`` is below 1.
+
+    Example:
+        >>> import torch
+        >>> pred_a = torch.tensor([[0, 0, 0, 0, 1, 1, 1, 1]])
+        >>> pred_b = torch.tensor([[0, 0, 0, 1, 1, 1, 1, 1]])
+        >>> boundary_agreement(pred_a, pred_b, width=1)  # the band has pixels 2 to 4, and they differ at 3
+        BoundaryAgreement(boundary_agreeing=2, boundary_pixels=3, interior_agreeing=5, interior_pixels=5)
+    """
+    _check_pair(pred_a, pred_b, label)
+    same = pred_a == pred_b
+    if label is None:
+        band = boundary_band(pred_a, width) | boundary_band(pred_b, width)
+        interior = ~band
+    else:
+        label = label.to(same.device)
+        near, labelled = boundary_band(label, width), label != ignore_index
+        band, interior = near & labelled, ~near & labelled
+    return BoundaryAgreement(*(int(part.sum()) for part in (same & band, band, same & interior, interior)))
 
 
-def check_pair(pred_a: Tensor, pred_b: Tensor) -> None:
-    """Raise unless both are class maps ``(h, w)`` of the same shape."""
+def boundary_band(classes: Tensor, width: int) -> Tensor:
+    """Return, as a map of booleans, which pixels are at most ``width`` pixels away from one of another class.
+
+    Distance is the larger one of the distances in rows and in columns. So ``width=1`` gives the two pixels on either
+    side of a straight boundary, one each, and ``width=d`` a band of ``2 * d`` pixels. Of every class it is the band of
+    Cheng et al., "Boundary IoU: Improving Object-Centric Image Segmentation Evaluation", CVPR 2021, whose usual width
+    is 2 % of the image's diagonal, ``round(0.02 * math.hypot(h, w))``. Unlike theirs, the border of the map is no
+    boundary: a crop ends there, not an object.
+
+    Args:
+        classes: A class map, ``(h, w)``.
+        width: Reach of the band on either side, in pixels, at least 1.
+
+    Raises:
+        ValueError: If ``classes`` is not a map or ``width`` is below 1.
+
+    Example:
+        >>> import torch
+        >>> boundary_band(torch.tensor([[4, 4, 4, 7, 7, 7]]), width=2).int()
+        tensor([[0, 1, 1, 1, 1, 0]], dtype=torch.int32)
+    """
+    if classes.ndim != 2:
+        raise ValueError(f'classes must have shape (h, w), got {tuple(classes.shape)}')
+    check_least(width=(width, 1))
+    values = classes[None].float()
+    touching = max_pool2d(values, 3, 1, 1) != -max_pool2d(-values, 3, 1, 1)
+    # Row by row and then column by column: a square window of 2 % of the diagonal costs far more at once.
+    window, reach = 2 * width - 1, width - 1
+    rows = max_pool2d(touching.float(), (window, 1), 1, (reach, 0))
+    return max_pool2d(rows, (1, window), 1, (0, reach))[0] > 0
+
+
+def _count(classes: Tensor, num_classes: int, name: str) -> tuple[int, ...]:
+    """Count the pixels of each class."""
+    classes = classes.flatten().long()
+    if classes.numel() and not 0 <= int(classes.min()) <= int(classes.max()) < num_classes:
+        raise ValueError(
+            f'{name} must hold classes from 0 to {num_classes - 1}, got {int(classes.min())} to {int(classes.max())}'
+        )
+    return tuple(classes.bincount(minlength=num_classes).tolist())
+
+
+def _check_pair(pred_a: Tensor, pred_b: Tensor, label: Tensor | None = None) -> None:
     if pred_a.ndim != 2 or pred_a.shape != pred_b.shape:
         raise ValueError(
             'pred_a and pred_b must be class maps of the same shape (h, w), '
             f'got {tuple(pred_a.shape)} and {tuple(pred_b.shape)}'
         )
-
-
-def check_label(label: Tensor, pred: Tensor) -> None:
-    """Raise unless ``label`` has the shape of ``pred``."""
-    if label.shape != pred.shape:
-        raise ValueError(f'label must have the shape {tuple(pred.shape)} of the class maps, got {tuple(label.shape)}')
+    if label is not None and label.shape != pred_a.shape:
+        raise ValueError(f'label must have the shape {tuple(pred_a.shape)} of the class maps, got {tuple(label.shape)}')

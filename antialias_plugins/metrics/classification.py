@@ -1,24 +1,86 @@
-"""Consistency of a classifier under shifts.
+"""Consistency of a classifier under random shifts, and its classes along a diagonal.
 
-Letters: image ``C H W``, view of it ``h w``, views ``V``, classes ``N``.
+Letters: image ``C H W``, view of it ``h w``, views ``V`` or, of a sweep, ``D``, classes ``N``.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from antialias_plugins.metrics.interval import format_percent, mean_interval
-from antialias_plugins.metrics.labels import with_labels
-from antialias_plugins.metrics.per_image import PerImageMetric
-from antialias_plugins.metrics.view_agreement import ViewAgreement, classification_agreement
-from antialias_plugins.metrics.view_plan import Protocol, ViewPlan
+from antialias_plugins.metrics.base import MeanShare, PerImageMetric, Result, format_percent, mean_interval
+from antialias_plugins.metrics.offsets import Protocol, ViewPlan, as_pair
+from antialias_plugins.metrics.views import centre_part, shifted_views
 
 
 @dataclass(frozen=True)
-class ClassificationConsistency:
+class ViewAgreement:
+    """What the views of one image are classified as.
+
+    Attributes:
+        agree: Whether all views have the same top class.
+        any_correct: Whether at least one view has the label's class on top; ``None`` without a label.
+        all_correct: Whether all views have; ``None`` without a label.
+        probability_change: Mean absolute change of the top class's probability, see `mean_absolute_change`.
+    """
+
+    agree: bool
+    any_correct: bool | None
+    all_correct: bool | None
+    probability_change: float
+
+
+def classification_agreement(logits: Tensor, label: int | None = None) -> ViewAgreement:
+    """Compare the classifications of the views of one image.
+
+    Args:
+        logits: Logits of all views, ``(V, N)``, at least two.
+        label: The image's class.
+
+    Raises:
+        ValueError: If ``logits`` has another shape or is not finite, or ``label`` is not one of its classes.
+
+    Example:
+        >>> classification_agreement(torch.tensor([[0.0, 2.0, 1.0], [0.0, 1.0, 2.0]]), label=2).any_correct
+        True
+    """
+    _check_views(logits)
+    top = logits.argmax(1)
+    agree, change = bool((top == top[0]).all()), float(mean_absolute_change(logits.double().softmax(1)))
+    if label is None:
+        return ViewAgreement(agree, None, None, change)
+    _check_class(label, logits.shape[1])
+    correct = top == label
+    return ViewAgreement(agree, bool(correct.any()), bool(correct.all()), change)
+
+
+def mean_absolute_change(probabilities: Tensor, label: int | None = None) -> Tensor:
+    """Return the mean absolute change (MAC) of one class's probability from view to view.
+
+    The change ``|p_v - p_w|`` is averaged over all pairs of views. With two views it is the measure of Azulay & Weiss,
+    "Why do deep convolutional networks generalize so poorly to small image transformations?", JMLR 2019.
+
+    Args:
+        probabilities: Class probabilities of all views, ``(V, N)``, at least two.
+        label: The class; by default the top class of the first view.
+
+    Raises:
+        ValueError: If ``probabilities`` has another shape or is not finite.
+
+    Example:
+        >>> mean_absolute_change(torch.tensor([[0.75, 0.25], [0.5, 0.5], [0.25, 0.75]])).item()  # 1/4, 1/2 and 1/4
+        0.3333
+    """
+    _check_views(probabilities, 'probabilities')
+    watched = probabilities[0].argmax() if label is None else label
+    return torch.pdist(probabilities[:, watched, None], p=1).mean()
+
+
+@dataclass(frozen=True)
+class ClassificationConsistency(Result):
     """Consistency over images; shares in [0, 1], intervals as half-widths at 95 %.
 
     An interval is ``None`` for a single image and for the legacy protocol, whose images are not independent.
@@ -31,6 +93,7 @@ class ClassificationConsistency:
         probability_change_interval: Half-width of its interval.
         correct_mean: Correct-consistency; ``None`` without labels, or if no view of any image is classified correctly.
         correct_interval: Half-width of its interval.
+        correct_images: Number of images of which a view is classified correctly.
     """
 
     mean: float
@@ -40,6 +103,22 @@ class ClassificationConsistency:
     probability_change_interval: float | None
     correct_mean: float | None = None
     correct_interval: float | None = None
+    correct_images: int = 0
+
+    titles: ClassVar[dict[str, str]] = {
+        'consistency': 'consistency',
+        'correct_consistency': 'correct-consistency',
+        'probability_change': 'change of top probability',
+    }
+
+    @property
+    def figures(self) -> dict[str, MeanShare]:
+        """All that was measured, see `Result`."""
+        change = MeanShare(self.probability_change, self.probability_change_interval, self.images)
+        figures = {'consistency': MeanShare(self.mean, self.interval, self.images)}
+        if self.correct_mean is not None:
+            figures['correct_consistency'] = MeanShare(self.correct_mean, self.correct_interval, self.correct_images)
+        return figures | {'probability_change': change}
 
     def __str__(self) -> str:
         text = f'consistency {format_percent(self.mean, self.interval)} (n = {self.images})'
@@ -48,19 +127,15 @@ class ClassificationConsistency:
         return f'{text}, correct-consistency {format_percent(self.correct_mean, self.correct_interval)}'
 
 
+@dataclass(eq=False)
 class ShiftConsistency(PerImageMetric[tuple[ViewAgreement, ...], ClassificationConsistency]):
     """Accumulates `shift_consistency` image by image.
-
-    It keeps what the views of an image agreed on, by the image's index, so an image that is seen twice counts once, on
-    one process or, after `merge`, on several.
 
     Args:
         plan: Which views are taken of an image.
     """
 
-    def __init__(self, plan: ViewPlan) -> None:
-        super().__init__()
-        self.plan = plan
+    plan: ViewPlan
 
     def add(self, index: int, logits: Tensor, label: int | None = None) -> tuple[ViewAgreement, ...]:
         """Keep how the views of one image are classified.
@@ -72,49 +147,29 @@ class ShiftConsistency(PerImageMetric[tuple[ViewAgreement, ...], ClassificationC
 
         Returns:
             How they agree, once per repeat.
-
-        Raises:
-            ValueError: If ``logits`` is not one finite row per view, or ``label`` is not one of its classes.
         """
         rows = self.plan.repeats * self.plan.views
         if logits.ndim != 2 or len(logits) != rows:
             raise ValueError(f'logits must have shape ({rows}, N), one row per view, got {tuple(logits.shape)}')
-        kept = tuple(classification_agreement(part, label) for part in logits.split(self.plan.views))
-        self._records[index] = kept
-        return kept
+        self._records[index] = tuple(classification_agreement(part, label) for part in logits.split(self.plan.views))
+        return self._records[index]
 
     def update(
         self, index: int, image: Tensor, predict: Callable[[Tensor], Tensor], label: int | None = None
     ) -> tuple[ViewAgreement, ...]:
-        """Cut the views of one image, predict them in one batch and keep how they agree.
-
-        Args:
-            index: The image's index in its data set.
-            image: The image, ``(C, H, W)``.
-            predict: Maps the views, ``(V, C, h, w)``, to their logits, ``(V, N)``.
-            label: The image's class.
-
-        Returns:
-            How the views agree, once per repeat.
-
-        Raises:
-            ValueError: If the image is too small, or ``predict`` or ``label`` is wrong.
-        """
+        """Cut the views of one image, predict them in one batch and `add` their logits."""
         return self.add(index, predict(self.plan.cut(index, image)), label)
 
     def compute(self) -> ClassificationConsistency:
-        """Return the consistency over all images so far.
-
-        Raises:
-            ValueError: If there are none.
-        """
-        repeats = list(zip(*self._measured(), strict=True))
+        """Return the consistency over all images so far."""
+        records = self._measured()
+        repeats = list(zip(*records, strict=True))
         mean, interval = self._mean([[a.agree for a in repeat] for repeat in repeats])
         change, change_interval = self._mean([[a.probability_change for a in repeat] for repeat in repeats])
         correct = [[a.all_correct for a in repeat if a.any_correct] for repeat in repeats]
-        correct_mean, correct_interval = self._mean(correct)
+        correct_images = sum(any(a.any_correct for a in record) for record in records)
         return ClassificationConsistency(
-            mean, interval, len(self._records), change, change_interval, correct_mean, correct_interval
+            mean, interval, len(records), change, change_interval, *self._mean(correct), correct_images
         )
 
     def _mean(self, repeats: Sequence[Collection[float]]) -> tuple[float | None, float | None]:
@@ -125,7 +180,6 @@ class ShiftConsistency(PerImageMetric[tuple[ViewAgreement, ...], ClassificationC
         return fmean(mean for mean, _ in measured), measured[0][1] if self.plan.protocol == 'per_image' else None
 
 
-@torch.no_grad()
 def shift_consistency(
     predict: Callable[[Tensor], Tensor],
     images: Iterable[Tensor],
@@ -168,9 +222,10 @@ def shift_consistency(
     under whole circular shifts, but not under these.
 
     Args:
-        predict: Maps the views of one image, in one batch, to their logits; in evaluation mode, and on the device where
-            the images are.
-        images: The images; their sizes may differ. Crops are taken from the centre of size ``crop_size + max_shift``.
+        predict: Maps the views of one image, in one batch, to their logits, ``(V, C, h, w)`` → ``(V, N)``; in
+            evaluation mode, and on the device where the images are.
+        images: The images, ``(C, H, W)`` each; their sizes may differ. Crops are taken from the centre of size
+            ``crop_size + max_shift``.
         labels: The class of each image.
         max_shift: Offsets are drawn from ``{0, …, max_shift - 1}²``; from 2 to the shorter side of ``crop_size``.
         crop_size: Size of a view in pixels: its side, or its height and width.
@@ -182,10 +237,6 @@ def shift_consistency(
         batch_size: Number of consecutive images that share their offsets; for the legacy protocol, and only for it.
         subpixel: Views after the first begin at multiples of ``1 / subpixel`` pixels, interpolated by `fourier_shift`;
             above 1 for circular shifts of floating-point images and ``'per_image'`` only.
-
-    Shape:
-        - predict: ``(V, C, h, w)`` → ``(V, N)``
-        - images: ``(C, H, W)`` each
 
     Returns:
         The shares, their 95 % intervals over images (see `mean_interval`), and the number of images.
@@ -202,9 +253,91 @@ def shift_consistency(
         >>> print(shift_consistency(lambda x: torch.eye(5)[[0] * len(x)], images, max_shift=8, crop_size=8))
         consistency 100.00 ± 0.00 % (n = 3)
     """
-    consistency = ShiftConsistency(
-        ViewPlan(max_shift, crop_size, views, circular, seed, protocol, batch_size, subpixel)
-    )
-    for index, (image, label) in enumerate(with_labels(images, labels)):
-        consistency.update(index, image, predict, label)
-    return consistency.compute()
+    plan = ViewPlan(max_shift, crop_size, views, circular, seed, protocol, batch_size, subpixel)
+    return ShiftConsistency(plan).measure(predict, images, labels)
+
+
+@dataclass(frozen=True)
+class DiagonalSweep:
+    """What one image is classified as at each diagonal shift.
+
+    Attributes:
+        probability: Probability of the watched class at each shift, ``(D,)``.
+        best_other: Largest probability of any other class, ``(D,)``.
+        prediction: Top class, ``(D,)``.
+    """
+
+    probability: Tensor
+    best_other: Tensor
+    prediction: Tensor
+
+
+@torch.no_grad()
+def diagonal_sweep(
+    predict: Callable[[Tensor], Tensor],
+    image: Tensor,
+    label: int | None = None,
+    *,
+    max_shift: int = 32,
+    crop_size: int | tuple[int, int] = 224,
+    circular: bool = False,
+) -> DiagonalSweep:
+    """Classify one image at the shifts ``(d, d)`` for ``d = 0, …, max_shift``.
+
+    Crop number ``d`` begins ``d`` pixels below and to the right of the first one: the 33 crops of Zhang, "Making
+    Convolutional Networks Shift-Invariant Again", ICML 2019. A shift-invariant network draws a flat line.
+
+    Args:
+        predict: Maps all views, in one batch, to their logits, ``(D, C, h, w)`` → ``(D, N)``, with
+            ``D = max_shift + 1`` and at least two classes; in evaluation mode.
+        image: The image, ``(C, H, W)``. Crops are taken from its centre of size ``crop_size + max_shift``.
+        label: The class to watch, by default the top class at shift 0.
+        max_shift: The last shift in pixels, from 1 to the shorter side of ``crop_size``.
+        crop_size: Size of a view in pixels: its side, or its height and width.
+        circular: Shift the central crop of size ``crop_size`` circularly instead.
+
+    Raises:
+        ValueError: If the image is too small, ``max_shift`` is outside its range, ``label`` is none of the classes, or
+            ``predict`` does not return one finite row per view.
+
+    Example:
+        >>> image = torch.arange(16.0).view(1, 4, 4)
+        >>> sweep = diagonal_sweep(lambda x: x[:, 0, 0, :2], image, max_shift=2, crop_size=2)
+        >>> sweep.prediction.tolist()  # the right one of two neighbours is always larger
+        [1, 1, 1]
+    """
+    size = as_pair(crop_size)
+    if not 1 <= max_shift <= min(size):
+        raise ValueError(f'max_shift must be between 1 and the shorter side of crop_size {size}, got {max_shift}')
+    frame = centre_part(image, size if circular else (size[0] + max_shift, size[1] + max_shift))
+    steps = [(step, step) for step in range(max_shift + 1)]
+    logits = predict(shifted_views(frame, steps, max_shift, circular=circular))
+    check_logits(logits, len(steps), label, fewest_classes=2)
+    probabilities = logits.softmax(1)
+    watched = int(logits[0].argmax()) if label is None else label
+    others = probabilities.clone()
+    others[:, watched] = 0
+    return DiagonalSweep(probabilities[:, watched], others.amax(1), logits.argmax(1))
+
+
+def check_logits(logits: Tensor, views: int, label: int | None, fewest_classes: int = 1) -> None:
+    """Raise unless ``predict`` has returned a row of finite logits per view, and the label, if any, is a class."""
+    if logits.ndim != 2 or len(logits) != views or logits.shape[1] < fewest_classes:
+        rule = f', N > {fewest_classes - 1}' if fewest_classes > 1 else ''
+        raise ValueError(f'predict must return logits of shape ({views}, N){rule}, got {tuple(logits.shape)}')
+    if not logits.isfinite().all():
+        raise ValueError('predict must return finite logits')
+    if label is not None:
+        _check_class(label, logits.shape[1])
+
+
+def _check_views(logits: Tensor, name: str = 'logits') -> None:
+    if logits.ndim != 2 or len(logits) < 2:
+        raise ValueError(f'{name} must have shape (V, N) with at least two views, got {tuple(logits.shape)}')
+    if not logits.isfinite().all():
+        raise ValueError(f'{name} must be finite, got {int((~logits.isfinite()).sum())} that are not')
+
+
+def _check_class(label: int, classes: int) -> None:
+    if not 0 <= label < classes:
+        raise ValueError(f'label must be one of {classes} classes, got {label}')

@@ -1,4 +1,4 @@
-"""Where a network downsamples, and what its maps are right before it.
+"""Places where a network downsamples, and the maps right before them.
 
 Letters: channels ``C``, map ``H W``, stride ``S``.
 """
@@ -91,10 +91,8 @@ def dense_map(module: nn.Module, input: Tensor) -> Tensor:
 
     Args:
         module: The module of a `Place`.
-        input: What it reads.
+        input: What it reads, ``(N, C, H, W)``.
 
-    Shape:
-        - input: ``(N, C, H, W)``
     """
     if isinstance(module, FrequencyLowCutPool2d):
         return _all_phases(module, input)

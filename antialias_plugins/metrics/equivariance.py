@@ -1,9 +1,10 @@
-"""How far a network's maps are from moving with its image, layer by layer.
+"""Equivariance of a network's maps to shifts of its image, layer by layer.
 
 Letters: images ``B``, shifts ``D``, channels ``C``, image ``H W``, map ``h w``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -13,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from antialias_plugins.conversion.trace import evaluating
-from antialias_plugins.metrics.fourier import fourier_shift
-from antialias_plugins.metrics.frames import network_inputs
-from antialias_plugins.metrics.interval import mean_interval
-from antialias_plugins.metrics.layer_maps import layer_maps, map_shapes, outermost_layers
-from antialias_plugins.metrics.side_by_side import format_pair, side_by_side
+from antialias_plugins.metrics.layer_report import LayerReport, Row, network_inputs
+from antialias_plugins.metrics.views import fourier_shift
 from antialias_plugins.utils import matching_names
+
+_Shapes = dict[str, list[tuple[int, ...] | None]]
+_PASS_ON = (nn.Identity, nn.modules.dropout._DropoutNd)
 
 
 def equivariance_error(
@@ -30,13 +31,10 @@ def equivariance_error(
     shift of `fourier_shift`: exact for whole pixels, band-limited between them.
 
     Args:
-        still: A map.
-        moved: What the shifted map is compared with.
+        still: A map, ``(..., h, w)``.
+        moved: What the shifted map is compared with, ``(..., h, w)``.
         shift: Pixels of the map by which it moves, down and right.
         margin: Pixels at each border of the map that do not count, for both axes or as ``(vertical, horizontal)``.
-
-    Shape:
-        - still, moved: ``(..., h, w)``
 
     Raises:
         ValueError: If the shapes differ, or the margin leaves nothing.
@@ -59,7 +57,7 @@ def equivariance_error(
 
 
 @dataclass(frozen=True)
-class LayerEquivariance:
+class LayerEquivariance(Row):
     """One layer.
 
     Attributes:
@@ -77,33 +75,17 @@ class LayerEquivariance:
     error: Tensor
 
     @property
-    def mean(self) -> float:
-        """Mean error over shifts and images."""
-        return mean_interval(self.error.mean(1).tolist())[0]
-
-    @property
-    def interval(self) -> float | None:
-        """Half-width of its 95 % interval over images; ``None`` for a single image."""
-        return mean_interval(self.error.mean(1).tolist())[1]
-
-    def describe(self) -> dict[str, str]:
-        """What stands in front of its error in a table."""
-        return {'kind': self.kind, 'stride': format_pair(self.stride), 'map': '×'.join(map(str, self.shape))}
+    def per_image(self) -> Tensor:
+        """Its mean error over shifts. Shape: B."""
+        return self.error.mean(1)
 
     def as_dict(self) -> dict[str, Any]:
         """All numbers, ready for JSON."""
-        stride = [float(step) for step in self.stride]
-        return {
-            **vars(self),
-            'stride': stride,
-            'error': self.error.tolist(),
-            'mean': self.mean,
-            'interval': self.interval,
-        }
+        return super().as_dict() | {'stride': [float(step) for step in self.stride]}
 
 
 @dataclass(frozen=True)
-class EquivarianceReport:
+class EquivarianceReport(LayerReport):
     """All layers that were measured. Prints as a table.
 
     Attributes:
@@ -116,14 +98,7 @@ class EquivarianceReport:
     shifts: tuple[tuple[int, int], ...]
     unseen: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        lines = [side_by_side({'equivariance error': self.layers}), *(f'not measured: {it}' for it in self.unseen)]
-        return '\n'.join(lines)
-
-    def as_dict(self) -> dict[str, Any]:
-        """All numbers, ready for JSON."""
-        layers = [layer.as_dict() for layer in self.layers]
-        return {'layers': layers, 'shifts': [list(shift) for shift in self.shifts], 'unseen': list(self.unseen)}
+    column = 'equivariance error'
 
 
 @torch.no_grad()
@@ -147,17 +122,11 @@ def equivariance_report(
 
     Args:
         network: Any network; it runs in evaluation mode and stays as it is.
-        images: Images of one size, as the network reads them (normalised).
+        images: Images of one size, as the network reads them (normalised), ``(C, H, W)`` each.
         layers: Patterns of module names, such as ``'layer*.0'``. By default the outermost modules that return a map,
             with sequences of modules taken apart: the blocks of a residual network.
         shifts: Pixels of the image, each for both axes or as ``(down, right)``.
         margin: Pixels at each border of the image that do not count.
-
-    Shape:
-        - images: ``(C, H, W)`` each
-
-    Returns:
-        The layers with the errors of every image and shift.
 
     Raises:
         ValueError: If there are no images or shifts, the images are not floating-point images of one size, a pattern
@@ -174,7 +143,7 @@ def equivariance_report(
     if not moves:
         raise ValueError('shifts must hold at least one shift, got none')
     with evaluating(network):
-        shapes = map_shapes(network, inputs[0])
+        shapes = _map_shapes(network, inputs[0])
         names, unseen = _choose(network, shapes, inputs[0].shape[2:], layers, margin)
         errors = [_errors(network, image, names, moves, margin) for image in inputs]
     kinds = {name: type(module).__name__ for name, module in network.named_modules()}
@@ -190,15 +159,11 @@ def equivariance_report(
 
 
 def _choose(
-    network: nn.Module,
-    shapes: dict[str, list[tuple[int, ...] | None]],
-    size: Sequence[int],
-    patterns: Iterable[str] | None,
-    margin: int,
+    network: nn.Module, shapes: _Shapes, size: Sequence[int], patterns: Iterable[str] | None, margin: int
 ) -> tuple[list[str], tuple[str, ...]]:
     """The layers to measure, and those that cannot be with the reason."""
     if patterns is None:
-        names = list(outermost_layers(network, shapes))
+        names = list(_outermost_layers(network, shapes))
     else:
         known = [name for name, _ in network.named_modules() if name]
         names = sorted(matching_names('layers', 'modules', patterns, known), key=known.index)
@@ -224,10 +189,10 @@ def _errors(
     network: nn.Module, image: Tensor, names: list[str], shifts: tuple[tuple[int, int], ...], margin: int
 ) -> dict[str, list[float]]:
     """Errors of one image: for every layer, one per shift."""
-    still = layer_maps(network, image, names)
+    still = _layer_maps(network, image, names)
     errors: dict[str, list[float]] = {name: [] for name in still}
     for shift in shifts:
-        moved = layer_maps(network, image.roll(shift, (2, 3)), names)
+        moved = _layer_maps(network, image.roll(shift, (2, 3)), names)
         for name, map in still.items():
             stride = _stride(image.shape[2:], map.shape[2:])
             pixels = tuple(float(pixels / step) for pixels, step in zip(shift, stride, strict=True))
@@ -241,3 +206,46 @@ def _stride(size: Sequence[int], sides: Sequence[int]) -> tuple[Fraction, Fracti
 
 def _margins(stride: tuple[Fraction, Fraction], margin: int) -> tuple[int, int]:
     return ceil(margin / stride[0]), ceil(margin / stride[1])
+
+
+def _layer_maps(network: nn.Module, image: Tensor, names: Collection[str]) -> dict[str, Tensor]:
+    """Return what modules that return one tensor, once, return for one image, in the order of execution."""
+    maps: dict[str, Tensor] = {}
+    # An activation that works in place would overwrite the map.
+    _run(network, image, names, lambda name, output: maps.update({name: output.clone()}))
+    return maps
+
+
+def _map_shapes(network: nn.Module, image: Tensor) -> _Shapes:
+    """Return the shape of what every module returns, call by call; ``None`` for what is no map ``(N, C, H, W)``."""
+    shapes: _Shapes = {}
+
+    def note(name: str, output: object) -> None:
+        is_map = isinstance(output, Tensor) and output.ndim == 4
+        shapes.setdefault(name, []).append(tuple(output.shape) if is_map else None)
+
+    _run(network, image, [name for name, _ in network.named_modules() if name], note)
+    return shapes
+
+
+def _outermost_layers(network: nn.Module, shapes: _Shapes, prefix: str = '') -> Iterator[str]:
+    """Return the outermost modules below a network that return a map; sequences of modules are taken apart."""
+    for child, module in network.named_children():
+        name = prefix + child
+        is_sequence = type(module).forward is nn.Sequential.forward
+        if is_sequence or None in shapes.get(name, [None]):
+            yield from _outermost_layers(module, shapes, f'{name}.')
+        elif not isinstance(module, _PASS_ON):
+            yield name
+
+
+def _run(network: nn.Module, image: Tensor, names: Collection[str], hear: Callable[[str, object], None]) -> None:
+    modules = dict(network.named_modules())
+    with ExitStack() as hooks:
+        for name in names:
+
+            def hook(module: nn.Module, args: tuple, output: object, name: str = name) -> None:
+                hear(name, output)
+
+            hooks.callback(modules[name].register_forward_hook(hook).remove)
+        network(image)

@@ -4,71 +4,76 @@ Letters: image ``C H W``, view of it ``h w``.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from antialias_plugins.metrics.instance_agreement import InstanceAgreement, InstanceRule, instance_agreement
-from antialias_plugins.metrics.instance_result import InstanceConsistency
-from antialias_plugins.metrics.instances import Instances, Kind
-from antialias_plugins.metrics.interval import MeanShare
-from antialias_plugins.metrics.offsets import draw_offsets
-from antialias_plugins.metrics.per_image import PerImageMetric
+from antialias_plugins.metrics.base import MeanShare, PerImageMetric, Result
+from antialias_plugins.metrics.instances import InstanceAgreement, InstanceRule, Instances, Kind, instance_agreement
+from antialias_plugins.metrics.offsets import check_random_shift, draw_offsets
 from antialias_plugins.metrics.views import shifted_views
 
-Agreements = dict[Kind, InstanceAgreement]
+_Agreements = dict[Kind, InstanceAgreement]
 
 
-class MeanInstanceConsistency(PerImageMetric[Agreements, InstanceConsistency]):
+@dataclass(frozen=True)
+class InstanceConsistency(Result):
+    """Mean consistency of instances over images.
+
+    Attributes:
+        mask: Mean share of positive instances by the IoU of masks, over the images that have any; ``None`` for a
+            detector without masks.
+        box: The same by the IoU of boxes; ``None`` for a detector without boxes.
+        images: Number of images, with those in which no instance counts.
+    """
+
+    mask: MeanShare | None
+    box: MeanShare | None
+    images: int
+
+    titles: ClassVar[dict[str, str]] = {'mAISC': 'mAISC', 'mAISC_box': 'box AISC'}
+
+    @property
+    def figures(self) -> dict[str, MeanShare]:
+        """All that was measured, see `Result`."""
+        shares = {'mAISC': self.mask, 'mAISC_box': self.box}
+        return {name: share for name, share in shares.items() if share is not None}
+
+    @property
+    def shares(self) -> dict[str, MeanShare]:
+        """The figures by their titles."""
+        return {self.titles[name]: share for name, share in self.figures.items()}
+
+    def __str__(self) -> str:
+        return ', '.join(f'{title} {share}' for title, share in self.shares.items()) + f', of {self.images} images'
+
+
+@dataclass(eq=False)
+class MeanInstanceConsistency(PerImageMetric[_Agreements, InstanceConsistency]):
     """Accumulates `mean_instance_consistency` image by image.
 
-    It keeps two numbers per image for masks and two for boxes, by the image's index. So an image that is seen twice
-    counts once, on one process or, after `merge`, on several.
+    It keeps two numbers per image for masks and two for boxes.
 
-    Args:
-        max_shift: Offsets are drawn from ``{0, …, max_shift - 1}²``; at least 2, so that they can differ.
-        seed: Seed of the offsets, at least 0.
-        score_threshold: Lowest score of an instance that counts, in [0, 1].
-        iou_threshold: Lowest intersection over union of partners, in (0, 1].
-        min_area: Smallest area of a clipped instance that counts, in pixels, at least 1.
+    Args: The options of `mean_instance_consistency`, with its defaults.
 
     Raises:
         ValueError: If an argument is outside its range.
     """
 
-    def __init__(
-        self,
-        max_shift: int = 32,
-        seed: int = 0,
-        *,
-        score_threshold: float = 0.5,
-        iou_threshold: float = 0.9,
-        min_area: float = 10,
-    ) -> None:
-        super().__init__()
-        if max_shift < 2:
-            raise ValueError(f'max_shift must be at least 2, so that two offsets can differ, got {max_shift}')
-        if seed < 0:
-            raise ValueError(f'seed must be at least 0, got {seed}')
-        self.max_shift = max_shift
-        self.seed = seed
-        self.rule = InstanceRule(score_threshold, iou_threshold, min_area)
+    max_shift: int = 32
+    seed: int = 0
+    _: KW_ONLY
+    score_threshold: float = InstanceRule.score_threshold
+    iou_threshold: float = InstanceRule.iou_threshold
+    min_area: float = InstanceRule.min_area
 
-    def update(self, index: int, image: Tensor, predict: Callable[[Tensor], Sequence[Instances]]) -> Agreements:
-        """Predict two views of one image, compare them and keep the counts.
+    def __post_init__(self) -> None:
+        check_random_shift(self.max_shift, self.seed)
+        self.rule = InstanceRule(self.score_threshold, self.iou_threshold, self.min_area)
 
-        Args:
-            index: The image's index in its data set.
-            image: The image, ``(C, H, W)``.
-            predict: Maps the two views, ``(2, C, h, w)``, to the instances of each.
-
-        Returns:
-            The counts, by the kind of shape that the instances have.
-
-        Raises:
-            ValueError: If the image is too small for ``max_shift``, or ``predict`` does not return two sets of
-                instances of the same kinds.
-        """
+    def update(self, index: int, image: Tensor, predict: Callable[[Tensor], Sequence[Instances]]) -> _Agreements:
+        """Predict two views of one image; keep and return the counts, by the kind of shape of the instances."""
         offsets = draw_offsets(self.seed, index, self.max_shift)
         views = shifted_views(image, offsets, self.max_shift)
         pair = predict(views)
@@ -80,11 +85,7 @@ class MeanInstanceConsistency(PerImageMetric[Agreements, InstanceConsistency]):
         return self._records[index]
 
     def compute(self) -> InstanceConsistency:
-        """Return the means over all images so far; ``None`` as a mean if no image has instances.
-
-        Raises:
-            ValueError: If there are no images.
-        """
+        """Return the means over all images so far; ``None`` as a mean if no image has instances."""
         records = self._measured()
 
         def mean(kind: Kind) -> MeanShare | None:
@@ -95,7 +96,6 @@ class MeanInstanceConsistency(PerImageMetric[Agreements, InstanceConsistency]):
         return InstanceConsistency(mean('mask'), mean('box'), len(records))
 
 
-@torch.no_grad()
 def mean_instance_consistency(
     predict: Callable[[Tensor], Sequence[Instances]],
     images: Iterable[Tensor],
@@ -123,21 +123,17 @@ def mean_instance_consistency(
     one crop and 0.49 in the other counts as lost: that is what whoever uses the detector at this threshold sees.
 
     Args:
-        predict: Maps the two views of one image, in one batch, to the instances of each; in evaluation mode, and on the
-            device where the images are.
-        images: The images; their sizes may differ.
-        max_shift: Offsets are drawn from ``{0, …, max_shift - 1}²``, see `draw_offsets`; from 2 to half the
-            shorter side of the smallest image.
+        predict: Maps the two views of one image, in one batch, to the instances of each, ``(2, C, h, w)`` → two
+            `Instances`; in evaluation mode, and on the device where the images are.
+        images: The images, ``(C, H, W)`` each; their sizes may differ.
+        max_shift: Offsets are drawn from ``{0, …, max_shift - 1}²``, see `draw_offsets`; from 2 to half the shorter
+            side of the smallest image.
         seed: Seed of the offsets, at least 0. Image number ``i`` of ``images`` always gets the same ones.
         score_threshold: Lowest score of an instance that counts, in [0, 1]. The default is one half: where the scores
             of an object's classes sum to 1, only one of them can be above.
         iou_threshold: Lowest intersection over union of partners, in (0, 1]; the paper's by default.
         min_area: Smallest area of a clipped instance that counts, in pixels, at least 1. The default is that of the
             authors' program that makes shifted copies of COCO's annotations.
-
-    Shape:
-        - predict: ``(2, C, h, w)`` → two `Instances`
-        - images: ``(C, H, W)`` each
 
     Returns:
         The mean shares, their 95 % intervals over images (see `mean_interval`), and the numbers of images.
@@ -147,6 +143,7 @@ def mean_instance_consistency(
             ``max_shift``, an argument is outside its range, or ``predict`` returns something else.
 
     Example:
+        >>> import torch
         >>> def bright(views):  # finds one instance: all bright pixels
         ...     return [Instances(torch.ones(1), torch.zeros(1), masks=view > 0.5) for view in views]
         >>> print(mean_instance_consistency(bright, torch.rand(3, 1, 32, 48), max_shift=8))
@@ -155,9 +152,7 @@ def mean_instance_consistency(
     consistency = MeanInstanceConsistency(
         max_shift, seed, score_threshold=score_threshold, iou_threshold=iou_threshold, min_area=min_area
     )
-    for index, image in enumerate(images):
-        consistency.update(index, image, predict)
-    result = consistency.compute()
+    result = consistency.measure(predict, images)
     if not any(share.images for share in result.shares.values()):
         raise ValueError(
             f'images must show an instance of score {score_threshold} or more and of {min_area} pixels or more in the '

@@ -1,9 +1,18 @@
-"""The offsets at which the views of an image are taken."""
+"""Offsets of the views of an image: random draws, and the plan or the grid of a whole evaluation."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from torch import Tensor
 
-Offset = tuple[int, int]
-Shift = tuple[float, float]
+from antialias_plugins.metrics.base import check_least
+from antialias_plugins.metrics.views import Offset, Shift, centre_part, shifted_views
+
+LEGACY_REPEATS = 5
+
+Protocol = Literal['per_image', 'legacy']
 
 
 def draw_offsets(seed: int, index: int, max_shift: int, count: int = 2) -> tuple[Offset, ...]:
@@ -32,7 +41,7 @@ def draw_offsets(seed: int, index: int, max_shift: int, count: int = 2) -> tuple
         >>> sorted(draw_offsets(seed=0, index=7, max_shift=2, count=4))
         [(0, 0), (0, 1), (1, 0), (1, 1)]
     """
-    _check_least(seed=(seed, 0), index=(index, 0), max_shift=(max_shift, 1))
+    check_least(seed=(seed, 0), index=(index, 0), max_shift=(max_shift, 1))
     _check_count(count, max_shift)
     words = np.random.SeedSequence(seed, spawn_key=(index,)).generate_state(count, np.uint64)
     cells = list(range(max_shift**2))
@@ -56,18 +65,12 @@ def draw_subpixel_offsets(
         count: Number of offsets, from 1 to ``max_shift²``.
         subpixel: The others are multiples of ``1 / subpixel`` pixels, at least 1.
 
-    Returns:
-        ``count`` pairs ``(down, right)``, in pixels.
-
-    Raises:
-        ValueError: If an argument is outside its range.
-
     Example:
         >>> first, second = draw_subpixel_offsets(seed=0, index=7, max_shift=32, subpixel=4)
         >>> [side.is_integer() for side in first], [(4 * side).is_integer() for side in second]
         ([True, True], [True, True])
     """
-    _check_least(seed=(seed, 0), index=(index, 0), max_shift=(max_shift, 1), subpixel=(subpixel, 1))
+    check_least(seed=(seed, 0), index=(index, 0), max_shift=(max_shift, 1), subpixel=(subpixel, 1))
     _check_count(count, max_shift)
     first, *others = (int(w) for w in np.random.SeedSequence(seed, spawn_key=(index,)).generate_state(count, np.uint64))
     down, right = divmod(first % max_shift**2, max_shift)
@@ -91,25 +94,13 @@ def draw_batch_offsets(seed: int, repeat: int, batch: int, max_shift: int, count
         max_shift: Number of values that either coordinate can take, in pixels, at least 1.
         count: Number of offsets, at least 1.
 
-    Returns:
-        ``count`` pairs ``(down, right)``, in pixels.
-
-    Raises:
-        ValueError: If an argument is outside its range.
-
     Example:
         >>> draw_batch_offsets(seed=0, repeat=0, batch=3, max_shift=1)
         ((0, 0), (0, 0))
     """
-    _check_least(seed=(seed, 0), repeat=(repeat, 0), batch=(batch, 0), max_shift=(max_shift, 1), count=(count, 1))
+    check_least(seed=(seed, 0), repeat=(repeat, 0), batch=(batch, 0), max_shift=(max_shift, 1), count=(count, 1))
     words = np.random.SeedSequence(seed, spawn_key=(repeat, batch)).generate_state(count, np.uint64)
     return tuple(divmod(int(word) % max_shift**2, max_shift) for word in words)
-
-
-def _check_least(**values: tuple[int, int]) -> None:
-    for name, (value, least) in values.items():
-        if value < least:
-            raise ValueError(f'{name} must be at least {least}, got {value}')
 
 
 def _check_count(count: int, max_shift: int) -> None:
@@ -117,3 +108,153 @@ def _check_count(count: int, max_shift: int) -> None:
         raise ValueError(
             f'count must be between 1 and max_shift² = {max_shift**2}, so that all offsets can differ, got {count}'
         )
+
+
+@dataclass(frozen=True)
+class ViewPlan:
+    """Plan of the views that are taken of every image.
+
+    Args: The options of `shift_consistency`, with its defaults. ``crop_size`` is kept as height and width.
+
+    Raises:
+        ValueError: If an argument is outside its range.
+    """
+
+    max_shift: int = 32
+    crop_size: int | tuple[int, int] = 224
+    views: int = 2
+    circular: bool = False
+    seed: int = 0
+    protocol: Protocol = 'per_image'
+    batch_size: int | None = None
+    subpixel: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, 'crop_size', as_pair(self.crop_size))
+        if not 2 <= self.max_shift <= min(self.crop_size):
+            raise ValueError(
+                f'max_shift must be between 2 and the shorter side of crop_size {self.crop_size}, got {self.max_shift}'
+            )
+        if not 2 <= self.views <= self.max_shift**2:
+            raise ValueError(f'views must be between 2 and max_shift² = {self.max_shift**2}, got {self.views}')
+        check_least(seed=(self.seed, 0))
+        if self.protocol not in ('per_image', 'legacy'):
+            raise ValueError(f"protocol must be 'per_image' or 'legacy', got {self.protocol!r}")
+        if self.protocol == 'per_image' and self.batch_size is not None:
+            raise ValueError(f'batch_size must be None unless the protocol is legacy, got {self.batch_size}')
+        if self.protocol == 'legacy' and (self.batch_size is None or self.batch_size < 1):
+            raise ValueError(f'batch_size must be at least 1 for the legacy protocol, got {self.batch_size}')
+        check_least(subpixel=(self.subpixel, 1))
+        if self.subpixel > 1 and not (self.circular and self.protocol == 'per_image'):
+            raise ValueError(
+                f"subpixel must be 1 unless circular is True and protocol is 'per_image', got {self.subpixel} with "
+                f'circular {self.circular} and protocol {self.protocol!r}'
+            )
+
+    def __str__(self) -> str:
+        crop, frame = ('×'.join(map(str, size)) for size in (self.crop_size, self.frame_size))
+        source = 'shifted circularly' if self.circular else f'from {frame}'
+        shared = f'shared by {self.batch_size} images, {self.repeats} repeats, ' if self.protocol == 'legacy' else ''
+        steps = f'in steps of 1/{self.subpixel} pixel, ' if self.subpixel > 1 else ''
+        return f'{self.views} crops of {crop} {source}, {steps}{shared}seed {self.seed}'
+
+    @property
+    def repeats(self) -> int:
+        """How often ``views`` views are taken of every image."""
+        return LEGACY_REPEATS if self.protocol == 'legacy' else 1
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Height and width of the image's centre in which all views lie."""
+        margin = 0 if self.circular else self.max_shift
+        return self.crop_size[0] + margin, self.crop_size[1] + margin
+
+    def offsets(self, index: int) -> list[Shift]:
+        """Return the offsets of all views of image number ``index``, those of one repeat after the other."""
+        if self.subpixel > 1:
+            return list(draw_subpixel_offsets(self.seed, index, self.max_shift, self.views, self.subpixel))
+        if self.protocol == 'per_image':
+            return list(draw_offsets(self.seed, index, self.max_shift, self.views))
+        batch = index // self.batch_size
+        repeats = [
+            draw_batch_offsets(self.seed, repeat, batch, self.max_shift, self.views) for repeat in range(self.repeats)
+        ]
+        return [offset for repeat in repeats for offset in repeat]
+
+    def cut(self, index: int, image: Tensor) -> Tensor:
+        """Return all views of image number ``index``, ``(C, H, W)``, at least of `frame_size`.
+
+        Returns:
+            The views, ``(repeats * views, C, *crop_size)``, a new tensor of the image's dtype and device.
+        """
+        frame = centre_part(image, self.frame_size)
+        return shifted_views(frame, self.offsets(index), self.max_shift, circular=self.circular)
+
+
+@dataclass(frozen=True)
+class ShiftGrid:
+    """The shifts ``{0, step, 2 · step, …}²`` below ``max_shift``, in pixels, with ``step = stride / subpixel``.
+
+    Args: The options of `worst_case_shift_consistency`, with its defaults; at least two shifts per side.
+
+    Raises:
+        ValueError: If an argument is outside its range.
+
+    Example:
+        >>> ShiftGrid(max_shift=3, stride=2).offsets
+        ((0, 0), (0, 2), (2, 0), (2, 2))
+        >>> len(ShiftGrid(max_shift=1, circular=True, subpixel=4).offsets)
+        16
+    """
+
+    max_shift: int = 8
+    stride: int = 1
+    crop_size: int | tuple[int, int] | None = None
+    circular: bool = False
+    subpixel: int = 1
+
+    def __post_init__(self) -> None:
+        if self.crop_size is not None:
+            object.__setattr__(self, 'crop_size', as_pair(self.crop_size))
+        check_least(max_shift=(self.max_shift, 1))
+        if self.subpixel < 1 or (self.subpixel > 1 and not self.circular):
+            raise ValueError(f'subpixel must be 1, or above 1 and circular True, got {self.subpixel}, {self.circular}')
+        if not 1 <= self.stride < self.max_shift * self.subpixel:
+            raise ValueError(
+                f'stride must be from 1 to max_shift · subpixel - 1 = {self.max_shift * self.subpixel - 1}, so that '
+                f'there is a shift, got {self.stride}'
+            )
+        if self.crop_size is not None and min(self.crop_size) < self.max_shift:
+            raise ValueError(
+                f'crop_size must not be below max_shift {self.max_shift}, so that all crops overlap, '
+                f'got {self.crop_size}'
+            )
+
+    @property
+    def offsets(self) -> tuple[Shift, ...]:
+        """All offsets, row by row; the first is (0, 0)."""
+        steps = range(0, self.max_shift * self.subpixel, self.stride)
+        sides = [step // self.subpixel if step % self.subpixel == 0 else step / self.subpixel for step in steps]
+        return tuple((down, right) for down in sides for right in sides)
+
+    def batches(self, image: Tensor, batch_size: int) -> Iterator[tuple[tuple[Shift, ...], Tensor]]:
+        """Yield the offsets and views, ``(B, C, h, w)``, of an image, no more than ``batch_size`` at a time."""
+        if self.crop_size is not None:
+            margin = 0 if self.circular else self.max_shift
+            image = centre_part(image, tuple(side + margin for side in self.crop_size))
+        offsets = self.offsets
+        for start in range(0, len(offsets), batch_size):
+            part = offsets[start : start + batch_size]
+            yield part, shifted_views(image, part, self.max_shift, circular=self.circular)
+
+
+def check_random_shift(max_shift: int, seed: int) -> None:
+    """Raise unless two different offsets can be drawn."""
+    if max_shift < 2:
+        raise ValueError(f'max_shift must be at least 2, so that two offsets can differ, got {max_shift}')
+    check_least(seed=(seed, 0))
+
+
+def as_pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Height and width of a view: a side is that of a square."""
+    return (size, size) if isinstance(size, int) else tuple(size)

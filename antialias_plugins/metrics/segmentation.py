@@ -1,99 +1,157 @@
 """Consistency of semantic segmentation under shifts (mASSC).
 
-Letters: image ``C H W``, view of it ``h w``.
+Letters: image ``C H W``, view of it ``h w``, views ``V``.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import KW_ONLY, astuple, dataclass
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor
 
-from antialias_plugins.metrics.agreement import PairAgreement, overlap, part_at, segmentation_consistency
-from antialias_plugins.metrics.boundary import boundary_agreement
-from antialias_plugins.metrics.class_agreement import class_agreement
-from antialias_plugins.metrics.class_maps import check_label_map, place, predict_class_maps
-from antialias_plugins.metrics.interval import MeanShare
-from antialias_plugins.metrics.labels import check_some_labelled, with_labels
-from antialias_plugins.metrics.offsets import draw_subpixel_offsets
-from antialias_plugins.metrics.per_image import PerImageMetric
-from antialias_plugins.metrics.segmentation_result import SegmentationConsistency
-from antialias_plugins.metrics.views import shifted_views
+from antialias_plugins.utils import markdown_table
+from antialias_plugins.metrics.agreement import (
+    PairAgreement,
+    boundary_agreement,
+    class_agreement,
+    segmentation_consistency,
+)
+from antialias_plugins.metrics.base import MeanShare, PerImageMetric, Result, check_least
+from antialias_plugins.metrics.offsets import check_random_shift, draw_subpixel_offsets
+from antialias_plugins.metrics.views import Offset, Shift, overlap, part_at, shifted_views
 
-Figure = str | tuple[str, int]
+_Region = str | tuple[str, int]
+_Pixels = TypeVar('_Pixels', bound='PixelConsistency')
 
 
-class MeanSegmentationConsistency(PerImageMetric[dict[Figure, float], SegmentationConsistency]):
+@dataclass(frozen=True)
+class PixelConsistency(Result):
+    """Mean shares of agreeing pixels, of all pixels and of the labelled ones; see the classes that derive from it.
+
+    Attributes:
+        metric: Name of the first figure.
+    """
+
+    metric: ClassVar[str] = 'mASSC'
+
+    mean: float
+    interval: float | None
+    images: int
+    labelled_mean: float | None = None
+    labelled_interval: float | None = None
+    labelled_images: int = 0
+
+    @property
+    def figures(self) -> dict[str, MeanShare]:
+        """All that was measured, see `Result`."""
+        figures = {self.metric: MeanShare(self.mean, self.interval, self.images)}
+        if self.labelled_mean is not None:
+            labelled = MeanShare(self.labelled_mean, self.labelled_interval, self.labelled_images)
+            figures[f'{self.metric}_labelled'] = labelled
+        return figures
+
+    def __str__(self) -> str:
+        text = f'{self.titles[self.metric]} {self.figures[self.metric]}'
+        labelled = self.figures.get(f'{self.metric}_labelled')
+        return text if labelled is None else f'{text}, labelled pixels {labelled}'
+
+
+@dataclass(frozen=True)
+class SegmentationConsistency(PixelConsistency):
+    """Mean consistency over images; shares in [0, 1], intervals as half-widths at 95 %.
+
+    What begins with ``labelled`` is measured on labelled pixels, with the classes and boundaries of the label maps; the
+    rest on all pixels, with those of the two predictions. See `class_agreement` and `boundary_agreement`.
+
+    Attributes:
+        mean: Mean share of agreeing pixels, over all pixels of each overlap.
+        interval: Half-width of its interval; ``None`` for a single image.
+        images: Number of images.
+        labelled_mean: Mean share over labelled pixels; ``None`` if no image has any.
+        labelled_interval: Half-width of its interval; ``None`` for fewer than two images with labelled pixels.
+        labelled_images: Number of images with labelled pixels.
+        classes: Share of each class, over the images in which it is predicted; empty unless measured.
+        labelled_classes: Share of each class, over the images in which it is labelled; empty unless measured, or if
+            no image has labelled pixels.
+        boundary: Share near boundaries, over the images that have any; ``None`` unless measured.
+        interior: Share elsewhere; ``None`` unless measured.
+        labelled_boundary: As ``boundary``; ``None`` unless measured, or if no image has labelled pixels.
+        labelled_interior: As ``interior``; ``None`` unless measured, or if no image has labelled pixels.
+    """
+
+    classes: tuple[MeanShare, ...] = ()
+    labelled_classes: tuple[MeanShare, ...] = ()
+    boundary: MeanShare | None = None
+    interior: MeanShare | None = None
+    labelled_boundary: MeanShare | None = None
+    labelled_interior: MeanShare | None = None
+
+    titles: ClassVar[dict[str, str]] = {
+        'mASSC': 'mASSC',
+        'mASSC_labelled': 'mASSC, labelled pixels',
+        'mASSC_boundary': 'mASSC, near boundaries',
+        'mASSC_interior': 'mASSC, elsewhere',
+    }
+
+    @property
+    def figures(self) -> dict[str, MeanShare]:
+        """All that was measured but the classes, see `Result`."""
+        parts = ('boundary', 'interior', 'labelled_boundary', 'labelled_interior')
+        shares = {f'mASSC_{part}': getattr(self, part) for part in parts}
+        return super().figures | {name: share for name, share in shares.items() if share is not None}
+
+    def table(self, names: Sequence[str] = ()) -> str | None:
+        """Write the consistency of every class, with half-widths in percent, as a table in Markdown."""
+        if not self.classes:
+            return None
+        columns = {'mASSC (%)': self.classes, 'of labelled pixels (%)': self.labelled_classes}
+        columns = {title: shares for title, shares in columns.items() if any(share.images for share in shares)}
+        rows = [
+            [name, *(_cell(share) for share in shares)] for name, *shares in zip(names, *columns.values(), strict=True)
+        ]
+        return markdown_table(['class', *columns], rows)
+
+
+@dataclass(eq=False)
+class MeanSegmentationConsistency(PerImageMetric[dict[_Region, float], SegmentationConsistency]):
     """Accumulates `mean_segmentation_consistency` image by image.
 
     It keeps two numbers per image, with ``boundary`` up to four more and with ``num_classes`` up to two for every class
-    that occurs in it, by the image's index. So an image that is seen twice counts once, on one process or, after
-    `merge`, on several. All figures come from the same two predictions.
+    that occurs in it. All figures come from the same two predictions.
 
-    Args:
-        max_shift: Offsets are drawn from ``{0, …, max_shift - 1}²``; at least 2, so that they can differ.
-        seed: Seed of the offsets, at least 0.
-        circular: Shift circularly and compare the whole map, instead of comparing two crops on their overlap.
-        ignore_index: Label of the pixels that are left out of the labelled shares.
-        num_classes: Number of classes; measure each of them too.
-        boundary: Reach of the band around boundaries, in pixels, at least 1; measure it and its complement too.
-        subpixel: The second offset is a multiple of ``1 / subpixel`` pixels; above 1 for circular shifts only.
+    Args: The options of `mean_segmentation_consistency`, with its defaults.
 
     Raises:
         ValueError: If an argument is outside its range.
     """
 
-    def __init__(
-        self,
-        max_shift: int = 32,
-        seed: int = 0,
-        circular: bool = False,
-        ignore_index: int = 255,
-        *,
-        num_classes: int | None = None,
-        boundary: int | None = None,
-        subpixel: int = 1,
-    ) -> None:
-        super().__init__()
-        if max_shift < 2:
-            raise ValueError(f'max_shift must be at least 2, so that two offsets can differ, got {max_shift}')
-        if seed < 0:
-            raise ValueError(f'seed must be at least 0, got {seed}')
-        if num_classes is not None and num_classes < 1:
-            raise ValueError(f'num_classes must be at least 1, got {num_classes}')
-        if boundary is not None and boundary < 1:
-            raise ValueError(f'boundary must be at least 1, got {boundary}')
-        if subpixel < 1 or (subpixel > 1 and not circular):
-            raise ValueError(f'subpixel must be 1, or above 1 and circular True, got {subpixel} and {circular}')
-        self.max_shift = max_shift
-        self.seed = seed
-        self.circular = circular
-        self.ignore_index = ignore_index
-        self.num_classes = num_classes
-        self.boundary = boundary
-        self.subpixel = subpixel
+    max_shift: int = 32
+    seed: int = 0
+    circular: bool = False
+    ignore_index: int = 255
+    _: KW_ONLY
+    num_classes: int | None = None
+    boundary: int | None = None
+    subpixel: int = 1
+
+    def __post_init__(self) -> None:
+        check_random_shift(self.max_shift, self.seed)
+        counts = {'num_classes': self.num_classes, 'boundary': self.boundary}
+        check_least(**{name: (count, 1) for name, count in counts.items() if count is not None})
+        if self.subpixel < 1 or (self.subpixel > 1 and not self.circular):
+            raise ValueError(
+                f'subpixel must be 1, or above 1 and circular True, got {self.subpixel} and {self.circular}'
+            )
 
     def update(
         self, index: int, image: Tensor, predict: Callable[[Tensor], Tensor], label: Tensor | None = None
     ) -> PairAgreement:
-        """Predict two views of one image, compare them and keep the shares.
-
-        Args:
-            index: The image's index in its data set.
-            image: The image, ``(C, H, W)``.
-            predict: Maps the two views, ``(2, C, h, w)``, to their class maps, ``(2, h, w)``.
-            label: The image's label map, ``(H, W)``.
-
-        Returns:
-            The counts behind the shares of the whole overlap.
-
-        Raises:
-            ValueError: If the image is too small for ``max_shift``, a shape is wrong, or a map holds something that is
-                not one of ``num_classes`` classes.
-        """
-        check_label_map(label, image, index)
+        """Predict two views of one image and keep their shares; return the counts behind those of the overlap."""
+        check_label_size(label, image, index)
         offsets = draw_subpixel_offsets(self.seed, index, self.max_shift, subpixel=self.subpixel)
         views = shifted_views(image, offsets, self.max_shift, circular=self.circular)
-        maps, corners = place(predict_class_maps(predict, views), offsets, self.circular)
+        maps, corners = place_class_maps(predict, views, offsets, self.circular)
         agreement = segmentation_consistency(*maps, *corners, label=label, ignore_index=self.ignore_index)
         spans = overlap(tuple(maps.shape[1:]), *corners)
         pair = [part_at(view, spans, corner) for view, corner in zip(maps, corners, strict=True)]
@@ -103,7 +161,7 @@ class MeanSegmentationConsistency(PerImageMetric[dict[Figure, float], Segmentati
         self._records[index] = shares
         return agreement
 
-    def _regions(self, pred_a: Tensor, pred_b: Tensor, label: Tensor | None = None) -> dict[Figure, float]:
+    def _regions(self, pred_a: Tensor, pred_b: Tensor, label: Tensor | None = None) -> dict[_Region, float]:
         """Shares of the classes, and of the boundaries and the rest, as far as they occur."""
         prefix = '' if label is None else 'labelled_'
         shares = {}
@@ -117,15 +175,11 @@ class MeanSegmentationConsistency(PerImageMetric[dict[Figure, float], Segmentati
         return shares
 
     def compute(self) -> SegmentationConsistency:
-        """Return the means over all images so far.
-
-        Raises:
-            ValueError: If there are none.
-        """
+        """Return the means over all images so far."""
         records = self._measured()
 
-        def mean(figure: Figure) -> MeanShare:
-            return MeanShare.of([shares[figure] for shares in records if figure in shares])
+        def mean(region: _Region) -> MeanShare:
+            return MeanShare.of([shares[region] for shares in records if region in shares])
 
         overall, labelled = mean('all'), mean('labelled')
         regions = {}
@@ -135,18 +189,9 @@ class MeanSegmentationConsistency(PerImageMetric[dict[Figure, float], Segmentati
                 regions[name] = tuple(mean((name, index)) for index in range(self.num_classes))
             if self.boundary is not None:
                 regions |= {name: mean(name) for name in (f'{prefix}boundary', f'{prefix}interior')}
-        return SegmentationConsistency(
-            overall.mean,
-            overall.interval,
-            overall.images,
-            labelled.mean,
-            labelled.interval,
-            labelled.images,
-            **regions,
-        )
+        return SegmentationConsistency(*astuple(overall), *astuple(labelled), **regions)
 
 
-@torch.no_grad()
 def mean_segmentation_consistency(
     predict: Callable[[Tensor], Tensor],
     images: Iterable[Tensor],
@@ -175,12 +220,13 @@ def mean_segmentation_consistency(
     for a network that is perfectly shift-equivariant: judge it by ``interior``, or against another network.
 
     Args:
-        predict: Maps the two views of one image, in one batch, to their class maps; in evaluation mode, and on the
-            device where the images are. For a network that returns logits: ``lambda x: network(x).argmax(1)``.
-        images: The images; their sizes may differ.
-        labels: One label map per image. With them the share over labelled pixels is measured too.
-        max_shift: Offsets are drawn from ``{0, …, max_shift - 1}²``, see `draw_offsets`; from 2 to half the
-            shorter side of the smallest image.
+        predict: Maps the two views of one image, in one batch, to their class maps, ``(2, C, h, w)`` → ``(2, h, w)``;
+            in evaluation mode, and on the device where the images are. For a network that returns logits:
+            ``lambda x: network(x).argmax(1)``.
+        images: The images, ``(C, H, W)`` each; their sizes may differ.
+        labels: One label map per image, ``(H, W)`` each. With them the share over labelled pixels is measured too.
+        max_shift: Offsets are drawn from ``{0, …, max_shift - 1}²``, see `draw_offsets`; from 2 to half the shorter
+            side of the smallest image.
         seed: Seed of the offsets, at least 0. Image number ``i`` of ``images`` always gets the same ones.
         circular: Shift circularly and compare the whole map, rolled back; ``max_shift`` may then be as large as the
             shorter side.
@@ -191,11 +237,6 @@ def mean_segmentation_consistency(
         subpixel: The second offset is a multiple of ``1 / subpixel`` pixels, interpolated by `fourier_shift`; above 1
             for circular shifts of floating-point images only.
 
-    Shape:
-        - predict: ``(2, C, h, w)`` → ``(2, h, w)``
-        - images: ``(C, H, W)`` each
-        - labels: ``(H, W)`` each
-
     Returns:
         The mean shares, their 95 % intervals over images (see `mean_interval`), and the numbers of images.
 
@@ -205,7 +246,6 @@ def mean_segmentation_consistency(
             returns another shape.
 
     Example:
-        >>> import torch
         >>> images = torch.rand(3, 1, 32, 48)
         >>> result = mean_segmentation_consistency(lambda x: x[:, 0] > 0.5, images, max_shift=8)  # sees single pixels
         >>> print(result)
@@ -214,8 +254,61 @@ def mean_segmentation_consistency(
     consistency = MeanSegmentationConsistency(
         max_shift, seed, circular, ignore_index, num_classes=num_classes, boundary=boundary, subpixel=subpixel
     )
-    for index, (image, label) in enumerate(with_labels(images, labels)):
-        consistency.update(index, image, predict, label)
-    result = consistency.compute()
-    check_some_labelled(labels is not None, result.labelled_images, ignore_index)
+    return check_some_labelled(consistency.measure(predict, images, labels), labels, ignore_index)
+
+
+def place_class_maps(
+    predict: Callable[[Tensor], Tensor], views: Tensor, offsets: Sequence[Shift], circular: bool
+) -> tuple[Tensor, list[Offset]]:
+    """Predict the class maps of views; return them with the offsets in the image at which they begin.
+
+    Circular ones are rolled back by the nearest whole number of pixels and then all begin at (0, 0). What is left of a
+    shift is at most half a pixel in either direction.
+
+    Args:
+        predict: Maps views to class maps.
+        views: The views, ``(V, C, h, w)``.
+        offsets: Where they begin.
+        circular: Whether they wrap around.
+
+    Returns:
+        The class maps, ``(V, h, w)``, and their corners.
+
+    Raises:
+        ValueError: If ``predict`` returns another shape.
+    """
+    maps = predict(views)
+    expected = (len(views), *views.shape[-2:])
+    if tuple(maps.shape) != expected:
+        raise ValueError(f'predict must return class maps of shape {expected}, got {tuple(maps.shape)}')
+    whole = [(round(down), round(right)) for down, right in offsets]
+    if not circular:
+        return maps, whole
+    rolled = [view.roll(offset, dims=(0, 1)) for view, offset in zip(maps, whole, strict=True)]
+    return torch.stack(rolled), [(0, 0)] * len(rolled)
+
+
+def check_label_size(label: Tensor | None, image: Tensor, index: int) -> None:
+    """Raise unless ``label``, if there is one, has the size of ``image``."""
+    if label is not None and label.shape != image.shape[-2:]:
+        raise ValueError(
+            f"label must have the image's size {tuple(image.shape[-2:])}, got shape {tuple(label.shape)} "
+            f'for image {index}'
+        )
+
+
+def check_some_labelled(result: _Pixels, labels: Iterable | None, ignore_index: int) -> _Pixels:
+    """Return the result; raise if there are labels, but all pixels of all images are ignored."""
+    if labels is not None and not result.labelled_images:
+        raise ValueError(
+            f'labels must have a pixel other than ignore_index {ignore_index} in an overlap, got none in any image: '
+            'leave labels out to measure all pixels only'
+        )
     return result
+
+
+def _cell(share: MeanShare) -> str:
+    if share.mean is None:
+        return '–'
+    spread = '' if share.interval is None else f' ± {100 * share.interval:.2f}'
+    return f'{100 * share.mean:.2f}{spread} (n = {share.images})'

@@ -1,12 +1,13 @@
-"""Views of one image that differ by a shift."""
+"""Views of one image that differ by a shift, and what two of them share."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from antialias_plugins.metrics.fourier import fourier_shift
-from antialias_plugins.metrics.offsets import Shift
+Offset = tuple[int, int]
+Shift = tuple[float, float]
+Spans = list[tuple[int, int]]
 
 
 def shifted_views(image: Tensor, offsets: Sequence[Shift], max_shift: int, *, circular: bool = False) -> Tensor:
@@ -17,17 +18,14 @@ def shifted_views(image: Tensor, offsets: Sequence[Shift], max_shift: int, *, ci
     the image's own size and wraps around, and may begin between two pixels (`fourier_shift`).
 
     Args:
-        image: One image; floating-point if an offset is not whole.
+        image: One image, ``(C, H, W)``; floating-point if an offset is not whole.
         offsets: ``K`` pairs ``(down, right)``, each from 0 to ``max_shift``; whole numbers unless ``circular``.
         max_shift: How much smaller than the image a crop is, in pixels.
         circular: Wrap around instead of cropping.
 
-    Shape:
-        - image: ``(C, H, W)``
-        - Returns: ``(K, C, H - max_shift, W - max_shift)``, or ``(K, C, H, W)`` if ``circular``
-
     Returns:
-        The views, a new tensor of the image's dtype and device.
+        The views, a new tensor of the image's dtype and device, ``(K, C, H - max_shift, W - max_shift)``, or
+        ``(K, C, H, W)`` if ``circular``.
 
     Raises:
         ValueError: If ``image`` is not a map with channels, or is too small for ``max_shift``: two crops are sure to
@@ -58,12 +56,11 @@ def centre_part(image: Tensor, size: tuple[int, int]) -> Tensor:
     """Cut the centre of ``image``; where the margin is odd, its larger half is below and to the right.
 
     Args:
-        image: One image.
+        image: One image, ``(C, H, W)``.
         size: Height and width of the part.
 
-    Shape:
-        - image: ``(C, H, W)``
-        - Returns: ``(C, *size)``, a view of ``image``
+    Returns:
+        ``(C, *size)``, a view of ``image``.
 
     Raises:
         ValueError: If ``image`` is not a map with channels, or is smaller than ``size``.
@@ -75,3 +72,84 @@ def centre_part(image: Tensor, size: tuple[int, int]) -> Tensor:
         raise ValueError(f'image must be at least {rows}x{columns}, got {height}x{width}')
     top, left = (height - rows) // 2, (width - columns) // 2
     return image[:, top : top + rows, left : left + columns]
+
+
+def overlap(size: tuple[int, ...], offset_a: Offset, offset_b: Offset) -> Spans:
+    """Return start and stop of the rows, then of the columns, that two crops share, in the image's coordinates.
+
+    Raises:
+        ValueError: If an offset is negative or the crops do not overlap.
+    """
+    if min(*offset_a, *offset_b) < 0:
+        raise ValueError(f'offset_a and offset_b must not be negative, got {offset_a} and {offset_b}')
+    spans = [(max(a, b), min(a, b) + side) for a, b, side in zip(offset_a, offset_b, size, strict=True)]
+    if any(start >= stop for start, stop in spans):
+        raise ValueError(f'offset_a and offset_b must let crops of size {size} overlap, got {offset_a} and {offset_b}')
+    return spans
+
+
+def part_at(crop: Tensor, spans: Spans, offset: Offset = (0, 0)) -> Tensor:
+    """Cut what ``spans`` hold, in the image's coordinates, from the crop at ``offset``, ``(…, h, w)``."""
+    rows, columns = (slice(start - shift, stop - shift) for (start, stop), shift in zip(spans, offset, strict=True))
+    return crop[..., rows, columns]
+
+
+def fourier_shift(image: Tensor, shift: tuple[float, float]) -> Tensor:
+    """Move a map circularly by any number of pixels, whole or not.
+
+    The map is read as samples of the trigonometric polynomial of least frequency that passes through them, and that
+    polynomial is sampled again ``shift`` pixels away: every frequency ``f``, in cycles per pixel, is multiplied by
+    ``exp(-2πi f s)``. Positive numbers move the content down and to the right, as `torch.roll`; whole pixels are
+    moved by `torch.roll` itself, so nothing is computed and nothing is lost. The mean never changes.
+
+    An even side has one frequency whose phase its samples do not tell, the Nyquist frequency 1/2 of ``+1, -1, +1, …``.
+    It is multiplied by ``cos(πs)``, the only choice that is real and treats left and right alike. So half a pixel
+    removes it, and two shifts make one shift by their sum except for that component; where it is absent, for odd sides
+    and if one of the two is whole, they do exactly.
+
+    This is the shift under which Michaeli et al., "Alias-Free Convnets: Fractional Shift Invariance via Polynomial
+    Activations", CVPR 2023, define invariance. It is circular by nature: where the opposite borders of a photograph
+    differ, a fraction of a pixel rings there.
+
+    Args:
+        image: Map with any leading dimensions, ``(..., H, W)``.
+        shift: Pixels down and right.
+
+    Returns:
+        The moved map, a new tensor of the image's dtype and device, ``(..., H, W)``.
+
+    Raises:
+        ValueError: If ``image`` is not a map, ``shift`` is not finite, or the shift is a fraction and ``image`` is not
+            a floating-point map.
+
+    Example:
+        >>> fourier_shift(torch.tensor([[1.0, 0.0, -1.0, 0.0]]), (0, 0.5))  # a cosine, an eighth of its period later
+        tensor([[ 0.7071,  0.7071, -0.7071, -0.7071]])
+    """
+    if image.ndim < 2:
+        raise ValueError(f'image must have shape (..., H, W), got {tuple(image.shape)}')
+    if not all(-float('inf') < pixels < float('inf') for pixels in shift):
+        raise ValueError(f'shift must be finite, got {shift}')
+    whole = [round(pixels) for pixels in shift]
+    fractions = [pixels - rounded for pixels, rounded in zip(shift, whole, strict=True)]
+    moved = image.roll(whole, (-2, -1))
+    if not any(fractions):
+        return moved
+    if not image.is_floating_point():
+        raise ValueError(f'image must be floating-point to be shifted by {shift} pixels, got {image.dtype}')
+    # Transforms of half precision exist on some devices only, and for some sizes.
+    moved = moved.to(torch.promote_types(image.dtype, torch.float32))
+    for dim, fraction in zip((-2, -1), fractions, strict=True):
+        if fraction:
+            moved = _shift_axis(moved, dim, fraction)
+    return moved.to(image.dtype)
+
+
+def _shift_axis(image: Tensor, dim: int, pixels: float) -> Tensor:
+    size = image.shape[dim]
+    phase = torch.exp(-2j * torch.pi * pixels * torch.fft.rfftfreq(size, dtype=torch.float64))
+    if size % 2 == 0:
+        # irfft ignores it on the CPU, but does not promise to do so everywhere.
+        phase.imag[-1] = 0
+    spectrum = torch.fft.rfft(image, dim=dim)
+    return torch.fft.irfft(spectrum * phase.view(-1, *[1] * (-dim - 1)).to(spectrum), n=size, dim=dim)

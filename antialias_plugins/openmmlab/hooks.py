@@ -1,4 +1,4 @@
-"""The hook that measures consistency at every validation of a training."""
+"""Hook that measures consistency at every validation of a training."""
 
 from typing import Any
 
@@ -25,8 +25,8 @@ class ShiftConsistencyHook(Hook):
     Args:
         images: Number of images, the first of the data set; ``None`` for all. A pair of views costs about two more
             forward passes per image. The interval tells how far so few images can be trusted.
-        **options: Options of `ShiftConsistencyTestLoop`. ``crop_size`` asks that the pipeline of the validation makes
-            larger images, as there.
+        max_shift, seed, circular, subpixel, **options: As those of `ShiftConsistencyTestLoop`. ``crop_size`` asks that
+            the pipeline of the validation makes larger images, as there.
 
     Raises:
         ValueError: If an option is out of range; at the first validation, if it is for another kind of model.
@@ -37,8 +37,18 @@ class ShiftConsistencyHook(Hook):
             custom_hooks = [dict(type='ShiftConsistencyHook', images=50)]
     """
 
-    def __init__(self, images: int | None = 50, **options: Any) -> None:
-        self.consistency = ConsistencyMetric(images, **options)
+    def __init__(
+        self,
+        images: int | None = 50,
+        *,
+        max_shift: int = 32,
+        seed: int = 0,
+        circular: bool = False,
+        subpixel: int = 1,
+        **options: Any,
+    ) -> None:
+        common = dict(max_shift=max_shift, seed=seed, circular=circular, subpixel=subpixel)
+        self.consistency = ConsistencyMetric(images, **common, **options)
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Join the validation's metrics."""

@@ -1,4 +1,4 @@
-"""The test loop that measures consistency next to the usual metrics."""
+"""Test loop that measures consistency next to the usual metrics."""
 
 from typing import Any
 
@@ -62,11 +62,14 @@ class ShiftConsistencyTestLoop(TestLoop):
             the same order each time, as ``DefaultSampler`` does.
         evaluator: The usual metrics, passed by mmengine.
         fp16: Whether to test under autocast.
-        **options: ``max_shift=32``, ``seed=0``, ``circular=False``, ``subpixel=1``; for segmentation
-            ``ignore_index=255``, ``per_class=False``, ``boundary=None``, see `SegmentationTask`; for classification
-            ``crop_size=None``, ``views=2``, ``protocol='per_image'``, ``batch_size=None``, see `ClassificationTask`;
-            for detection ``score_threshold=0.5``, ``iou_threshold=0.9``, ``min_area=10`` and neither ``circular`` nor
-            ``subpixel``, see `InstanceTask`; and ``images=None``, a number to measure the first so many images only.
+        max_shift: Offsets are drawn from ``{0, …, max_shift - 1}²``, in pixels of the network's input.
+        seed: Seed of the offsets.
+        circular: Shift the image circularly instead of moving a crop over it; not for detection.
+        subpixel: Offsets are multiples of ``1 / subpixel`` pixels; above 1 for circular shifts, and not for detection.
+        images: Measure the first so many images only; ``None`` for all.
+        **options: Those of the metric, with its defaults: for segmentation of `mean_segmentation_consistency` (with
+            ``per_class=False`` for the number of classes), for classification of `shift_consistency` (with
+            ``crop_size=None``), for detection of `mean_instance_consistency`.
 
     Raises:
         ValueError: If an option is out of range or for another kind of model, the sampler's order is not fixed, the
@@ -92,10 +95,17 @@ class ShiftConsistencyTestLoop(TestLoop):
         dataloader: DataLoader | dict,
         evaluator: Evaluator | dict | list,
         fp16: bool = False,
+        *,
+        max_shift: int = 32,
+        seed: int = 0,
+        circular: bool = False,
+        subpixel: int = 1,
+        images: int | None = None,
         **options: Any,
     ) -> None:
         super().__init__(runner, dataloader, evaluator, fp16)
-        self.consistency = ConsistencyMetric(**options)
+        common = dict(max_shift=max_shift, seed=seed, circular=circular, subpixel=subpixel)
+        self.consistency = ConsistencyMetric(images, **common, **options)
 
     def run(self) -> dict:
         """Test all images and return the metrics."""

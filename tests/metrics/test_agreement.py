@@ -1,7 +1,17 @@
+"""Agreement of two class maps, against loops over their pixels."""
+
 import pytest
 import torch
 
-from antialias_plugins.metrics import PairAgreement, segmentation_consistency
+from antialias_plugins.metrics import (
+    BoundaryAgreement,
+    ClassAgreement,
+    PairAgreement,
+    boundary_agreement,
+    boundary_band,
+    class_agreement,
+    segmentation_consistency,
+)
 
 
 def full(value, size=(3, 4)):
@@ -92,3 +102,223 @@ def test_matches_brute_force(dtype):
 def test_bad_argument(arguments, message):
     with pytest.raises(ValueError, match=message):
         segmentation_consistency(*arguments)
+
+
+STRIPES = torch.tensor([[0, 0, 1, 1, 2, 2]] * 2)
+
+LATER = torch.tensor([[0, 0, 0, 1, 1, 2]] * 2)
+
+
+@pytest.mark.parametrize(
+    ('pred_b', 'shares'),
+    [
+        (STRIPES, {0: 1.0, 1: 1.0, 2: 1.0}),
+        ((STRIPES + 1) % 3, {0: 0.0, 1: 0.0, 2: 0.0}),
+        (LATER, {0: 4 / 5, 1: 1 / 2, 2: 2 / 3}),  # 2·2 / (2 + 3), 2·1 / (2 + 2) and 2·1 / (2 + 1), in each row
+        (STRIPES + 3, {0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0, 4: 0.0, 5: 0.0}),
+    ],
+    ids=['all', 'none', 'some', 'other-classes'],
+)
+def test_by_prediction(pred_b, shares):
+    assert class_agreement(STRIPES, pred_b, num_classes=7).shares == pytest.approx(shares, abs=0)
+
+
+@pytest.mark.parametrize(
+    ('label', 'shares'),
+    [
+        (torch.full((2, 6), 5), {5: 4 / 6}),
+        (STRIPES, {0: 1.0, 1: 0.5, 2: 0.5}),
+        (torch.tensor([[4, 4, 3, 3, 3, 3], [9, 9, 9, 9, 3, 3]]), {3: 1 / 2, 4: 1.0}),
+        (torch.full((2, 6), 9), {}),
+    ],
+    ids=['one-class', 'stripes', 'ignored-half', 'ignored-everywhere'],
+)
+def test_by_label(label, shares):
+    assert class_agreement(STRIPES, LATER, num_classes=7, label=label, ignore_index=9).shares == shares
+
+
+def test_ignore_index_may_be_a_class():
+    agreement = class_agreement(STRIPES, LATER, num_classes=3, label=STRIPES, ignore_index=0)
+    assert agreement == ClassAgreement(agreeing=(0, 2, 2), pixels=(0, 4, 4))
+
+
+def classes_by_brute_force(pred_a, pred_b, num_classes, label=None, ignore_index=255):
+    """Class by class and pixel by pixel."""
+    agreeing, pixels = [0] * num_classes, [0] * num_classes
+    for place in ((y, x) for y in range(pred_a.shape[0]) for x in range(pred_a.shape[1])):
+        a, b = int(pred_a[place]), int(pred_b[place])
+        owners = [a, b] if label is None else [int(label[place])]
+        owners = [owner for owner in owners if label is None or owner != ignore_index]
+        for owner in owners:
+            pixels[owner] += 1
+            agreeing[owner] += a == b
+    return ClassAgreement(tuple(agreeing), tuple(pixels))
+
+
+@pytest.mark.parametrize('dtype', [torch.int64, torch.uint8, torch.float32], ids=str)
+def test_classes_match_brute_force(dtype):
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        preds = torch.randint(4, (2, 5, 6), generator=generator).to(dtype)
+        label = torch.randint(5, (5, 6), generator=generator)
+        for arguments in ((*preds, 5), (*preds, 5, label), (*preds, 5, label, 2)):
+            assert class_agreement(*arguments) == classes_by_brute_force(*arguments)
+
+
+def test_order_of_the_maps_does_not_matter():
+    assert class_agreement(STRIPES, LATER, 3) == class_agreement(LATER, STRIPES, 3)
+
+
+def test_classes_of_the_label_make_up_all_labelled_pixels():
+    label = torch.tensor([[0, 1, 2, 3, 255, 255]] * 2)
+    classes, pair = (
+        class_agreement(STRIPES, LATER, 4, label),
+        segmentation_consistency(STRIPES, LATER, (0, 0), (0, 0), label),
+    )
+    assert (sum(classes.agreeing), sum(classes.pixels)) == (pair.labelled_agreeing, pair.labelled_pixels)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ((STRIPES, STRIPES[:1], 3), r'same shape \(h, w\), got \(2, 6\) and \(1, 6\)'),
+        ((STRIPES, STRIPES, 0), 'num_classes must be at least 1, got 0'),
+        ((STRIPES, STRIPES + 1, 3), 'pred_b must hold classes from 0 to 2, got 1 to 3'),
+        ((STRIPES - 1, STRIPES, 3), 'pred_a must hold classes from 0 to 2, got -1 to 1'),
+        ((STRIPES, STRIPES, 3, STRIPES + 250), 'label must hold classes from 0 to 2, got 250 to 252'),
+        ((STRIPES, STRIPES, 3, STRIPES.T), r'label must have the shape \(2, 6\) of the class maps, got \(6, 2\)'),
+    ],
+    ids=['sizes', 'no-class', 'too-large', 'negative', 'label', 'label-size'],
+)
+def test_bad_class_argument(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        class_agreement(*arguments)
+
+
+STEP = torch.tensor([[0] * 4 + [1] * 4] * 3)
+
+
+def noise(classes, size=(9, 11), seed=0):
+    return torch.randint(classes, size, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize('width', [1, 2, 3, 4, 9])
+def test_straight_boundary(width):
+    near = [min(abs(x - 3), abs(x - 4)) < width for x in range(8)]
+    assert boundary_band(STEP, width).tolist() == [near] * 3
+
+
+def test_corners_touch():
+    square = torch.zeros(7, 7)
+    square[3, 3] = 1
+    assert boundary_band(square, 2).sum() == 25  # all of the 5x5 window around the pixel
+
+
+@pytest.mark.parametrize('width', [1, 5])
+def test_border_of_the_map_is_no_boundary(width):
+    assert not boundary_band(torch.full((4, 6), 3), width).any()
+
+
+def near_another_class(classes, width):
+    """Pixel by pixel: whether a pixel of another class lies in the square window around it."""
+    height, length = classes.shape
+    band = torch.zeros(height, length, dtype=torch.bool)
+    for y in range(height):
+        for x in range(length):
+            window = classes[max(y - width, 0) : y + width + 1, max(x - width, 0) : x + width + 1]
+            band[y, x] = any(value != classes[y, x] for value in window.flatten())
+    return band
+
+
+def blobs(seed):
+    """Few large regions, so that the band does not cover everything."""
+    coarse = noise(3, (3, 4), seed).double()[None, None]
+    return torch.nn.functional.interpolate(coarse, (14, 23), mode='nearest')[0, 0].long()
+
+
+@pytest.mark.parametrize(
+    ('width', 'dtype'), [(1, torch.int64), (2, torch.uint8), (3, torch.float64), (20, torch.int64)]
+)
+def test_band_matches_brute_force(width, dtype):
+    for seed in range(3):
+        classes = blobs(seed).to(dtype)
+        assert torch.equal(boundary_band(classes, width), near_another_class(classes, width))
+
+
+def eroded(mask):
+    """One erosion by a 3x3 window, in which the outside of the map counts as inside of the mask."""
+    inner = torch.nn.functional.pad(mask, (1, 1, 1, 1), value=True)
+    height, width = mask.shape
+    windows = [inner[y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    return torch.stack(windows).all(0)
+
+
+@pytest.mark.parametrize('width', [1, 2, 4])
+def test_band_is_that_of_boundary_iou(width):
+    """Every class's mask without what is left of it after ``width`` erosions, as Boundary IoU defines its band."""
+    classes, expected = blobs(3), torch.zeros(14, 23, dtype=torch.bool)
+    for index in range(3):
+        mask = inner = classes == index
+        for _ in range(width):
+            inner = eroded(inner)
+        expected |= mask & ~inner
+    assert torch.equal(boundary_band(classes, width), expected)
+
+
+@pytest.mark.parametrize(
+    ('pred_b', 'label', 'expected'),
+    [
+        (STEP, None, (6, 6, 18, 18)),
+        (1 - STEP, None, (0, 6, 0, 18)),
+        (STEP.roll(1, 1), None, (9, 15, 9, 9)),  # bands of columns 0, 1, 3, 4 and 5; they differ in 0 and 4
+        (STEP.roll(1, 1), STEP, (3, 6, 15, 18)),
+        (STEP.roll(1, 1), STEP + torch.tensor([[255] * 4 + [0] * 4]), (0, 3, 9, 9)),
+    ],
+    ids=['all', 'none', 'both', 'label', 'ignored-half'],
+)
+def test_agreement(pred_b, label, expected):
+    assert boundary_agreement(STEP, pred_b, 1, label) == BoundaryAgreement(*expected)
+
+
+@pytest.mark.parametrize('width', [1, 2])
+def test_boundary_agreement_matches_brute_force(width):
+    for seed in range(3):
+        pred_a, pred_b, label = blobs(seed), blobs(seed).roll((1, 2), (0, 1)), blobs(seed + 9)
+        same = pred_a == pred_b
+        bands = near_another_class(pred_a, width), near_another_class(pred_b, width), near_another_class(label, width)
+        for band, counted, arguments in (
+            (bands[0] | bands[1], torch.ones(14, 23, dtype=torch.bool), ()),
+            (bands[2], label != 1, (label, 1)),
+        ):
+            parts = band & counted, ~band & counted
+            expected = [int(count) for part in parts for count in ((same & part).sum(), part.sum())]
+            assert boundary_agreement(pred_a, pred_b, width, *arguments) == BoundaryAgreement(*expected)
+
+
+def test_ignored_everywhere_has_no_share():
+    agreement = boundary_agreement(STEP, STEP, 1, torch.full_like(STEP, 255))
+    assert (agreement.boundary_share, agreement.interior_share) == (None, None)
+
+
+def test_boundary_shares():
+    agreement = boundary_agreement(STEP, STEP.roll(1, 1), 1, STEP)
+    assert (agreement.boundary_share, agreement.interior_share) == (1 / 2, 15 / 18)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ((STEP, STEP, 0), 'width must be at least 1, got 0'),
+        ((STEP, STEP[:, :5], 1), r'same shape \(h, w\), got \(3, 8\) and \(3, 5\)'),
+        ((STEP, STEP, 1, STEP[:2]), r'label must have the shape \(3, 8\) of the class maps, got \(2, 8\)'),
+    ],
+    ids=['width', 'sizes', 'label'],
+)
+def test_bad_boundary_argument(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        boundary_agreement(*arguments)
+
+
+def test_band_needs_a_map():
+    with pytest.raises(ValueError, match=r'classes must have shape \(h, w\), got \(1, 3, 8\)'):
+        boundary_band(STEP[None], 1)

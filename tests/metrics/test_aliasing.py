@@ -1,4 +1,8 @@
+"""Spectra against a loop and NumPy; aliasing of networks, place by place."""
+
+import cmath
 import json
+from math import cos, pi
 
 import numpy as np
 import pytest
@@ -8,7 +12,130 @@ from torch import nn
 from torch.nn import functional as F
 
 import antialias_plugins as aap
-from antialias_plugins.metrics import aliasing_report, side_by_side
+from antialias_plugins.metrics import aliased_share, aliasing_report, power_spectrum, radial_average, side_by_side
+
+
+def slow_power(maps, window):
+    """The definition, one coefficient at a time."""
+    count, channels, height, width = maps.shape
+    fade = (lambda n, side: 0.5 - 0.5 * cos(2 * pi * n / side)) if window else (lambda n, side: 1)
+    power = torch.zeros(count, height, width, dtype=torch.float64)
+    for n in range(count):
+        for c in range(channels):
+            for k in range(height):
+                for l in range(width):  # noqa: E741
+                    total = 0
+                    for y in range(height):
+                        for x in range(width):
+                            value = maps[n, c, y, x].item() * fade(y, height) * fade(x, width)
+                            total += value * cmath.exp(-2j * pi * (k * y / height + l * x / width))
+                    power[n, k, l] += abs(total) ** 2 / (height * width)
+    return power
+
+
+def wave(periods, side=16, phase=0.3):
+    """A wave along the horizontal axis."""
+    return torch.cos(2 * pi * periods / side * torch.arange(side).double() + phase).expand(1, 1, side, side)
+
+
+CHECKERBOARD = (1.0 - 2 * ((torch.arange(8)[:, None] + torch.arange(8)) % 2)).expand(1, 1, 8, 8)
+
+WAVE_STRIPES = torch.tensor([1.0, -1.0]).repeat(4).expand(1, 1, 8, 8)
+
+IMPULSE = torch.zeros(1, 1, 8, 8).index_put_(
+    (torch.tensor(0), torch.tensor(0), torch.tensor(3), torch.tensor(5)), torch.tensor(7.0)
+)
+
+
+@pytest.mark.parametrize('window', [None, 'hann'])
+def test_matches_a_loop(window):
+    maps = torch.randn(2, 3, 4, 5)
+    torch.testing.assert_close(power_spectrum(maps, window), slow_power(maps, window), rtol=1e-10, atol=1e-12)
+
+
+def test_parseval():
+    maps = torch.randn(2, 3, 7, 10, dtype=torch.float64)
+    torch.testing.assert_close(power_spectrum(maps).sum((1, 2)), maps.square().sum((1, 2, 3)), rtol=1e-13, atol=0)
+
+
+@pytest.mark.parametrize(
+    ('maps', 'stride', 'share'),
+    [
+        (CHECKERBOARD, (2, 2), 1),
+        (CHECKERBOARD, (1, 2), 1),
+        (CHECKERBOARD, (1, 1), 0),
+        (CHECKERBOARD + 1, (2, 2), 0.5),
+        (WAVE_STRIPES, (1, 2), 1),
+        (WAVE_STRIPES, (2, 1), 0),
+        (torch.ones(1, 2, 6, 9), (2, 3), 0),
+        (torch.zeros(1, 1, 4, 4), (2, 2), 0),
+        (IMPULSE, (2, 2), 1 - (5 / 8) ** 2),  # all frequencies alike; -2 … 2 of -3 … 4 stay along each axis
+        (IMPULSE, (2, 1), 1 - 5 / 8),
+        (torch.cat([CHECKERBOARD, 2 + 0 * CHECKERBOARD], 1), (2, 2), 1 / 5),  # energies 1 and 4
+    ],
+    ids=str,
+)
+def test_share_counted_by_hand(maps, stride, share):
+    assert aliased_share(power_spectrum(maps), stride).tolist() == pytest.approx([share], abs=1e-15)
+
+
+@pytest.mark.parametrize(('periods', 'stride'), [(1, 4), (5, 2), (7, 2), (3, 3), (5, 3), (2, 4), (4, 4)])
+def test_a_wave_aliases_where_its_period_is_below_two_of_the_new_pixels(periods, stride):
+    share = aliased_share(power_spectrum(wave(periods, side=24)), (1, stride)).item()
+    assert share == pytest.approx(float(24 / periods < 2 * stride), abs=1e-12)
+
+
+def test_an_ideal_low_pass_leaves_nothing():
+    spectrum = torch.fft.fft2(torch.randn(2, 3, 12, 18, dtype=torch.float64))
+    spectrum[:, :, 4:9] = 0
+    spectrum[:, :, :, 5:14] = 0
+    assert aliased_share(power_spectrum(torch.fft.ifft2(spectrum).real), (2, 2)).max() < 1e-30
+
+
+def test_maps_that_are_not_finite_have_no_share():
+    maps = torch.stack([torch.ones(1, 4, 4), torch.full((1, 4, 4), torch.inf)])
+    assert aliased_share(power_spectrum(maps), (2, 2)).isfinite().tolist() == [True, False]
+
+
+@pytest.mark.parametrize('periods', [0, 1, 5, 8])
+def test_a_wave_lands_in_its_ring(periods):
+    frequency, power = radial_average(power_spectrum(wave(periods)))
+    assert frequency.tolist() == [ring / 16 for ring in range(9)]
+    assert (power[0] > 1e-20).nonzero().flatten().tolist() == [periods]
+
+
+@pytest.mark.parametrize('shape', [(8, 8), (7, 10), (12, 5)], ids=str)
+def test_a_flat_spectrum_is_one_everywhere(shape):
+    maps = torch.zeros(2, 1, *shape)
+    maps[:, 0, 1, 2] = torch.tensor([3.0, -0.1])
+    frequency, power = radial_average(power_spectrum(maps))
+    assert frequency.tolist() == pytest.approx([ring / min(shape) for ring in range(min(shape) // 2 + 1)])
+    torch.testing.assert_close(power, torch.ones_like(power))
+
+
+def test_rings_match_a_loop():
+    power = torch.rand(1, 6, 9, dtype=torch.float64)
+    rings = [[] for _ in range(6)]
+    for k in range(6):
+        for l in range(9):  # noqa: E741
+            radius = abs(complex(min(k, 6 - k) / 6, min(l, 9 - l) / 9))
+            rings[round(6 * radius)].append(power[0, k, l].item())
+    expected = [sum(ring) / len(ring) / power.mean().item() for ring in rings[:4]]
+    assert radial_average(power)[1][0].tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ((torch.zeros(3, 4, 4),), r'maps must have shape \(N, C, H, W\), got \(3, 4, 4\)'),
+        ((torch.zeros(1, 3, 4, 4), 'hamming'), "window must be None or 'hann', got 'hamming'"),
+    ],
+    ids=['shape', 'window'],
+)
+def test_bad_spectrum(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        power_spectrum(*arguments)
+
 
 STRIPES = torch.tensor([1.0, -1.0]).repeat(8).expand(1, 16, 16)
 
@@ -17,7 +144,7 @@ def shares(report):
     return {site.name: site.share.tolist() for site in report.sites}
 
 
-def random_images(count=2, side=64):
+def random_images(count=2, side=32):
     return list(torch.randn(count, 3, side, side, dtype=torch.float64))
 
 
@@ -39,7 +166,7 @@ class Small(nn.Module):
 
 def test_matches_numpy_on_the_dense_maps():
     """A convolution is measured behind its activation; the first one, which is not filtered, where it is."""
-    network, images = Small().double().eval(), random_images()
+    network, images = Small().double().eval(), random_images(side=64)
     report = aliasing_report(network, images, window=None)
     for index, image in enumerate(images):
         small = F.conv2d(image[None], network.stem.weight, network.stem.bias, 1, 1)
@@ -56,7 +183,7 @@ def test_a_place_that_cannot_be_filtered_is_measured_where_it_is():
         def forward(self, x):
             return self.conv(self.stem(x)).relu().mean((2, 3))
 
-    network, (image,) = Stuck().double(), random_images(1)
+    network, (image,) = Stuck().double(), random_images(1, 64)
     dense = F.conv2d(network.stem(image[None]), network.conv.weight, network.conv.bias, 1, 1)
     power = np.abs(np.fft.fft2(dense[0].detach().numpy())) ** 2
     kept = power[:, [*range(9), *range(24, 32)]][:, :, [*range(9), *range(24, 32)]].sum()
@@ -134,7 +261,7 @@ def test_networks_side_by_side(reports):
         'lpf3',
     ]
     row = next(line for line in table if 'layer2.0.conv1' in line)
-    assert row.split()[3] == 'conv' and '128×16×16' in row and row.count(' ± ') == 2
+    assert row.split()[3] == 'conv' and '128×8×8' in row and row.count(' ± ') == 2
 
 
 def test_a_place_that_one_network_lacks_shows_a_dash(reports):
@@ -149,9 +276,9 @@ def test_ready_for_json(reports):
         'maxpool',
         'BlurPool2d(3)',
         [2, 2],
-        [64, 32, 32],
+        [64, 16, 16],
     )
-    assert len(site['share']) == 2 and len(site['frequency']) == len(site['power']) == 17
+    assert len(site['share']) == 2 and len(site['frequency']) == len(site['power']) == 9
 
 
 def test_spectrum_is_the_mean_over_images():
@@ -165,14 +292,11 @@ def test_spectrum_is_the_mean_over_images():
 def test_a_module_that_runs_twice_is_two_places():
     pool, conv = nn.MaxPool2d(2), nn.Conv2d(3, 3, 1)
     report = aliasing_report(nn.Sequential(conv, pool, nn.Sequential(pool)), random_images(1))
-    assert [(site.name, site.shape[1]) for site in report.sites] == [
-        ('1', 63),
-        ('1 (call 2)', 31),
-    ]  # windows of two pixels
+    assert [(site.name, site.shape[1]) for site in report.sites] == [('1', 31), ('1 (call 2)', 15)]
 
 
 def test_the_network_stays_as_it_is():
-    network = timm.create_model('resnet18', num_classes=3).train()
+    network = Small().train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     aliasing_report(network, [torch.randn(3, 64, 64)])
     assert network.training

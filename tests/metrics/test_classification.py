@@ -1,16 +1,85 @@
+"""Consistency of classifiers, against a plain script, chance and hand-made cases."""
+
+from itertools import combinations
+from math import exp
+
 import pytest
 import torch
 from torch import nn
 
 from antialias_plugins.metrics import (
     ClassificationConsistency,
+    ViewAgreement,
+    classification_agreement,
+    diagonal_sweep,
     draw_batch_offsets,
     draw_offsets,
     draw_subpixel_offsets,
+    mean_absolute_change,
     shift_consistency,
 )
 
+
+def one_hot(*classes):
+    return torch.eye(4)[list(classes)]
+
+
+@pytest.mark.parametrize(
+    ('classes', 'label', 'expected'),
+    [
+        ((1, 1), 1, (True, True, True)),
+        ((1, 1), 2, (True, False, False)),
+        ((1, 2), 2, (False, True, False)),
+        ((1, 2), 3, (False, False, False)),
+        ((0, 0, 0), 0, (True, True, True)),
+        ((0, 0, 3), 0, (False, True, False)),
+        ((1, 2), None, (False, None, None)),
+    ],
+    ids=['right', 'wrong', 'half-right', 'both-wrong', 'three-right', 'two-of-three', 'no-label'],
+)
+def test_agreement_by_hand(classes, label, expected):
+    agreement = classification_agreement(one_hot(*classes), label)
+    assert (agreement.agree, agreement.any_correct, agreement.all_correct) == expected
+
+
+def test_probability_change_by_hand():
+    # The first view's top class is 0. Its probability is e/(e + 3) in the first view and 1/(e + 3) in the second.
+    expected = (exp(1) - 1) / (exp(1) + 3)
+    assert classification_agreement(one_hot(0, 2)).probability_change == pytest.approx(expected, abs=1e-15)
+
+
+@pytest.mark.parametrize('label', [None, 2], ids=['top', 'true'])
+@pytest.mark.parametrize('views', [2, 3, 6])
+def test_mean_absolute_change_matches_a_loop(views, label):
+    probabilities = torch.randn(views, 5, dtype=torch.float64).softmax(1)
+    watched = int(probabilities[0].argmax()) if label is None else label
+    values = [row[watched].item() for row in probabilities]
+    changes = [abs(a - b) for a, b in combinations(values, 2)]
+    assert mean_absolute_change(probabilities, label).item() == pytest.approx(sum(changes) / len(changes), abs=1e-15)
+
+
+def test_identical_views():
+    assert classification_agreement(torch.randn(1, 7).expand(4, 7)) == ViewAgreement(True, None, None, 0.0)
+
+
+@pytest.mark.parametrize(
+    ('logits', 'label', 'message'),
+    [
+        (torch.zeros(1, 4), None, r'logits must have shape \(V, N\) with at least two views, got \(1, 4\)'),
+        (torch.zeros(2), None, r'logits must have shape .* got \(2,\)'),
+        (torch.tensor([[0.0, torch.nan], [0.0, 1.0]]), None, 'logits must be finite, got 1 that are not'),
+        (torch.zeros(2, 4), 4, 'label must be one of 4 classes, got 4'),
+        (torch.zeros(2, 4), -1, 'label must be one of 4 classes, got -1'),
+    ],
+    ids=['one-view', 'vector', 'nan', 'large-label', 'negative-label'],
+)
+def test_bad_logits(logits, label, message):
+    with pytest.raises(ValueError, match=message):
+        classification_agreement(logits, label)
+
+
 SMALL = dict(max_shift=4, crop_size=8)
+
 MODES = pytest.mark.parametrize('circular', [False, True], ids=['crops', 'circular'])
 
 
@@ -99,7 +168,7 @@ def test_opposite_predictions_are_never_consistent():
     assert (result.mean, result.correct_mean) == (0.0, 0.0)
 
 
-@pytest.mark.parametrize(('classes', 'views'), [(2, 2), (10, 2), (2, 4)])
+@pytest.mark.parametrize(('classes', 'views'), [(10, 2), (2, 4)])
 def test_random_predictions_agree_by_chance(classes, views):
     count, chance = 1500, classes ** (1 - views)
     generator = torch.Generator().manual_seed(0)
@@ -200,3 +269,61 @@ def test_bad_argument(changes, message):
     arguments = dict(predict=same_class, images=noise(2), **SMALL) | changes
     with pytest.raises(ValueError, match=message):
         shift_consistency(**arguments)
+
+
+def top_left(views):
+    """Logits that only the first two pixels of a view decide."""
+    return torch.stack([views[:, 0, 0, 0], views[:, 0, 0, 1], torch.full((len(views),), -9.0)], 1)
+
+
+@pytest.mark.parametrize('label', [None, 1], ids=['top', 'true'])
+@pytest.mark.parametrize('circular', [False, True], ids=['crops', 'circular'])
+def test_sweep_matches_a_loop(circular, label):
+    image = torch.randn(1, 12, 15, dtype=torch.float64)
+    sweep = diagonal_sweep(top_left, image, label, max_shift=5, crop_size=(6, 7), circular=circular)
+    # The central 11x12 begins at (0, 1), the central 6x7 at (3, 4).
+    top, left = (3, 4) if circular else (0, 1)
+    for step in range(6):
+        columns = [(step + 1) % 7, step % 7] if circular else [step + 1, step]
+        row = step % 6 if circular else step
+        second, first = (image[0, top + row, left + column].exp().item() for column in columns)
+        total = first + second + torch.tensor(-9.0, dtype=torch.float64).exp().item()
+        if step == 0 and label is None:
+            label = 0 if first > second else 1
+        watched, other = (first, second) if label == 0 else (second, first)
+        assert sweep.probability[step].item() == pytest.approx(watched / total, abs=1e-12)
+        assert sweep.best_other[step].item() == pytest.approx(other / total, abs=1e-12)
+        assert sweep.prediction[step] == (0 if first > second else 1)
+
+
+def test_published_number_of_crops():
+    shapes = []
+    diagonal_sweep(lambda x: shapes.append(tuple(x.shape)) or torch.zeros(len(x), 2), torch.zeros(3, 256, 256))
+    assert shapes == [(33, 3, 224, 224)]
+
+
+@pytest.mark.parametrize(('stride', 'flat'), [(1, True), (2, False)])
+def test_circular_sweep_is_flat_without_subsampling(stride, flat):
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(1, 8, 3, stride, padding=1, padding_mode='circular')
+    network = nn.Sequential(convolution, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).double()
+    sweep = diagonal_sweep(network, torch.randn(1, 8, 8, dtype=torch.float64), max_shift=8, crop_size=8, circular=True)
+    assert (float(sweep.probability.max() - sweep.probability.min()) < 1e-12) == flat
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(image=torch.zeros(1, 9, 20)), 'image must be at least 10x10, got 9x20'),
+        (dict(max_shift=0), r'max_shift must be between 1 and .* \(8, 8\), got 0'),
+        (dict(max_shift=9), r'max_shift must be between 1 and .* \(8, 8\), got 9'),
+        (dict(label=-1), 'label must be one of 3 classes, got -1'),
+        (dict(predict=lambda x: x), r'predict must return logits of shape \(3, N\), N > 1, got \(3, 1, 8, 8\)'),
+        (dict(predict=lambda x: torch.full((len(x), 2), torch.nan)), 'predict must return finite logits'),
+    ],
+    ids=['small-image', 'no-shift', 'shift', 'label', 'maps', 'nan'],
+)
+def test_bad_sweep(changes, message):
+    arguments = dict(predict=top_left, image=torch.zeros(1, 20, 20), max_shift=2, crop_size=8) | changes
+    with pytest.raises(ValueError, match=message):
+        diagonal_sweep(**arguments)

@@ -69,21 +69,16 @@ def test_a_choice_that_others_follow_is_not_changed():
     ('network', 'names'),
     [
         (resnet, RESNET),
-        (lambda: resnet('lpf3'), RESNET),
         (lambda: resnet('ddac3', maxpool='published'), RESNET),
         (lambda: resnet('flc'), RESNET),
         (lambda: resnet('aps1'), RESNET),
         (lambda: resnet('lpf3', stem=True), RESNET),
-        (lambda: resnet('lpf3', skip=['layer4*']), RESNET),
-        (lambda: timm.create_model('resnet18_lpf4').double(), RESNET),
-        (lambda: timm.create_model('mobilenetv2_050').double(), INVERTED),
         (lambda: aap.convert_antialias(timm.create_model('mobilenetv2_050').double(), 'lpf3'), INVERTED),
-        (lambda: timm.create_model('densenet121_lpf3').double(), ['features.conv0', 'features.pool0']),
     ],
-    ids=['plain', 'lpf', 'ddac', 'flc', 'aps', 'stem', 'skip', 'timm-name', 'slots-plain', 'slots-filled', 'densenet'],
+    ids=['plain', 'ddac', 'flc', 'aps', 'stem', 'slots'],
 )
 def test_plain_and_antialiased_networks_have_the_same_places(network, names):
-    network, image = network().eval(), torch.randn(1, 3, 64, 64, dtype=torch.float64)
+    network, image = network().eval(), torch.randn(1, 3, 32, 32, dtype=torch.float64)
     keys, kinds = list(network.state_dict()), [type(module) for module in network.modules()]
     expected = network(image)
     observed, places, _ = observe(network, image)
@@ -95,7 +90,7 @@ def test_plain_and_antialiased_networks_have_the_same_places(network, names):
 
 
 def test_what_filters_is_named():
-    image = torch.randn(1, 3, 64, 64, dtype=torch.float64)
+    image = torch.randn(1, 3, 32, 32, dtype=torch.float64)
     places = observe(resnet('lpf3', skip=['layer4.0.conv1']), image)[1]
     filters = {place.name: place.filter for place in places}
     assert filters['layer2.0.conv1'] == filters['maxpool'] == 'BlurPool2d(3)'
@@ -104,8 +99,8 @@ def test_what_filters_is_named():
 
 
 def test_blur_layers_that_a_network_came_with():
-    network = timm.create_model('resnetblur50', num_classes=3)
-    places = {place.name: place for place in observe(network, torch.randn(1, 3, 64, 64))[1]}
+    network = timm.create_model('resnetblur18', num_classes=3)
+    places = {place.name: place for place in observe(network, torch.randn(1, 3, 32, 32))[1]}
     assert (places['layer2.0.aa'].kind, places['layer2.0.aa'].filter) == ('filter', 'BlurPool2d(3)')
     assert places['layer2.0.downsample.0'].filter == ''
 

@@ -1,7 +1,11 @@
+"""Records per image, means with their intervals, and named figures."""
+
 import pickle
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,14 +13,65 @@ from antialias_plugins.metrics import (
     Instances,
     MeanInstanceConsistency,
     MeanSegmentationConsistency,
+    MeanShare,
     ShiftConsistency,
     ShiftGrid,
     ViewPlan,
     WorstCaseSegmentationConsistency,
     WorstCaseShiftConsistency,
+    mean_interval,
 )
+from antialias_plugins.metrics.base import options_of
+
+
+def test_interval_by_hand():
+    mean, half_width = mean_interval([0.25, 0.75])
+    assert mean == 0.5
+    assert half_width == pytest.approx(1.959964 * 0.25, rel=1e-6)  # s = √(2 · 0.25²), s / √2 = 0.25
+
+
+def test_covers_the_true_mean_95_times_in_100():
+    draws = np.random.default_rng(0).beta(8, 2, size=(2000, 100))
+    hits = sum(abs(mean - 0.8) < half_width for mean, half_width in map(mean_interval, draws.tolist()))
+    assert hits / 2000 == pytest.approx(0.95, abs=3 * (0.95 * 0.05 / 2000) ** 0.5)
+
+
+def test_order_does_not_matter():
+    values = [random.Random(0).random() * 10**-power for power in range(12) for _ in range(9)]
+    shuffled = random.Random(1).sample(values, len(values))
+    assert mean_interval(values) == mean_interval(shuffled)
+
+
+def test_single_value_has_no_interval():
+    assert mean_interval([0.5]) == (0.5, None)
+
+
+@pytest.mark.parametrize(
+    ('values', 'confidence', 'message'),
+    [([], 0.95, 'values .* got none'), ([1.0], 95, 'confidence must be between 0 and 1, got 95')],
+    ids=['empty', 'per-cent'],
+)
+def test_bad_interval(values, confidence, message):
+    with pytest.raises(ValueError, match=message):
+        mean_interval(values, confidence)
+
+
+@pytest.mark.parametrize(
+    ('shares', 'expected', 'text'),
+    [
+        ([], MeanShare(None, None, 0), 'in no image'),
+        ([0.25], MeanShare(0.25, None, 1), '25.00 % (n = 1)'),
+        ([0.5, 0.5], MeanShare(0.5, 0.0, 2), '50.00 ± 0.00 % (n = 2)'),
+    ],
+    ids=['none', 'one', 'two'],
+)
+def test_mean_share(shares, expected, text):
+    assert MeanShare.of(shares) == expected
+    assert str(expected) == text
+
 
 IMAGES = torch.rand(6, 1, 14, 15, generator=torch.Generator().manual_seed(0))
+
 MAPS = (IMAGES[:, 0] * 3).long()
 
 
@@ -56,7 +111,9 @@ class Case:
 
 
 CLASSES, WHOLE_MAPS = [0, 1, 2, 0, 1, 2], list(MAPS)
+
 SMALL = dict(max_shift=4, crop_size=8)
+
 CASES = {
     'shift': Case(
         lambda: ShiftConsistency(ViewPlan(**SMALL)),
@@ -92,7 +149,9 @@ CASES = {
         (lambda: WorstCaseSegmentationConsistency(ShiftGrid(3), ignore_index=0),),
     ),
 }
+
 ALL = pytest.mark.parametrize('case', CASES.values(), ids=CASES)
+
 # The legacy protocol's figures are means of five means over the images: exact for any order of the images too.
 PARTS = {
     'two-processes': [[0, 2, 4], [1, 3, 5]],
@@ -161,3 +220,47 @@ def test_batch_size_does_not_matter(metric, labels, predict):
         part.merge(metric(ShiftGrid(3), batch_size=5))
         results.add(part.compute())
     assert len(results) == 1
+
+
+FIGURES = {
+    'shift': ['consistency', 'correct_consistency', 'probability_change'],
+    'legacy': ['consistency', 'correct_consistency', 'probability_change'],
+    'mASSC': ['mASSC', 'mASSC_labelled'],
+    'regions': ['mASSC', 'mASSC_labelled']
+    + [f'mASSC_{part}' for part in ('boundary', 'interior', 'labelled_boundary', 'labelled_interior')],
+    'mAISC': ['mAISC'],
+    'worst-case-shift': ['worst_case_consistency', 'worst_case_accuracy'],
+    'worst-case-mASSC': ['worst_case_mASSC', 'worst_case_mASSC_labelled'],
+}
+
+
+@pytest.mark.parametrize(('name', 'names'), FIGURES.items(), ids=FIGURES)
+def test_every_result_names_its_figures(name, names):
+    case = CASES[name]
+    result = case.accumulate(range(6)).compute()
+    assert list(result.figures) == names
+    assert names[0] in result.titles and str(result).startswith(result.titles[names[0]])
+    assert all(0 < share.images <= result.images == 6 for share in result.figures.values())
+    first = result.figures[names[0]]
+    if name != 'mAISC':
+        assert (first.mean, first.interval, first.images) == (result.mean, result.interval, result.images)
+    assert (result.table(['w', 'x', 'y', 'z']) is not None) == (name == 'regions')
+
+
+def test_correct_images_are_those_with_a_correct_view():
+    metric = ShiftConsistency(ViewPlan(**SMALL))
+    for index, right in enumerate([(1, 1), (1, 0), (0, 0), (2, 0)]):
+        metric.add(index, torch.eye(3)[list(right)], 1)
+    share = metric.compute().figures['correct_consistency']
+    assert (share.mean, share.images) == (1 / 2, 2)
+
+
+def test_measure_numbers_the_images_from_zero():
+    case = CASES['mASSC']
+    assert case.create().measure(segment, iter(IMAGES), MAPS) == case.accumulate(range(6)).compute()
+
+
+def test_options_of_a_metric_are_its_fields():
+    assert options_of(MeanInstanceConsistency) == dict(
+        max_shift=32, seed=0, score_threshold=0.5, iou_threshold=0.9, min_area=10
+    )

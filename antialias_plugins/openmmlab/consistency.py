@@ -1,8 +1,9 @@
-"""Measures consistency while a loop of mmengine runs its usual evaluation."""
+"""Consistency of a model under shifts, measured while a loop of mmengine runs its usual evaluation."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -14,15 +15,15 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from antialias_plugins.metrics import MeanShare
+from antialias_plugins.metrics.base import Result
+from antialias_plugins.metrics.offsets import as_pair
 from antialias_plugins.metrics.views import centre_part
-from antialias_plugins.openmmlab.consistency.classification import ClassificationTask
-from antialias_plugins.openmmlab.consistency.instances import InstanceTask
-from antialias_plugins.openmmlab.consistency.order import batches_of_indices
-from antialias_plugins.openmmlab.consistency.segmentation import SegmentationTask
-from antialias_plugins.openmmlab.consistency.task import Task, in_percent
+from antialias_plugins.openmmlab.consistency_tasks import TASKS, SegmentationTask, Task
 from antialias_plugins.utils import Stopwatch, now
 
-TASKS: tuple[type[Task], ...] = (SegmentationTask, ClassificationTask, InstanceTask)
+# Options that the loop and the hook name themselves. Their defaults are the same for every kind of model.
+_COMMON = ('max_shift', 'seed', 'circular', 'subpixel')
 
 
 class ConsistencyMetric(BaseMetric):
@@ -34,17 +35,19 @@ class ConsistencyMetric(BaseMetric):
 
     Args:
         images: Measure the first so many images of the data set only; ``None`` for all.
-        **options: Fields of `SegmentationTask`, `ClassificationTask` or `InstanceTask`.
+        **options: Options of `ShiftConsistencyTestLoop`.
 
     Attributes:
-        result: What the last evaluation found, as the accumulator of the task computes it; ``None`` before.
+        options: Those of them that are not the default of every kind of model.
+        result: What the last evaluation found, as the metric of `antialias_plugins.metrics` computes it; ``None``
+            before.
         metrics: The same by the names of the metrics, in percent.
         plain: Time of the usual forward passes on this process.
         views: Time of predicting and comparing the views.
         classes: Names of the classes of the data set, if it has names for them.
 
     Raises:
-        ValueError: If ``images`` or an option is outside its range, or no task takes all of the options.
+        ValueError: If ``images`` or an option is outside its range, or no kind of model takes all of the options.
     """
 
     default_prefix = ''
@@ -54,12 +57,13 @@ class ConsistencyMetric(BaseMetric):
         if images is not None and images < 1:
             raise ValueError(f'images must be at least 1, or None for all, got {images}')
         self.images = images
-        self.options = options
-        self._candidates = [task(**options) for task in TASKS if options.keys() <= _names(task)]
+        common = {name: default for name, default in SegmentationTask.defaults.items() if name in _COMMON}
+        self.options = {name: it for name, it in options.items() if name not in common or it != common[name]}
+        self._candidates = [task(**self.options) for task in TASKS if self.options.keys() <= task.defaults.keys()]
         if not self._candidates:
-            known = '; '.join(f'for {task.kind} {", ".join(sorted(_names(task)))}' for task in TASKS)
-            raise ValueError(f'options must all be of one kind ({known}), got {", ".join(options)}')
-        self.result: Any = None
+            known = '; '.join(f'for {task.kind} {", ".join(sorted(task.defaults))}' for task in TASKS)
+            raise ValueError(f'options must all be of one kind ({known}), got {", ".join(self.options)}')
+        self.result: Result | None = None
         self.metrics: dict[str, float] = {}
         self.classes: Sequence[str] | None = None
         self.plain, self.views = Stopwatch(), Stopwatch()
@@ -71,7 +75,7 @@ class ConsistencyMetric(BaseMetric):
             ValueError: If the sampler of ``dataloader`` does not visit the images in the same order each time.
         """
         self._test_step, self._fp16 = test_step, fp16
-        self._batches = iter(batches_of_indices(dataloader))
+        self._batches = _batches_of_indices(dataloader)
         self.classes = getattr(dataloader.dataset, 'metainfo', {}).get('classes')
         self._task: Task | None = None
         self.plain, self.views = Stopwatch(), Stopwatch()
@@ -83,10 +87,13 @@ class ConsistencyMetric(BaseMetric):
             ValueError: If the batch holds several versions of an image, or an image is too small.
         """
         self._inputs = data_batch['inputs']
-        _check_single_views(self._inputs)
-        size = self.options.get('crop_size')
-        if size is not None:
-            size = (size, size) if isinstance(size, int) else tuple(size)
+        if not all(isinstance(image, Tensor) and image.ndim == 3 for image in self._inputs):
+            raise ValueError(
+                'dataloader must give one (C, H, W) tensor per image as inputs: consistency is not measured under '
+                f'test-time augmentation, got a {type(self._inputs[0]).__name__} per image'
+            )
+        if self.options.get('crop_size') is not None:
+            size = as_pair(self.options['crop_size'])
             data_batch['inputs'] = _like(self._inputs, [centre_part(image, size) for image in self._inputs])
             for sample in data_batch['data_samples']:
                 sample.set_metainfo({'img_shape': size})
@@ -113,10 +120,11 @@ class ConsistencyMetric(BaseMetric):
         merged, *others = [task for task in all_gather_object(self._task) if task is not None]
         for other in others:
             merged.merge(other)
-        self.result = merged.compute()
-        self.metrics = in_percent(merged.figures(self.result))
-        table = merged.table(self.result)
-        if table is not None:
+        self.result = merged.metric.compute()
+        self.metrics = in_percent(self.result.figures)
+        if missing := merged.missing(self.result):
+            print_log(missing, logger='current', level=logging.WARNING)
+        if table := self.result.table(self.classes or ()):
             print_log(f'consistency per class\n{table}', logger='current')
         return dict(self.metrics)
 
@@ -130,7 +138,7 @@ class ConsistencyMetric(BaseMetric):
                 return task
         for task in TASKS:
             if task.field in prediction:
-                others = ', '.join(sorted(self.options.keys() - _names(task)))
+                others = ', '.join(sorted(self.options.keys() - task.defaults.keys()))
                 raise ValueError(f'options must be for {task.kind}, which the model does, got {others}')
         known = ' or '.join(f'{task.field} ({task.kind})' for task in TASKS)
         raise ValueError(f'model must predict {known}, got {", ".join(sorted(prediction)) or "nothing"}')
@@ -142,16 +150,30 @@ class ConsistencyMetric(BaseMetric):
             return self._test_step({'inputs': _like(self._inputs, list(views)), 'data_samples': samples})
 
 
-def _names(task: type[Task]) -> set[str]:
-    return {field.name for field in fields(task)}
+def in_percent(figures: Mapping[str, MeanShare]) -> dict[str, float]:
+    """Return a metric for each mean and each half-width that there is, in percent as the OpenMMLab packages do.
+
+    Example:
+        >>> in_percent({'mASSC': MeanShare(0.75, 0.0625, 9), 'mASSC_boundary': MeanShare(None, None, 0)})
+        {'mASSC': 75.0, 'mASSC_interval': 6.25}
+    """
+    metrics = {}
+    for name, share in figures.items():
+        metrics |= {name: share.mean, f'{name}_interval': share.interval}
+    return {name: 100 * value for name, value in metrics.items() if value is not None}
 
 
-def _check_single_views(inputs: Sequence[Tensor] | Tensor) -> None:
-    if not all(isinstance(image, Tensor) and image.ndim == 3 for image in inputs):
-        raise ValueError(
-            'dataloader must give one (C, H, W) tensor per image as inputs: consistency is not measured under '
-            f'test-time augmentation, got a {type(inputs[0]).__name__} per image'
-        )
+def _batches_of_indices(dataloader: DataLoader) -> Iterator[list[int]]:
+    """Return the data set's indices that each batch on this process will hold."""
+    sampler, limit = dataloader.batch_sampler, len(dataloader.dataset)
+    if sampler is not None:
+        batches = list(islice(sampler, limit + 1))
+        if len(batches) <= limit and batches == list(sampler):
+            return iter(batches)
+    raise ValueError(
+        'dataloader.sampler must visit the images once, in the same order each time, as DefaultSampler with '
+        f'shuffle=False does, got {type(dataloader.sampler).__name__}'
+    )
 
 
 def _like(inputs: Sequence[Tensor] | Tensor, images: list[Tensor]) -> list[Tensor] | Tensor:

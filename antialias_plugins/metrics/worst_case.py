@@ -1,0 +1,304 @@
+"""Worst case over a grid of shifts, of a classification and of a segmentation.
+
+Letters: image ``C H W``, view of it ``h w``, views in a batch ``B``, classes ``N``.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import astuple, dataclass, field
+from typing import ClassVar
+
+from torch import Tensor
+
+from antialias_plugins.metrics.agreement import segmentation_consistency
+from antialias_plugins.metrics.base import (
+    MeanShare,
+    PerImageMetric,
+    Result,
+    check_least,
+    format_percent,
+    mean_interval,
+)
+from antialias_plugins.metrics.classification import check_logits
+from antialias_plugins.metrics.offsets import ShiftGrid
+from antialias_plugins.metrics.segmentation import (
+    PixelConsistency,
+    check_label_size,
+    check_some_labelled,
+    place_class_maps,
+)
+from antialias_plugins.metrics.views import Shift
+
+
+@dataclass(frozen=True)
+class GridAgreement:
+    """What one image is classified as over a grid of shifts.
+
+    Attributes:
+        agree: Whether the top class is the same at every shift.
+        correct: Whether it is the label's at every shift; ``None`` without a label.
+    """
+
+    agree: bool
+    correct: bool | None = None
+
+
+@dataclass(frozen=True)
+class WorstCaseClassification(Result):
+    """Worst case over a grid of shifts; shares in [0, 1], intervals as half-widths at 95 %.
+
+    Attributes:
+        mean: Share of images whose top class no shift changes.
+        interval: Half-width of its interval; ``None`` for a single image.
+        images: Number of images.
+        accuracy: Share of images that are classified correctly at every shift; ``None`` without labels.
+        accuracy_interval: Half-width of its interval.
+    """
+
+    mean: float
+    interval: float | None
+    images: int
+    accuracy: float | None = None
+    accuracy_interval: float | None = None
+
+    titles: ClassVar[dict[str, str]] = {
+        'worst_case_consistency': 'worst-case consistency',
+        'worst_case_accuracy': 'worst-case accuracy',
+    }
+
+    @property
+    def figures(self) -> dict[str, MeanShare]:
+        """All that was measured, see `Result`."""
+        figures = {'worst_case_consistency': MeanShare(self.mean, self.interval, self.images)}
+        if self.accuracy is not None:
+            figures['worst_case_accuracy'] = MeanShare(self.accuracy, self.accuracy_interval, self.images)
+        return figures
+
+    def __str__(self) -> str:
+        text = f'worst-case consistency {format_percent(self.mean, self.interval)} (n = {self.images})'
+        if self.accuracy is None:
+            return text
+        return f'{text}, worst-case accuracy {format_percent(self.accuracy, self.accuracy_interval)}'
+
+
+@dataclass(eq=False)
+class WorstCaseShiftConsistency(PerImageMetric[GridAgreement, WorstCaseClassification]):
+    """Accumulates `worst_case_shift_consistency` image by image.
+
+    Args:
+        grid: The shifts.
+        batch_size: Largest number of views that are predicted at once; the result does not depend on it.
+    """
+
+    grid: ShiftGrid
+    batch_size: int = field(default=64, compare=False)
+
+    def __post_init__(self) -> None:
+        check_least(batch_size=(self.batch_size, 1))
+
+    def update(
+        self, index: int, image: Tensor, predict: Callable[[Tensor], Tensor], label: int | None = None
+    ) -> GridAgreement:
+        """Classify one image at every shift; keep and return whether all agree."""
+        classes = set()
+        for _, views in self.grid.batches(image, self.batch_size):
+            logits = predict(views)
+            check_logits(logits, len(views), label)
+            classes |= set(logits.argmax(1).tolist())
+        self._records[index] = GridAgreement(len(classes) == 1, None if label is None else classes == {label})
+        return self._records[index]
+
+    def compute(self) -> WorstCaseClassification:
+        """Return the shares over all images so far.
+
+        Raises:
+            ValueError: If there are none, or only some have a label.
+        """
+        records = self._measured()
+        agree, correct = [record.agree for record in records], [record.correct for record in records]
+        if all(value is None for value in correct):
+            return WorstCaseClassification(*mean_interval(agree), len(records))
+        if None in correct:
+            raise ValueError(f'label must be given for all images or for none, got {correct.count(None)} without')
+        return WorstCaseClassification(*mean_interval(agree), len(records), *mean_interval(correct))
+
+
+def worst_case_shift_consistency(
+    predict: Callable[[Tensor], Tensor],
+    images: Iterable[Tensor],
+    labels: Iterable[int] | None = None,
+    *,
+    max_shift: int = 8,
+    stride: int = 1,
+    crop_size: int | tuple[int, int] | None = None,
+    circular: bool = False,
+    subpixel: int = 1,
+    batch_size: int = 64,
+) -> WorstCaseClassification:
+    """Measure how many classifications no shift of a grid can change.
+
+    Every image is classified at each shift of `ShiftGrid`, not at a few random ones: it counts if the top class is
+    always the same and, with labels, for the accuracy if it is always the right one. The latter is the accuracy under
+    adversarial shifts of Michaeli et al., "Alias-Free Convnets: Fractional Shift Invariance via Polynomial
+    Activations", CVPR 2023, there on circular grids of whole, half and quarter pixels.
+
+    Args:
+        predict: Maps views of one image to their logits, ``(B, C, h, w)`` → ``(B, N)``; in evaluation mode, and on the
+            device where the images are.
+        images: The images, ``(C, H, W)`` each; their sizes may differ.
+        labels: The class of each image.
+        max_shift: All shifts are below it, in pixels: ``max_shift²`` views by default.
+        stride: Step of the grid, in units of ``1 / subpixel`` pixels.
+        crop_size: Size of a view in pixels, by default as large as the image allows.
+        circular: Shift circularly, so that no content enters or leaves.
+        subpixel: How many parts a pixel has; above 1 for circular shifts of floating-point images only.
+        batch_size: Largest number of views that are predicted at once.
+
+    Returns:
+        The shares, their 95 % intervals over images (see `mean_interval`), and the number of images.
+
+    Raises:
+        ValueError: If there are no images, an image is too small, an argument is outside its range, the labels do not
+            fit the images, or ``predict`` does not return one finite row per view.
+
+    Example:
+        >>> import torch
+        >>> images = torch.rand(3, 1, 8, 8)
+        >>> print(worst_case_shift_consistency(lambda x: x.mean((2, 3)) * torch.ones(1, 2), images, max_shift=3))
+        worst-case consistency 100.00 ± 0.00 % (n = 3)
+    """
+    grid = ShiftGrid(max_shift, stride, crop_size, circular, subpixel)
+    return WorstCaseShiftConsistency(grid, batch_size).measure(predict, images, labels)
+
+
+@dataclass(frozen=True)
+class WorstShift:
+    """The least agreement of one image.
+
+    Attributes:
+        share: Share of agreeing pixels, in [0, 1].
+        offset: The shift at which it was found, the first one of several.
+        labelled_share: Least share among labelled pixels, at whichever shift; ``None`` if there are none.
+    """
+
+    share: float
+    offset: Shift
+    labelled_share: float | None = None
+
+
+@dataclass(frozen=True)
+class WorstCaseSegmentation(PixelConsistency):
+    """Mean over images of each one's least agreement; shares in [0, 1], intervals as half-widths at 95 %.
+
+    Attributes:
+        mean: Mean least share of agreeing pixels, over all pixels of each overlap.
+        interval: Half-width of its interval; ``None`` for a single image.
+        images: Number of images.
+        labelled_mean: Mean least share over labelled pixels; ``None`` if no image has any.
+        labelled_interval: Half-width of its interval; ``None`` for fewer than two images with labelled pixels.
+        labelled_images: Number of images with labelled pixels.
+    """
+
+    metric = 'worst_case_mASSC'
+    titles: ClassVar[dict[str, str]] = {
+        'worst_case_mASSC': 'worst-case mASSC',
+        'worst_case_mASSC_labelled': 'worst-case mASSC, labelled pixels',
+    }
+
+
+@dataclass(eq=False)
+class WorstCaseSegmentationConsistency(PerImageMetric[WorstShift, WorstCaseSegmentation]):
+    """Accumulates `worst_case_segmentation_consistency` image by image.
+
+    Args:
+        grid: The shifts, without ``crop_size``: crops are as large as the image allows.
+        batch_size: Largest number of views that are predicted at once; the result does not depend on it.
+        ignore_index: Label of the pixels that are left out of the labelled share.
+    """
+
+    grid: ShiftGrid
+    batch_size: int = field(default=8, compare=False)
+    ignore_index: int = 255
+
+    def __post_init__(self) -> None:
+        check_least(batch_size=(self.batch_size, 1))
+        size = self.grid.crop_size
+        if size is not None:
+            raise ValueError(f'grid must not have a crop_size, crops are as large as the image allows, got {size}')
+
+    def update(
+        self, index: int, image: Tensor, predict: Callable[[Tensor], Tensor], label: Tensor | None = None
+    ) -> WorstShift:
+        """Segment one image at every shift; keep and return the least agreement with the view at (0, 0)."""
+        check_label_size(label, image, index)
+        first, found, labelled = None, [], []
+        for offsets, views in self.grid.batches(image, self.batch_size):
+            maps, corners = place_class_maps(predict, views, offsets, self.grid.circular)
+            for offset, classes, corner in zip(offsets, maps, corners, strict=True):
+                if first is None:
+                    # A copy, so that the rest of its batch can be freed.
+                    first = classes.clone()
+                    continue
+                agreement = segmentation_consistency(first, classes, (0, 0), corner, label, self.ignore_index)
+                found.append((agreement.share, offset))
+                labelled += [] if agreement.labelled_share is None else [agreement.labelled_share]
+        self._records[index] = WorstShift(*min(found), min(labelled, default=None))
+        return self._records[index]
+
+    def compute(self) -> WorstCaseSegmentation:
+        """Return the means over all images so far."""
+        records = self._measured()
+        worst = MeanShare.of([record.share for record in records])
+        labelled = MeanShare.of([record.labelled_share for record in records if record.labelled_share is not None])
+        return WorstCaseSegmentation(*astuple(worst), *astuple(labelled))
+
+
+def worst_case_segmentation_consistency(
+    predict: Callable[[Tensor], Tensor],
+    images: Iterable[Tensor],
+    labels: Iterable[Tensor] | None = None,
+    *,
+    max_shift: int = 8,
+    stride: int = 1,
+    circular: bool = False,
+    subpixel: int = 1,
+    batch_size: int = 8,
+    ignore_index: int = 255,
+) -> WorstCaseSegmentation:
+    """Measure how far a segmentation can be moved away by the worst shift of a grid.
+
+    Every image is segmented at each shift of `ShiftGrid`, not at two random ones, and compared with the view at (0, 0)
+    as in `mean_segmentation_consistency`. Each image counts with the least share of agreeing pixels that was found.
+    Where the whole map is compared, two shifts of the grid differ from each other in at most twice the pixels in which
+    the worst one differs from the first.
+
+    Args:
+        predict: Maps views of one image to their class maps, ``(B, C, h, w)`` → ``(B, h, w)``; in evaluation mode, and
+            on the device where the images are. For a network that returns logits: ``lambda x: network(x).argmax(1)``.
+        images: The images, ``(C, H, W)`` each; their sizes may differ.
+        labels: One label map per image, ``(H, W)`` each. With them the least share over labelled pixels is measured
+            too.
+        max_shift: All shifts are below it, in pixels; at most half the shorter side of the smallest image, or for
+            circular shifts that side.
+        stride: Step of the grid, in units of ``1 / subpixel`` pixels.
+        circular: Shift circularly and compare the whole map, rolled back.
+        subpixel: How many parts a pixel has; above 1 for circular shifts of floating-point images only. Maps are rolled
+            back by the nearest whole number of pixels.
+        batch_size: Largest number of views that are predicted at once.
+        ignore_index: Label of the pixels that do not count as labelled.
+
+    Returns:
+        The mean least shares, their 95 % intervals over images (see `mean_interval`), and the numbers of images.
+
+    Raises:
+        ValueError: If there are no images, an image is too small, an argument is outside its range, the labels do not
+            fit the images or are ignored everywhere, or ``predict`` returns another shape.
+
+    Example:
+        >>> import torch
+        >>> images = torch.rand(3, 1, 16, 16)
+        >>> print(worst_case_segmentation_consistency(lambda x: x[:, 0] > 0.5, images, max_shift=3))
+        worst-case mASSC 100.00 ± 0.00 % (n = 3)
+    """
+    grid = ShiftGrid(max_shift, stride, None, circular, subpixel)
+    consistency = WorstCaseSegmentationConsistency(grid, batch_size, ignore_index)
+    return check_some_labelled(consistency.measure(predict, images, labels), labels, ignore_index)
