@@ -4,7 +4,7 @@ Letters: images or maps ``B``, channels ``C``, image or map ``H W``, rings of fr
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -200,7 +200,7 @@ def aliasing_report(network: nn.Module, images: Iterable[Tensor], *, window: Win
         for batch in inputs:
             recorder.calls.clear()
             observed(batch)
-    return AliasingReport(recorder.sites(), _unseen(plan, places))
+    return AliasingReport(tuple(recorder.sites()), _unseen(plan, places))
 
 
 @dataclass
@@ -209,9 +209,7 @@ class _Recorder:
 
     window: Window
     calls: Counter[str] = field(default_factory=Counter)
-    seen: dict[str, tuple[Place, tuple[int, int, int]]] = field(default_factory=dict)
-    shares: dict[str, list[Tensor]] = field(default_factory=dict)
-    spectra: dict[str, list[tuple[Tensor, Tensor]]] = field(default_factory=dict)
+    found: dict[str, tuple[Place, torch.Size, list[tuple[Tensor, ...]]]] = field(default_factory=dict)
 
     def record(self, place: Place, module: nn.Module, args: tuple, output: Tensor) -> None:
         """Measure the map in front of the stride; a forward hook."""
@@ -225,18 +223,13 @@ class _Recorder:
         share = aliased_share(power, place.stride)
         if not share.isfinite().all():
             raise ValueError(f'network must compute finite maps, got others at {name}')
-        self.seen[name] = place, tuple(dense.shape[1:])
-        self.shares.setdefault(name, []).append(share)
-        self.spectra.setdefault(name, []).append(radial_average(power))
+        self.found.setdefault(name, (place, dense.shape[1:], []))[2].append((share, *radial_average(power)))
 
-    def sites(self) -> tuple[SiteAliasing, ...]:
-        return tuple(self.site(name, *found) for name, found in self.seen.items())
-
-    def site(self, name: str, place: Place, shape: tuple[int, int, int]) -> SiteAliasing:
-        frequency = self.spectra[name][0][0]
-        power = torch.cat([power for _, power in self.spectra[name]]).mean(0).cpu()
-        share = torch.cat(self.shares[name]).cpu()
-        return SiteAliasing(name, place.kind, place.filter, place.stride, shape, share, frequency, power)
+    def sites(self) -> Iterator[SiteAliasing]:
+        for name, (place, shape, numbers) in self.found.items():
+            share, frequency, power = zip(*numbers, strict=True)
+            known = name, place.kind, place.filter, place.stride, tuple(shape)
+            yield SiteAliasing(*known, torch.cat(share).cpu(), frequency[0], torch.cat(power).mean(0).cpu())
 
 
 def _unseen(plan: AntialiasPlan, places: list[Place]) -> tuple[str, ...]:

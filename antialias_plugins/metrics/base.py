@@ -87,19 +87,23 @@ def format_percent(mean: float, half_width: float | None) -> str:
     return f'{100 * mean:.2f}{spread} %'
 
 
-class Result(ABC):
+class Result:
     """What a metric has found over all images, or a report over all layers: named figures. Prints as text.
 
     Attributes:
+        parts: Fields of each figure by its name: mean, half-width and number of images, or one `MeanShare`.
         titles: What the main figures are called in print, by their names.
     """
 
+    parts: ClassVar[Mapping[str, Sequence[str]]] = {}
     titles: ClassVar[Mapping[str, str]] = {}
 
     @property
-    @abstractmethod
     def figures(self) -> dict[str, MeanShare]:
         """All that was measured, by the names under which it is logged: mean, half-width and number of images."""
+        values = {name: [getattr(self, part) for part in parts] for name, parts in self.parts.items()}
+        found = {name: given for name, given in values.items() if given[0] is not None}
+        return {name: given[0] if len(given) == 1 else MeanShare(*given) for name, given in found.items()}
 
     def table(self, names: Sequence[str] = ()) -> str | None:
         """Write further figures as a table in Markdown; ``None`` if there are none.

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from antialias_plugins.metrics.base import MeanShare, PerImageMetric, Result, format_percent, mean_interval
+from antialias_plugins.metrics.base import PerImageMetric, Result, format_percent, mean_interval
 from antialias_plugins.metrics.offsets import Protocol, ViewPlan, as_pair
 from antialias_plugins.metrics.views import centre_part, shifted_views
 
@@ -105,20 +105,16 @@ class ClassificationConsistency(Result):
     correct_interval: float | None = None
     correct_images: int = 0
 
+    parts: ClassVar[dict[str, tuple[str, ...]]] = {
+        'consistency': ('mean', 'interval', 'images'),
+        'correct_consistency': ('correct_mean', 'correct_interval', 'correct_images'),
+        'probability_change': ('probability_change', 'probability_change_interval', 'images'),
+    }
     titles: ClassVar[dict[str, str]] = {
         'consistency': 'consistency',
         'correct_consistency': 'correct-consistency',
         'probability_change': 'change of top probability',
     }
-
-    @property
-    def figures(self) -> dict[str, MeanShare]:
-        """All that was measured, see `Result`."""
-        change = MeanShare(self.probability_change, self.probability_change_interval, self.images)
-        figures = {'consistency': MeanShare(self.mean, self.interval, self.images)}
-        if self.correct_mean is not None:
-            figures['correct_consistency'] = MeanShare(self.correct_mean, self.correct_interval, self.correct_images)
-        return figures | {'probability_change': change}
 
     def __str__(self) -> str:
         text = f'consistency {format_percent(self.mean, self.interval)} (n = {self.images})'

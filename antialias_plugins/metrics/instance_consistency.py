@@ -32,13 +32,8 @@ class InstanceConsistency(Result):
     box: MeanShare | None
     images: int
 
+    parts: ClassVar[dict[str, tuple[str, ...]]] = {'mAISC': ('mask',), 'mAISC_box': ('box',)}
     titles: ClassVar[dict[str, str]] = {'mAISC': 'mAISC', 'mAISC_box': 'box AISC'}
-
-    @property
-    def figures(self) -> dict[str, MeanShare]:
-        """All that was measured, see `Result`."""
-        shares = {'mAISC': self.mask, 'mAISC_box': self.box}
-        return {name: share for name, share in shares.items() if share is not None}
 
     @property
     def shares(self) -> dict[str, MeanShare]:

@@ -27,42 +27,7 @@ _Pixels = TypeVar('_Pixels', bound='PixelConsistency')
 
 @dataclass(frozen=True)
 class PixelConsistency(Result):
-    """Mean shares of agreeing pixels, of all pixels and of the labelled ones; see the classes that derive from it.
-
-    Attributes:
-        metric: Name of the first figure.
-    """
-
-    metric: ClassVar[str] = 'mASSC'
-
-    mean: float
-    interval: float | None
-    images: int
-    labelled_mean: float | None = None
-    labelled_interval: float | None = None
-    labelled_images: int = 0
-
-    @property
-    def figures(self) -> dict[str, MeanShare]:
-        """All that was measured, see `Result`."""
-        figures = {self.metric: MeanShare(self.mean, self.interval, self.images)}
-        if self.labelled_mean is not None:
-            labelled = MeanShare(self.labelled_mean, self.labelled_interval, self.labelled_images)
-            figures[f'{self.metric}_labelled'] = labelled
-        return figures
-
-    def __str__(self) -> str:
-        text = f'{self.titles[self.metric]} {self.figures[self.metric]}'
-        labelled = self.figures.get(f'{self.metric}_labelled')
-        return text if labelled is None else f'{text}, labelled pixels {labelled}'
-
-
-@dataclass(frozen=True)
-class SegmentationConsistency(PixelConsistency):
-    """Mean consistency over images; shares in [0, 1], intervals as half-widths at 95 %.
-
-    What begins with ``labelled`` is measured on labelled pixels, with the classes and boundaries of the label maps; the
-    rest on all pixels, with those of the two predictions. See `class_agreement` and `boundary_agreement`.
+    """Mean over images of the share of agreeing pixels; shares in [0, 1], intervals as half-widths at 95 %.
 
     Attributes:
         mean: Mean share of agreeing pixels, over all pixels of each overlap.
@@ -71,6 +36,29 @@ class SegmentationConsistency(PixelConsistency):
         labelled_mean: Mean share over labelled pixels; ``None`` if no image has any.
         labelled_interval: Half-width of its interval; ``None`` for fewer than two images with labelled pixels.
         labelled_images: Number of images with labelled pixels.
+    """
+
+    mean: float
+    interval: float | None
+    images: int
+    labelled_mean: float | None = None
+    labelled_interval: float | None = None
+    labelled_images: int = 0
+
+    def __str__(self) -> str:
+        first, labelled, *_ = self.parts
+        text = f'{self.titles[first]} {self.figures[first]}'
+        return text if self.labelled_mean is None else f'{text}, labelled pixels {self.figures[labelled]}'
+
+
+@dataclass(frozen=True)
+class SegmentationConsistency(PixelConsistency):
+    """Mean consistency over images; see `PixelConsistency` for the first six figures.
+
+    What begins with ``labelled`` is measured on labelled pixels, with the classes and boundaries of the label maps; the
+    rest on all pixels, with those of the two predictions. See `class_agreement` and `boundary_agreement`.
+
+    Attributes:
         classes: Share of each class, over the images in which it is predicted; empty unless measured.
         labelled_classes: Share of each class, over the images in which it is labelled; empty unless measured, or if
             no image has labelled pixels.
@@ -87,19 +75,17 @@ class SegmentationConsistency(PixelConsistency):
     labelled_boundary: MeanShare | None = None
     labelled_interior: MeanShare | None = None
 
+    parts: ClassVar[dict[str, tuple[str, ...]]] = {
+        'mASSC': ('mean', 'interval', 'images'),
+        'mASSC_labelled': ('labelled_mean', 'labelled_interval', 'labelled_images'),
+        **{f'mASSC_{part}': (part,) for part in ('boundary', 'interior', 'labelled_boundary', 'labelled_interior')},
+    }
     titles: ClassVar[dict[str, str]] = {
         'mASSC': 'mASSC',
         'mASSC_labelled': 'mASSC, labelled pixels',
         'mASSC_boundary': 'mASSC, near boundaries',
         'mASSC_interior': 'mASSC, elsewhere',
     }
-
-    @property
-    def figures(self) -> dict[str, MeanShare]:
-        """All that was measured but the classes, see `Result`."""
-        parts = ('boundary', 'interior', 'labelled_boundary', 'labelled_interior')
-        shares = {f'mASSC_{part}': getattr(self, part) for part in parts}
-        return super().figures | {name: share for name, share in shares.items() if share is not None}
 
     def table(self, names: Sequence[str] = ()) -> str | None:
         """Write the consistency of every class, with half-widths in percent, as a table in Markdown."""

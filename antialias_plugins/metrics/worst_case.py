@@ -60,18 +60,14 @@ class WorstCaseClassification(Result):
     accuracy: float | None = None
     accuracy_interval: float | None = None
 
+    parts: ClassVar[dict[str, tuple[str, ...]]] = {
+        'worst_case_consistency': ('mean', 'interval', 'images'),
+        'worst_case_accuracy': ('accuracy', 'accuracy_interval', 'images'),
+    }
     titles: ClassVar[dict[str, str]] = {
         'worst_case_consistency': 'worst-case consistency',
         'worst_case_accuracy': 'worst-case accuracy',
     }
-
-    @property
-    def figures(self) -> dict[str, MeanShare]:
-        """All that was measured, see `Result`."""
-        figures = {'worst_case_consistency': MeanShare(self.mean, self.interval, self.images)}
-        if self.accuracy is not None:
-            figures['worst_case_accuracy'] = MeanShare(self.accuracy, self.accuracy_interval, self.images)
-        return figures
 
     def __str__(self) -> str:
         text = f'worst-case consistency {format_percent(self.mean, self.interval)} (n = {self.images})'
@@ -187,18 +183,12 @@ class WorstShift:
 
 @dataclass(frozen=True)
 class WorstCaseSegmentation(PixelConsistency):
-    """Mean over images of each one's least agreement; shares in [0, 1], intervals as half-widths at 95 %.
+    """Mean over images of each one's least agreement; its attributes are those of `PixelConsistency`."""
 
-    Attributes:
-        mean: Mean least share of agreeing pixels, over all pixels of each overlap.
-        interval: Half-width of its interval; ``None`` for a single image.
-        images: Number of images.
-        labelled_mean: Mean least share over labelled pixels; ``None`` if no image has any.
-        labelled_interval: Half-width of its interval; ``None`` for fewer than two images with labelled pixels.
-        labelled_images: Number of images with labelled pixels.
-    """
-
-    metric = 'worst_case_mASSC'
+    parts: ClassVar[dict[str, tuple[str, ...]]] = {
+        'worst_case_mASSC': ('mean', 'interval', 'images'),
+        'worst_case_mASSC_labelled': ('labelled_mean', 'labelled_interval', 'labelled_images'),
+    }
     titles: ClassVar[dict[str, str]] = {
         'worst_case_mASSC': 'worst-case mASSC',
         'worst_case_mASSC_labelled': 'worst-case mASSC, labelled pixels',

@@ -224,7 +224,7 @@ def test_counted_by_hand(pool, image, share, window):
 def reports():
     """One network with random weights, plain and with three filters."""
     torch.manual_seed(0)
-    images, reports = random_images(), {}
+    images, reports = random_images(side=64), {}
     for pool in (None, 'lpf3', 'lpf5', 'flc'):
         torch.manual_seed(1)
         network = timm.create_model('resnet18', num_classes=3).double()
@@ -261,7 +261,7 @@ def test_networks_side_by_side(reports):
         'lpf3',
     ]
     row = next(line for line in table if 'layer2.0.conv1' in line)
-    assert row.split()[3] == 'conv' and '128×8×8' in row and row.count(' ± ') == 2
+    assert row.split()[3] == 'conv' and '128×16×16' in row and row.count(' ± ') == 2
 
 
 def test_a_place_that_one_network_lacks_shows_a_dash(reports):
@@ -276,9 +276,9 @@ def test_ready_for_json(reports):
         'maxpool',
         'BlurPool2d(3)',
         [2, 2],
-        [64, 16, 16],
+        [64, 32, 32],
     )
-    assert len(site['share']) == 2 and len(site['frequency']) == len(site['power']) == 9
+    assert len(site['share']) == 2 and len(site['frequency']) == len(site['power']) == 17
 
 
 def test_spectrum_is_the_mean_over_images():
