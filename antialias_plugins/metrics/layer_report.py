@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from antialias_plugins.utils import markdown_table
 from antialias_plugins.metrics.base import MeanShare, Result, format_percent
+from antialias_plugins.utils import markdown_table
 
 
 class Row:

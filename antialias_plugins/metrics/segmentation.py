@@ -10,7 +10,6 @@ from typing import ClassVar, TypeVar
 import torch
 from torch import Tensor
 
-from antialias_plugins.utils import markdown_table
 from antialias_plugins.metrics.agreement import (
     PairAgreement,
     boundary_agreement,
@@ -20,6 +19,7 @@ from antialias_plugins.metrics.agreement import (
 from antialias_plugins.metrics.base import MeanShare, PerImageMetric, Result, check_least
 from antialias_plugins.metrics.offsets import check_random_shift, draw_subpixel_offsets
 from antialias_plugins.metrics.views import Offset, Shift, overlap, part_at, shifted_views
+from antialias_plugins.utils import markdown_table
 
 _Region = str | tuple[str, int]
 _Pixels = TypeVar('_Pixels', bound='PixelConsistency')
