@@ -6,11 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from antialias_plugins.metrics import ClassificationConsistency, InstanceConsistency, MeanShare, SegmentationConsistency
+from antialias_plugins.metrics.base import Result
 from antialias_plugins.utils import describe_environment, replacing
-
-Figures = dict[str, tuple[float | None, float | None]]
-Consistency = ClassificationConsistency | SegmentationConsistency | InstanceConsistency
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Evaluation:
     """
 
     accuracy: Mapping[str, tuple[float, float | None]]
-    consistency: Consistency
+    consistency: Result
     parameters: int
     images_per_second: float
     plain_per_second: float | None = None
@@ -50,9 +47,9 @@ def format_report(evaluation: Evaluation) -> str:
     """Return the figures as a table, one per line, in percent and with their 95 % intervals."""
     figures = {_title(name): figure for name, figure in evaluation.accuracy.items()}
     consistency = evaluation.consistency
-    figures |= _figures(consistency)
-    for index, name in enumerate(evaluation.classes):
-        figures[f'  {name}'] = _pair(consistency.classes[index])
+    shares = {title: consistency.figures.get(name) for name, title in consistency.titles.items()}
+    shares |= {f'  {name}': consistency.classes[index] for index, name in enumerate(evaluation.classes)}
+    figures |= {title: (share.mean, share.interval) for title, share in shares.items() if share is not None}
     figures = {name: figure for name, figure in figures.items() if figure[0] is not None}
     width = max(map(len, figures))
     lines = [f'{name:{width}}  {_percent(*figure)}' for name, figure in figures.items()]
@@ -110,35 +107,6 @@ def write_report(path: Path, settings: Mapping[str, Any], evaluation: Evaluation
 
 def _title(name: str) -> str:
     return f'top-{name.removeprefix("top")} accuracy' if name.startswith('top') else name
-
-
-def _figures(consistency: Consistency) -> Figures:
-    if isinstance(consistency, InstanceConsistency):
-        return {name: _pair(share) for name, share in consistency.shares.items()}
-    if isinstance(consistency, SegmentationConsistency):
-        return _segmentation(consistency)
-    return _classification(consistency)
-
-
-def _classification(consistency: ClassificationConsistency) -> Figures:
-    return {
-        'consistency': (consistency.mean, consistency.interval),
-        'correct-consistency': (consistency.correct_mean, consistency.correct_interval),
-        'change of top probability': (consistency.probability_change, consistency.probability_change_interval),
-    }
-
-
-def _segmentation(consistency: SegmentationConsistency) -> Figures:
-    return {
-        'mASSC': (consistency.mean, consistency.interval),
-        'mASSC, labelled pixels': (consistency.labelled_mean, consistency.labelled_interval),
-        'mASSC, near boundaries': _pair(consistency.boundary),
-        'mASSC, elsewhere': _pair(consistency.interior),
-    }
-
-
-def _pair(share: MeanShare | None) -> tuple[float | None, float | None]:
-    return (None, None) if share is None else (share.mean, share.interval)
 
 
 def _percent(mean: float, interval: float | None) -> str:

@@ -111,7 +111,7 @@ def test_how_images_come_does_not_matter(runner, reference, options, collate):
 
 @pytest.mark.parametrize(
     'options',
-    [dict(views=4, seed=7), dict(circular=True, subpixel=2), dict(protocol='legacy', batch_size=4)],
+    [dict(views=4, seed=7), dict(circular=True), dict(protocol='legacy', batch_size=4)],
     ids=['views', 'circular', 'legacy'],
 )
 def test_options(runner, options):
