@@ -135,7 +135,7 @@ class Proposals(Detector):
         (Proposals(), {}, 'model must predict scores, labels and bboxes of instances, got bboxes, masks, scores'),
         (Detector(), dict(max_shift=41), 'max_shift must not exceed half .* got 41 for an image of 80x96'),
         (Detector(), dict(circular=True), 'options must be for object detection, which the model does, got circular'),
-        (Detector(), dict(subpixel=2), 'options must be for object detection, which the model does, got subpixel'),
+        (Detector(), dict(circular=True, subpixel=2), 'which the model does, got circular, subpixel'),
         (Detector(), dict(iou_threshold=90), 'iou_threshold must be above 0 and at most 1, got 90'),
         (Detector(), dict(score_threshold=0.3, boundary=1), 'options must all be of one kind .* got .*boundary'),
     ],
