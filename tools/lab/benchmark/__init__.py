@@ -1,4 +1,4 @@
-"""Compare implementations: whether they agree, what they save for backward, and how long they take."""
+"""Benchmark of implementations: agreement, bytes saved for backward, and time."""
 
 from lab.benchmark.case import Case, Implementation, select
 from lab.benchmark.cost import SavedBytes, count_saved_bytes

@@ -1,4 +1,4 @@
-"""What is compared with what."""
+"""Cases of the benchmark: implementations of one function at one shape."""
 
 import fnmatch
 from collections.abc import Callable, Iterable

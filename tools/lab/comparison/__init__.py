@@ -1,4 +1,4 @@
-"""All ways to downsample, trained alike on a small real data set. Needs scikit-learn."""
+"""Comparison of all ways to downsample, trained alike on a small real data set. Needs scikit-learn."""
 
 from lab.comparison.method import METHODS, Method
 from lab.comparison.report import describe_runs, format_costs, format_qualities, summarize

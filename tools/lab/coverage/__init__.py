@@ -1,4 +1,4 @@
-"""Which networks can be antialiased: every family of the installed libraries, converted and checked."""
+"""Coverage of the conversion: every family of networks of the installed libraries, converted and checked."""
 
 from lab.coverage.check import Outcome, Result, check_network
 from lab.coverage.libraries import Family, Network, family_of, installed_libraries, list_families, list_networks

@@ -1,4 +1,4 @@
-"""A network that was never trained, and what it computes before it is converted."""
+"""Baseline of an untrained network: its random weights, and its outputs before it is converted."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass

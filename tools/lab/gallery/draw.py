@@ -1,4 +1,4 @@
-"""Draw every figure of the networks of a quickstart."""
+"""Figures of the networks of a quickstart."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What mmengine leaves in the folder of a training and its test, and what remains to be done there."""
+"""A training and its test in a folder of mmengine, and the next step that remains to be done there."""
 
 import json
 import shutil

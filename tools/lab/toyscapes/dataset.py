@@ -1,4 +1,4 @@
-"""Write a data set of scenes in the folder layout of Cityscapes or of PASCAL VOC."""
+"""A data set of scenes in the folder layout of Cityscapes or of PASCAL VOC."""
 
 import functools
 from pathlib import Path

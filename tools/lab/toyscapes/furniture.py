@@ -1,4 +1,4 @@
-"""What stands along a street: poles, lights, signs, fences, railings, walls, plants."""
+"""Street furniture: poles, lights, signs, fences, railings, walls, plants."""
 
 import math
 

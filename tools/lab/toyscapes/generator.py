@@ -1,4 +1,4 @@
-"""From a seed to a picture and its labels."""
+"""Generator of scenes: a picture and its labels from a seed."""
 
 import numpy as np
 from PIL import Image

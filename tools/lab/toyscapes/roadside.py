@@ -1,4 +1,4 @@
-"""What lies beside the road: houses, trees, fences, people."""
+"""The roadside: houses, trees, fences, people."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""What drives, parks and walks on the road."""
+"""Traffic on the road: moving and parked vehicles, and people who cross."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""From a seed to a picture and its instances. Masks have shape H W, bool."""
+"""Generator of scenes: a picture and its instances from a seed. Masks have shape H W, bool."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

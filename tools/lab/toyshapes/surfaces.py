@@ -1,4 +1,4 @@
-"""What covers a shape: patterns so fine that a network which subsamples carelessly aliases them.
+"""Surfaces of shapes: patterns so fine that a network which subsamples carelessly aliases them.
 
 Coordinates have shape H W and are in pixels of the canvas; a pattern is the share of the second color, 0 to 1.
 """

@@ -1,4 +1,4 @@
-"""Which configs can be antialiased: every config of the installed zoos, read, changed and built."""
+"""Coverage of the zoos: every config of the installed ones, read, antialiased and built."""
 
 from lab.zoos.check import BackboneResult, ConfigResult
 from lab.zoos.configs import ZooConfig, list_zoo
