@@ -133,7 +133,8 @@ def _filter(padded: Tensor, logits: Tensor, plan: FilterPlan, output: Tensor) ->
 def _gradients(grad: Tensor, map: Tensor, padding: Padding, logits: Tensor, plan: FilterPlan) -> tuple[Tensor, Tensor]:
     """Gradients of the padded map and of the logits. The map is padded again a few images at a time."""
     taps = _by_position(_normalise(logits, plan.groups, plan.softmax))
-    grad_padded = torch.empty(padding.padded_size(map.shape), dtype=map.dtype, memory_format=torch.channels_last)
+    shape = *map.shape[:2], *(side + padding.filt_size - 1 for side in map.shape[2:])
+    grad_padded = torch.empty(shape, dtype=map.dtype, memory_format=torch.channels_last)
     grad_taps = torch.empty_like(taps)
     windows, size = _windows(grad_padded, logits, plan)
     scatter, order = windows.transpose(size)

@@ -6,7 +6,6 @@ axis and then along the other, by views of the map shifted against each other.
 """
 
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -142,17 +141,12 @@ def _max(input: Tensor, window: MaxWindow) -> Tensor:
 
 
 def _max_along(input: Tensor, window: MaxWindow, axis: int, output: Tensor) -> None:
-    """Maximum of (maps, H, W) along the vertical (0) or horizontal (1) axis."""
+    """Maximum of (maps, H, W) along the vertical (0) or horizontal (1) axis: each value of the window is a shift."""
+    size, side = input.shape[1 + axis], output.shape[1 + axis]
     output.fill_(float('-inf'))
-    for reached, met in _pairs(window, axis, input.shape[1 + axis]):
-        part = output.narrow(1 + axis, *reached)
-        torch.maximum(part, input.narrow(1 + axis, *met), out=part)
-
-
-def _pairs(window: MaxWindow, axis: int, size: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """For each value of the window: first and number of the outputs that find it on the map, and of what they see."""
     for tap in range(window.kernel_size[axis]):
         shift = tap * window.dilation[axis] - window.padding[axis]
-        first, end = max(0, -shift), min(window.side(axis, size), size - shift)
+        first, end = max(0, -shift), min(side, size - shift)
         if first < end:
-            yield (first, end - first), (first + shift, end - first)
+            part = output.narrow(1 + axis, first, end - first)
+            torch.maximum(part, input.narrow(1 + axis, first + shift, end - first), out=part)

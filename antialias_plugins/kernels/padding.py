@@ -32,7 +32,7 @@ class Padding(NamedTuple):
     def add(self, map: Tensor, backend: str | None = None) -> Tensor:
         """Pad (N, C, H, W) to (N, C, H + K - 1, W + K - 1).
 
-        Nothing is kept for the backward pass, and the padded map remembers its `Source`.
+        Nothing is kept for the backward pass, and the padded map remembers what `source_of` returns.
         """
         if self.filt_size == 1:
             return map
@@ -43,29 +43,16 @@ class Padding(NamedTuple):
         pad = functools.partial(pad2d_channels_last if channels_last else pad2d_reference, **options)
         unpad = functools.partial(unpad2d, **options, memory_format=memory_format_of(map))
         padded = LinearMap.apply(map, pad, unpad)
-        padded._aa_source = Source(map, self)
+        padded._aa_source = map, self
         return padded
 
-    def padded_size(self, size: tuple[int, ...]) -> tuple[int, ...]:
-        """(N, C, H, W) as (N, C, H + K - 1, W + K - 1)."""
-        return *size[:2], *(side + self.filt_size - 1 for side in size[2:])
 
+def source_of(padded: Tensor) -> tuple[Tensor, Padding]:
+    """Return the map and what `Padding.add` has added to it; anything else is its own map.
 
-class Source(NamedTuple):
-    """What is kept in place of a padded map: most often the activation in front of a filter keeps it anyway.
-
-    Attributes:
-        map: (N, C, H, W).
-        padding: what was added to it.
+    It is what is kept in place of a padded map: most often the activation in front of a filter keeps it anyway.
     """
-
-    map: Tensor
-    padding: Padding
-
-
-def source_of(padded: Tensor) -> Source:
-    """Return the source of what `Padding.add` gave; anything else is its own."""
-    return getattr(padded, '_aa_source', None) or Source(padded, Padding(1, 'zeros'))
+    return getattr(padded, '_aa_source', None) or (padded, Padding(1, 'zeros'))
 
 
 def pad2d(

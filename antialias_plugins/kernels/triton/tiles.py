@@ -17,24 +17,6 @@ from torch import Tensor
 
 from antialias_plugins.kernels.maps import is_channels_last
 
-__all__ = [
-    'INTERPRETED',
-    'dense_offset',
-    'device',
-    'folded_tap',
-    'jit',
-    'launch',
-    'launch_groups',
-    'locate_group_tile',
-    'locate_tile',
-    'next_power_of_2',
-    'origin',
-    'over_planes',
-    'over_positions',
-    'tl',
-    'wrap',
-]
-
 _TILE = 512  # values: four per thread of four warps, which share the arithmetic on their positions
 _CHANNELS = 128  # at most next to each other in a tile: 256 bytes of a half type
 _POSITIONS = (128, 64, 32)  # next to each other in a tile: a warp reads at least a row of its own
