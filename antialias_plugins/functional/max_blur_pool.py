@@ -47,10 +47,12 @@ def max_blur_pool2d(
         tensor([1.5000, 3.0000, 5.0000, 6.5000])
     """
     check_map(input)
-    window = _dense_window(input, kernel_size, stride, padding, ceil_mode=ceil_mode)
+    window, stride = check_window(kernel_size, padding), check_pair('stride', stride)
     filt = check_filter(filt, check_count('filt_size', filt_size), input.device)
     check_choice('padding_mode', padding_mode, PADDING_MODES)
-    return kernels.max_blur_pool2d(input, window, filt, check_pair('stride', stride), padding_mode, backend)
+    if ceil_mode:
+        window = window.reaching(input.shape[2:], stride)
+    return kernels.max_blur_pool2d(input, window, filt, stride, padding_mode, backend)
 
 
 def dense_max_pool2d(
@@ -81,29 +83,15 @@ def dense_max_pool2d(
     Raises:
         ValueError: if an argument breaks a rule above.
     """
-    return kernels.dense_max_pool2d(input, _dense_window(input, kernel_size, stride, padding, dilation, ceil_mode))
-
-
-def _dense_window(
-    input: Tensor,
-    kernel_size: int | tuple[int, int],
-    stride: int | tuple[int, int],
-    padding: int | tuple[int, int] = 0,
-    dilation: int | tuple[int, int] = 1,
-    ceil_mode: bool = False,
-) -> kernels.MaxWindow:
-    """Where `dense_max_pool2d` looks, or raise if an argument is wrong."""
-    kernel_size, padding = check_window(kernel_size, padding)
-    stride, dilation = check_pair('stride', stride), check_pair('dilation', dilation)
-    window = kernels.MaxWindow(kernel_size, padding, dilation)
-    return window.reaching(input.shape[2:], stride) if ceil_mode else window
+    window, stride = check_window(kernel_size, padding, dilation), check_pair('stride', stride)
+    return kernels.dense_max_pool2d(input, window.reaching(input.shape[2:], stride) if ceil_mode else window)
 
 
 def check_window(
-    kernel_size: int | tuple[int, int], padding: int | tuple[int, int]
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the window and the padding of a max pool as pairs, or raise if one of them or their ratio is wrong."""
+    kernel_size: int | tuple[int, int], padding: int | tuple[int, int], dilation: int | tuple[int, int] = 1
+) -> kernels.MaxWindow:
+    """Return the window of a max pool, or raise if one of the arguments or their ratio is wrong."""
     kernel_size, padding = check_pair('kernel_size', kernel_size), check_pair('padding', padding, minimum=0)
     if any(2 * padding[axis] > kernel_size[axis] for axis in (0, 1)):
         raise ValueError(f'padding must be at most half of kernel_size {kernel_size}, got {padding}')
-    return kernel_size, padding
+    return kernels.MaxWindow(kernel_size, padding, check_pair('dilation', dilation))

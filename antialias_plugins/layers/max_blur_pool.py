@@ -41,7 +41,7 @@ class MaxBlurPool2d(FixedFilter):
         ceil_mode: bool = False,
     ) -> None:
         super().__init__(filt_size)
-        self.kernel_size, self.padding = check_window(kernel_size, padding)
+        self.kernel_size, self.padding, *_ = check_window(kernel_size, padding)
         self.stride = check_pair('stride', stride)
         self.padding_mode = check_choice('padding_mode', padding_mode, PADDING_MODES)
         self.ceil_mode = ceil_mode
