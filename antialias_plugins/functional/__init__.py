@@ -1,4 +1,4 @@
-"""Tensor functions: what is computed, for which arguments."""
+"""Tensor functions: their contracts and checks."""
 
 from antialias_plugins.functional.adaptive_blur_pool import adaptive_blur_pool2d
 from antialias_plugins.functional.blur_pool import blur_pool2d

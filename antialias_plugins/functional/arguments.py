@@ -1,4 +1,4 @@
-"""What the public functions and layers accept, each rule stated once."""
+"""Checks of arguments of the public functions and layers, each rule stated once."""
 
 from collections.abc import Sequence
 

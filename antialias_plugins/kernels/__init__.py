@@ -1,4 +1,4 @@
-"""How the tensor functions are computed.
+"""Implementations of the tensor functions.
 
 One file per op holds its reference in PyTorch's operators, its function with a backward pass of its own, and the call
 that takes one of them or the kernel in `triton`, as `backend` decides.

@@ -1,4 +1,4 @@
-"""Subsampling where the norm is largest, as a module."""
+"""Adaptive polyphase sampling as a module."""
 
 from collections.abc import Mapping
 from typing import Any

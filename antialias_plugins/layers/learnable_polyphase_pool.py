@@ -1,4 +1,4 @@
-"""Subsampling where a small network says, as a module, and the temperature of its choice during training."""
+"""Learnable polyphase sampling as a module, and the schedule of its temperature."""
 
 import bisect
 import itertools

@@ -1,4 +1,4 @@
-"""What the places of one network that must take the same polyphase component tell each other."""
+"""The polyphase index that several layers of a network share."""
 
 from torch import Tensor
 
@@ -6,15 +6,15 @@ from antialias_plugins.kernels import static_shape
 
 
 class PhaseLink:
-    """Carries a selection from the layer that makes it to the layers that follow, within one forward pass.
+    """Carries a selection from its source, the layer that makes it, to the followers, within one forward pass.
 
     A link is an ordinary attribute of its layers. Copied or pickled together, they share a new link as they shared the
     old one. It is empty: a selection is never copied. Selections are kept per device, so that the replicas of
     `torch.nn.DataParallel` do not meet.
 
     A link holds one selection per device, that of the latest forward pass. A pass that reads what another one has
-    published cannot be told apart where the batches are of one size; a follower placed before its leader shows in the
-    first pass. Under activation checkpointing put a leader and its followers into the same segment, or none of them: a
+    published cannot be told apart where the batches are of one size; a follower placed before its source shows in the
+    first pass. Under activation checkpointing put a source and its followers into the same segment, or none of them: a
     follower recomputed alone reads the selection of the latest pass, which is its own if each pass is followed by its
     backward pass.
 

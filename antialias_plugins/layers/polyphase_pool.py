@@ -1,4 +1,4 @@
-"""What all layers that choose a polyphase component have in common, and the layer that puts one back."""
+"""Layers that keep one polyphase component of a low-passed map, and the layer that puts it back."""
 
 import math
 from collections.abc import Mapping
@@ -80,7 +80,7 @@ class PolyphasePool2d(PolyphaseFilter):
 
     Attributes:
         link: what this layer shares with others, or None.
-        leads: whether this layer chooses, or takes what the link says.
+        leads: whether this layer is the source of the choice, or takes what the link says.
 
     Shape:
         (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S)).

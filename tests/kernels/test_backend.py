@@ -1,4 +1,4 @@
-"""Who computes a filter, and what is said about it."""
+"""The choice of an implementation, its reasons, and what it changes."""
 
 import copy
 import logging

@@ -1,4 +1,4 @@
-"""What every layer must survive: copies, pickles, traces, exports, compilers."""
+"""Copies, pickles, traces, exports and compilations of every layer."""
 
 import copy
 import io

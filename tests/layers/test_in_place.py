@@ -1,4 +1,4 @@
-"""What stands behind a filter may change its output in place, as `torch.nn.ReLU(inplace=True)` does."""
+"""Outputs of the filters that are changed in place, as `torch.nn.ReLU(inplace=True)` does."""
 
 import pytest
 import torch

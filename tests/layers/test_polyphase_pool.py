@@ -1,4 +1,4 @@
-"""What the layers that choose a component have in common, by the one without parameters and the one with; unpooling."""
+"""Layers that choose a polyphase component, without parameters and with, and unpooling."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the kernels are written in: Triton itself, the places of a tile, and the launch of a kernel over its tiles.
+"""Tiles of a map: Triton itself, the places of a tile, and the launch of a kernel over its tiles.
 
 Lengths are in elements. A *plane* is one channel of one sample, a *position* one place of it: a tile is so many planes
 by so many positions. What lies together in memory is its last axis, so that neighbouring threads read neighbouring
