@@ -42,7 +42,8 @@ class MaxWindow(NamedTuple):
 
     def reaching(self, sides: tuple[int, int], stride: tuple[int, int]) -> 'MaxWindow':
         """Return the window for which a max pool of that stride with ``ceil_mode`` has as many positions to keep."""
-        return self._replace(overhang=tuple(self._overhang(axis, sides[axis], stride[axis]) for axis in (0, 1)))
+        overhang = tuple(self._overhang(axis, sides[axis], stride[axis]) for axis in (0, 1))
+        return MaxWindow(self.kernel_size, self.padding, self.dilation, overhang)  # Dynamo of torch 2.5 has no _replace
 
     def _overhang(self, axis: int, size: int, stride: int) -> int:
         """How far the last partly covered window reaches over the end; torch drops one that starts beyond the map."""
