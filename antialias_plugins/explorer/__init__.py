@@ -9,7 +9,7 @@ from antialias_plugins.explorer.networks import (
     load_network,
     load_networks,
 )
-from antialias_plugins.explorer.signals import Signals, filter_spread, measure_signals, predicted_filters
+from antialias_plugins.explorer.signals import Signals, measure_signals
 from antialias_plugins.explorer.sweeps import (
     DIRECTIONS,
     LabelSweep,
@@ -34,11 +34,9 @@ __all__ = [
     'compare_logits',
     'compare_maps',
     'explore',
-    'filter_spread',
     'load_network',
     'load_networks',
     'measure_signals',
-    'predicted_filters',
     'render_page',
     'running_mean',
     'shift_path',

@@ -12,23 +12,22 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from antialias_plugins.explorer import PageSegmentor, filter_spread, load_network, predicted_filters
+from antialias_plugins.explorer import PageSegmentor, load_network
 from antialias_plugins.explorer.pictures import read_picture
 from antialias_plugins.explorer.signals import GRID, Signals, common_frames, measure_signals
 from antialias_plugins.layers import AdaptiveBlurPool2d
 from antialias_plugins.utils import replacing
 from antialias_plugins.visualization import (
     PUBLISHED_RESULTS,
-    FlipMap,
     StabilityStrip,
     plot_equivariance,
-    plot_filter_spread,
-    plot_flip_map,
     plot_pareto,
     plot_spectra,
     plot_stability,
 )
 from lab.gallery.data import ClassSequence, curves_of, follow_classes, spectra_of, typical_pixel
+from lab.gallery.filters import filter_spread, predicted_filters
+from lab.gallery.maps import FlipMap, plot_filter_spread, plot_flip_map
 from lab.quickstart.experiment import Experiment
 from lab.quickstart.shift_flips import images_and_labels
 

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from antialias_plugins.explorer import filter_spread
-from antialias_plugins.visualization import FlipMap, plot_filter_spread, plot_flip_map
-from antialias_plugins.visualization.maps import uniform_spread
+from lab.gallery.filters import filter_spread
+from lab.gallery.maps import FlipMap, plot_filter_spread, plot_flip_map, uniform_spread
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (4, 8, 3), np.uint8)
 COUNTS = np.zeros((4, 8), int)
