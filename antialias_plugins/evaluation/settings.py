@@ -5,15 +5,25 @@ import sys
 from argparse import Action, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from inspect import signature
 from pathlib import Path
 from typing import Any, get_args
 
 import torch
 
+from antialias_plugins.metrics import mean_instance_consistency, shift_consistency
+
 DTYPES = {'float16': torch.float16, 'bfloat16': torch.bfloat16}
 
 _IMAGES = 'images of a timm network (a config names its own)'
 _CONSISTENCY, _COMPUTATION = 'consistency', 'computation'
+
+# The metrics own the options of the consistency.
+_DEFAULTS = {
+    name: option.default
+    for metric in (mean_instance_consistency, shift_consistency)
+    for name, option in signature(metric).parameters.items()
+}
 
 
 def _option(group: str, help: str, *, default: Any = None, timm: bool = False, **keywords: Any) -> Any:
@@ -39,18 +49,21 @@ class Settings:
     interpolation: str | None = _option(_IMAGES, 'of the resizing: bilinear, bicubic, …', timm=True)
     protocol: str | None = _option(
         _CONSISTENCY,
-        'legacy: the published evaluation, offsets shared by a batch, mean of five repeats (default: per_image)',
-        choices=('per_image', 'legacy'),
+        'legacy: the published evaluation, offsets shared by a batch, mean of five repeats '
+        f'(default: {_DEFAULTS["protocol"]})',
+        choices=get_args(signature(shift_consistency).parameters['protocol'].annotation),
     )
-    views: int | None = _option(_CONSISTENCY, 'number of shifted views that must all agree (default: 2)', metavar='K')
-    max_shift: int = _option(_CONSISTENCY, 'offsets are 0 to N-1 pixels', default=32, metavar='N')
+    views: int | None = _option(
+        _CONSISTENCY, f'number of shifted views that must all agree (default: {_DEFAULTS["views"]})', metavar='K'
+    )
+    max_shift: int = _option(_CONSISTENCY, 'offsets are 0 to N-1 pixels', default=_DEFAULTS['max_shift'], metavar='N')
     circular: bool = _option(_CONSISTENCY, 'shift the image circularly', default=False)
-    seed: int = _option(_CONSISTENCY, 'of the offsets, and of weights that are not loaded', default=0)
+    seed: int = _option(_CONSISTENCY, 'of the offsets, and of weights that are not loaded', default=_DEFAULTS['seed'])
     per_class: bool = _option(_CONSISTENCY, 'of a segmentation, every class too', default=False)
     boundary: int | None = _option(_CONSISTENCY, 'of a segmentation, within N pixels of boundaries too', metavar='N')
     score_threshold: float | None = _option(
         _CONSISTENCY,
-        'of a detector, lowest score that counts (default: 0.5)',
+        f'of a detector, lowest score that counts (default: {_DEFAULTS["score_threshold"]})',
         metavar='X',
     )
     batch_size: int | None = _option(
