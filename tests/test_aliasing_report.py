@@ -48,11 +48,10 @@ def test_tables_numbers_and_figures(run, photograph, tmp_path, capsys):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (['--image', 'missing.png'], 'image must be a readable picture, got missing.png'),
         (['--names', 'a', 'a'], 'names must be one or more and differ, got a, a'),
         (['--layers', 'nothing'], "layers must name modules of the network, 'nothing' matches none"),
     ],
-    ids=['image', 'names', 'layers'],
+    ids=['names', 'layers'],
 )
 def test_one_message_without_traceback(options, message, run, photograph):
     with pytest.raises(SystemExit, match=f'^aliasing_report.py: .*{message}'):

@@ -186,14 +186,13 @@ def test_number_of_classes(network, photographs):
         run(network, photographs)
 
 
-@pytest.mark.parametrize('workers', [0, 1])
-def test_unreadable_image(workers, network, photographs, tmp_path):
+def test_unreadable_image_in_a_worker(network, photographs, tmp_path):
     for name in ('a', 'b'):
         (tmp_path / name).mkdir()
         (tmp_path / name / '0.png').write_bytes((photographs / 'validation/face/0.png').read_bytes())
     (tmp_path / 'b' / '1.png').write_text('no image')
     with pytest.raises(ValueError, match=r'images must be readable, got .*b/1.png: cannot identify image file'):
-        run(network, tmp_path, workers=workers)
+        run(network, tmp_path, workers=1)
 
 
 def test_overflow_is_an_error(network, photographs):
