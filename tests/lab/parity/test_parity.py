@@ -190,7 +190,7 @@ POOLS = nn.AvgPool2d(2), nn.AvgPool2d(3, 2, 1), nn.AvgPool2d(1, 3)
         ('lpf3', 'ONNX', POOLS[0], 'replace'),
         ('ddac3', 'ONNX', POOLS[1], 'keep'),
         ('lpf3', 'ONNX', POOLS[2], 'published'),
-        ('ddac3', 'torch.export', POOLS[0], 'keep'),
+        ('lpf3', 'torch.export', POOLS[0], 'keep'),
         ('lpf3', 'torch.export', POOLS[1], 'published'),
         ('ddac3', 'torch.export', POOLS[2], 'replace'),
         ('lpf3', 'trace', POOLS[0], 'published'),
