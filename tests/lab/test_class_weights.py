@@ -124,13 +124,12 @@ def test_a_changed_set_is_counted_again(config, tmp_path, reads):
         return counts.pixels.tolist(), len(reads)
 
     count()
-    config.train_dataloader.dataset.metainfo = dict(classes=('road', 'sidewalk'))
-    assert count() == ([13, 2], 2)
-    del config.train_dataloader.dataset.metainfo
     write(tmp_path / 'data', [LABELS[0], np.full((2, 4), 5)])
     assert count() == ([6, 2, 0, 0, 0, 8] + 13 * [0], 2)
+    config.train_dataloader.dataset.metainfo = dict(classes=('road', 'sidewalk'))
+    assert count() == ([6, 2], 2)
     config.train_dataloader.dataset.indices = 1
-    assert count() == ([6, 2] + 17 * [0], 1)
+    assert count() == ([6, 2], 1)
 
 
 def test_interruption_leaves_what_was_there(config, tmp_path, monkeypatch):
