@@ -7,11 +7,10 @@
 >>> report = checkpoints.load_checkpoint(model, checkpoints.fetch_weights(weights))  # doctest: +SKIP
 """
 
-from antialias_plugins.checkpoints.convert import convert_state_dict
+from antialias_plugins.checkpoints.convert import CheckpointReport, convert_state_dict
 from antialias_plugins.checkpoints.load import copy_weights, load_checkpoint
 from antialias_plugins.checkpoints.published import PUBLISHED, PublishedWeights, fetch_weights, published_arguments
 from antialias_plugins.checkpoints.read import CheckpointError, read_checkpoint
-from antialias_plugins.checkpoints.report import CheckpointReport
 
 __all__ = [
     'PUBLISHED',

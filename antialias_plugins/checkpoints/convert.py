@@ -1,23 +1,67 @@
-"""Conversion of state dicts from any known layout to that of a network."""
+"""Conversion of state dicts from any known layout to that of a network, and the report of every tensor."""
 
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Size, Tensor, nn
 
 from antialias_plugins.checkpoints.names import ADAPTIVE, BRANCH, HEAD, LINEAR, canonical_names
 from antialias_plugins.checkpoints.read import CheckpointError
-from antialias_plugins.checkpoints.report import CheckpointReport, shorten
 from antialias_plugins.conversion import AntialiasWarning, LeftAlone
 from antialias_plugins.layers import AdaptiveBlurPool2d
 from antialias_plugins.utils import matching_names
 
 Names = dict[str, str | None]
 
+_SHOWN = 6
+
 # The MobileNetV2 of pytorch-deeplab-xception keeps its layers in one list, and again in the two halves that it runs.
 _COPY = re.compile(r'(.*)(?:low|high)_level_features\.(.+)')
+
+
+@dataclass(frozen=True)
+class CheckpointReport:
+    """What was loaded, under which names, and what was not. Prints as a short summary.
+
+    Attributes:
+        model: class name of the network.
+        layout: the layout that was recognised in the file.
+        loaded: keys of the network that got a value.
+        renamed: (key in the file, key in the network) of those that are called otherwise.
+        dropped: keys of the file that the network does not need, with the reason.
+        kept: keys of the network that are as they were, with the reason.
+        zeroed: counters of batches (``num_batches_tracked``) that the file lacks and that were set to 0.
+        notes: what the network computes otherwise than the one that the weights come from.
+    """
+
+    model: str
+    layout: str
+    loaded: tuple[str, ...]
+    renamed: tuple[tuple[str, str], ...] = ()
+    dropped: tuple[LeftAlone, ...] = ()
+    kept: tuple[LeftAlone, ...] = ()
+    zeroed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [self.summary()]
+        lines += [f'note: {note}' for note in self.notes]
+        lines += _by_reason('NOT LOADED', self.kept)
+        lines += _by_reason('dropped', self.dropped)
+        if self.zeroed:
+            lines.append(f'set to 0, not in the file: {_shorten(self.zeroed)}')
+        if self.renamed:
+            modules = dict.fromkeys((old.rpartition('.')[0], new.rpartition('.')[0]) for old, new in self.renamed)
+            lines.append(f'renamed: {_shorten((f"{old} -> {new}" for old, new in modules), "; ")}')
+        return '\n'.join(lines)
+
+    def summary(self) -> str:
+        """One line: how many tensors, and what became of them."""
+        counts = f'{len(self.loaded)} loaded ({len(self.renamed)} renamed), {len(self.dropped)} dropped'
+        return f'{self.model} from {self.layout}: {counts}, {len(self.kept)} not loaded'
 
 
 def convert_state_dict(
@@ -192,11 +236,11 @@ def _complaint(
 ) -> str:
     lines = [f'{type(model).__name__}: the weights (layout: {layout}) do not fit; nothing was loaded']
     if leftovers:
-        lines.append(f'left over in the file: {shorten(leftovers)}')
+        lines.append(f'left over in the file: {_shorten(leftovers)}')
     if missing:
-        lines.append(f'missing in the file: {shorten(missing)}')
+        lines.append(f'missing in the file: {_shorten(missing)}')
     if shapes:
-        listed = shorten(f'{key} {tuple(stored)} in the file, {tuple(wanted)} here' for key, stored, wanted in shapes)
+        listed = _shorten(f'{key} {tuple(stored)} in the file, {tuple(wanted)} here' for key, stored, wanted in shapes)
         lines.append(f'other shapes: {listed}{_advice([key for key, *_ in shapes])}')
     return '\n  '.join(lines)
 
@@ -220,13 +264,7 @@ def _differences(state_dict: Mapping[str, Tensor], layout: str, model: nn.Module
         has = f'filters with {_list(present)}' if present else "has no filters (convert_antialias(model, 'lpf4'))"
         yield f'the weights were trained with filters of {_list(trained)} taps; the network {has}'
     elif trained and len(present) != len(trained) and not adaptive:
-        hint = (
-            " (convert_antialias(..., dilated='blur') keeps those of dilated stages"
-            if len(present) < len(trained)
-            else ''
-        )
-        if layout.endswith('LPS') and len(present) == len(trained) + 1:
-            hint = ''
+        hint = ''
         if layout.endswith('LPS') and len(present) == len(trained) + 1:
             hint = " (convert_antialias(..., stem='lps1') leaves out that of the stem)"
         elif len(present) < len(trained):
@@ -256,3 +294,16 @@ def _widths(tensors: Mapping[str, Tensor]) -> list[int]:
 
 def _list(widths: list[int]) -> str:
     return ' and '.join(map(str, sorted(set(widths))))
+
+
+def _shorten(names: Iterable[str], separator: str = ', ') -> str:
+    """The first few names, and how many more there are."""
+    names = list(names)
+    more = [f'and {len(names) - _SHOWN} more'] if len(names) > _SHOWN else []
+    return separator.join([*names[:_SHOWN], *more])
+
+
+def _by_reason(title: str, places: tuple[LeftAlone, ...]) -> list[str]:
+    reasons = dict.fromkeys(place.reason for place in places)
+    named = {reason: [place.name for place in places if place.reason == reason] for reason in reasons}
+    return [f'{title}: {len(names)}, {reason}: {_shorten(names)}' for reason, names in named.items()]

@@ -9,9 +9,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from antialias_plugins.checkpoints.convert import match, warn_of_notes
+from antialias_plugins.checkpoints.convert import CheckpointReport, match, warn_of_notes
 from antialias_plugins.checkpoints.read import read_checkpoint
-from antialias_plugins.checkpoints.report import CheckpointReport
 from antialias_plugins.utils import replacing
 
 

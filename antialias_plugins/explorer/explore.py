@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from antialias_plugins.explorer.networks import PageNetwork, check_pair
-from antialias_plugins.explorer.pictures import encode_photograph, read_picture
+from antialias_plugins.explorer.networks import PageNetwork, check_pair, encode_photograph, read_picture
 from antialias_plugins.explorer.sweeps import shift_path
 from antialias_plugins.metrics import shifted_views
 from antialias_plugins.metrics.offsets import Offset

@@ -1,6 +1,8 @@
-"""Networks on the page: a timm classifier or an mmseg segmentor, with its weights."""
+"""Networks and pictures on the page: a timm classifier or an mmseg segmentor; pictures as data URIs."""
 
+import io
 from argparse import ArgumentParser, Namespace, _ArgumentGroup
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,15 +10,16 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from timm.data import ImageNetInfo, infer_imagenet_subset
 from torch import Tensor, nn
 
 from antialias_plugins.evaluation import Classifier, DataConfig, TimmModel
 from antialias_plugins.evaluation.classifier import top_margin
-from antialias_plugins.explorer.pictures import encode_labels, encode_mask
 from antialias_plugins.explorer.sweeps import compare_logits, compare_maps, running_mean
 from antialias_plugins.metrics.offsets import Offset
+
+FLIP_COLOR = (255, 0, 60)  # as in the figure of flips
 
 
 @dataclass(frozen=True)
@@ -297,3 +300,43 @@ def _build_segmentor(config: Any, checkpoint: Path, device: str) -> nn.Module:
         reason = ' '.join(str(error).split())
         raise ValueError(f'checkpoint and device must fit, got {checkpoint} and {device}: {reason:.300}') from error
     return network
+
+
+def read_picture(path: Path) -> Image.Image:
+    """Read a file as RGB, turned upright as its EXIF entry says.
+
+    Raises:
+        ValueError: If it cannot be read, or is no picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            return ImageOps.exif_transpose(picture).convert('RGB')
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow: SyntaxError for a broken PNG
+        raise ValueError(f'image must be a readable picture, got {path}: {error}') from error
+
+
+def encode_photograph(image: Tensor) -> str:
+    """Encode a photograph, ``(3, H, W)``, uint8, as WebP: what the eye sees, not what the network saw."""
+    picture = Image.fromarray(image.permute(1, 2, 0).numpy())
+    return _data_uri(picture, 'webp', quality=82, method=6)
+
+
+def encode_labels(labels: np.ndarray, palette: Sequence[tuple[int, int, int]]) -> str:
+    """Encode a class map, ``(h, w)``, uint8, as a PNG with the classes that occur in its palette."""
+    present, indices = np.unique(labels, return_inverse=True)
+    picture = Image.fromarray(indices.reshape(labels.shape).astype(np.uint8))
+    picture.putpalette([value for index in present for value in palette[index]])
+    return _data_uri(picture, 'png', optimize=True)
+
+
+def encode_mask(mask: np.ndarray) -> str:
+    """Encode marked pixels, ``(h, w)``, bool, as a PNG that is transparent elsewhere."""
+    picture = Image.fromarray(mask.astype(np.uint8))
+    picture.putpalette([*FLIP_COLOR, *FLIP_COLOR])
+    return _data_uri(picture, 'png', optimize=True, transparency=0)
+
+
+def _data_uri(picture: Image.Image, kind: str, **options: Any) -> str:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return f'data:image/{kind};base64,{b64encode(file.getvalue()).decode()}'

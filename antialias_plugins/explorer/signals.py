@@ -7,8 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from antialias_plugins.explorer.networks import PageNetwork
-from antialias_plugins.explorer.pictures import read_picture
+from antialias_plugins.explorer.networks import PageNetwork, read_picture
 from antialias_plugins.metrics import (
     AliasingReport,
     EquivarianceReport,

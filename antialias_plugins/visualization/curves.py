@@ -1,4 +1,4 @@
-"""Curves of networks: equivariance error through the depth, stability along a path, spectra in front of every stride.
+"""Curves of networks (equivariance error, stability along a path, spectra), and the style that all figures share.
 
 Letters: layers ``L``, shifts ``D``, frequencies ``F``.
 """
@@ -8,9 +8,21 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from antialias_plugins.visualization.style import ABOVE, MARKERS, NETWORKS, open_frame
+# Okabe and Ito's colors, which stay apart for color-blind eyes.
+BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = '#0072b2', '#d55e00', '#009e73', '#e69f00', '#cc79a7', '#56b4e9'
+GRAY = '#8a8a8a'
+
+NETWORKS = (VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY)
+"""Colors of networks in the order in which they are given, the baseline first."""
+
+MARKERS = ('o', 's', '^', 'D', 'v', 'P')
+"""Their markers: color is never all that tells two apart."""
+
+ABOVE = {'frameon': False, 'fontsize': 9, 'loc': 'lower center', 'bbox_to_anchor': (0.5, 1)}
+"""A legend above its axis."""
 
 _COLUMNS = 3  # of the panels of spectra
 _LINES = ('-', '--', '-.', ':', '-', '--')
@@ -173,6 +185,12 @@ def plot_spectra(sites: Sequence[SiteSpectrum]) -> Figure:
     handles, names = axes.flat[0].get_legend_handles_labels()
     figure.legend(handles, names, loc='outside upper center', ncols=len(names), frameon=False, fontsize=9)
     return figure
+
+
+def open_frame(axis: Axes) -> None:
+    """Draw a faint grid, and no frame above and to the right."""
+    axis.grid(alpha=0.25)
+    axis.spines[['top', 'right']].set_visible(False)
 
 
 def _check_count(rule: str, networks: Sequence[object]) -> None:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from antialias_plugins.checkpoints import PUBLISHED
-from antialias_plugins.visualization.style import BLUE, GRAY, GREEN, ORANGE, SKY, open_frame
+from antialias_plugins.visualization.curves import BLUE, GRAY, GREEN, ORANGE, SKY, open_frame
 
 SERIES = {
     'baseline': 'plain (torchvision)',

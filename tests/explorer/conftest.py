@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from antialias_plugins.explorer import Exploration, PageSegmentor, shift_path
-from antialias_plugins.explorer.pictures import encode_photograph
+from antialias_plugins.explorer.networks import encode_photograph
 
 TABBY = 'tabby cat with a name that no phone has room for'
 PALETTE = ((0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167))

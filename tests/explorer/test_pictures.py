@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from antialias_plugins.explorer.pictures import encode_labels, encode_mask, encode_photograph, read_picture
+from antialias_plugins.explorer.networks import encode_labels, encode_mask, encode_photograph, read_picture
 from tests.explorer.conftest import PALETTE
 
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from antialias_plugins.explorer import compare_logits, compare_maps, running_mean, shift_path
+from antialias_plugins.explorer.sweeps import compare_logits, compare_maps, running_mean, shift_path
 from tests.explorer.conftest import MAX_SHIFT, VIEW, random_maps
 
 

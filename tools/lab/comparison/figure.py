@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from antialias_plugins.visualization.curves import GRAY, MARKERS, NETWORKS
 from antialias_plugins.visualization.pareto import Result, pareto_front
-from antialias_plugins.visualization.style import GRAY, MARKERS, NETWORKS
 from lab.comparison.method import CIRCULAR, Method
 from lab.comparison.report import QUALITIES
 
