@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor
 
+Predict = Callable[[Tensor], Tensor]
 Record = TypeVar('Record')
 Outcome = TypeVar('Outcome', bound='Result')
 
@@ -77,12 +78,7 @@ def mean_interval(values: Collection[float], confidence: float = 0.95) -> tuple[
 
 
 def format_percent(mean: float, half_width: float | None) -> str:
-    """Write a share and the half-width of its interval, if it has one, in percent.
-
-    Example:
-        >>> format_percent(0.9129, 0.0025)
-        '91.29 ± 0.25 %'
-    """
+    """Write a share and the half-width of its interval, if it has one, in percent: ``'91.29 ± 0.25 %'``."""
     spread = '' if half_width is None else f' ± {100 * half_width:.2f}'
     return f'{100 * mean:.2f}{spread} %'
 
@@ -112,6 +108,28 @@ class Result:
             names: Names of the classes.
         """
         return None
+
+
+@dataclass(frozen=True)
+class MeanResult(Result):
+    """Mean over images, and perhaps further figures; shares in [0, 1], intervals as half-widths at 95 %.
+
+    Attributes:
+        mean: Mean over images of the main figure.
+        interval: Half-width of its interval, see `mean_interval`; ``None`` for a single image.
+        images: Number of images.
+    """
+
+    mean: float
+    interval: float | None
+    images: int
+
+    def __str__(self) -> str:
+        first, second, *_ = self.parts
+        text, further = f'{self.titles[first]} {self.figures[first]}', self.figures.get(second)
+        if further is None:
+            return text
+        return f'{text}, {self.titles[second]} {format_percent(further.mean, further.interval)}'
 
 
 @dataclass(eq=False)

@@ -3,7 +3,7 @@
 Letters: image ``C H W``, view of it ``h w``, views ``V`` or, of a sweep, ``D``, classes ``N``.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import ClassVar
@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from antialias_plugins.metrics.base import PerImageMetric, Result, format_percent, mean_interval
+from antialias_plugins.metrics.base import MeanResult, PerImageMetric, Predict, mean_interval
 from antialias_plugins.metrics.offsets import Protocol, ViewPlan, as_pair
 from antialias_plugins.metrics.views import centre_part, shifted_views
 
@@ -80,15 +80,12 @@ def mean_absolute_change(probabilities: Tensor, label: int | None = None) -> Ten
 
 
 @dataclass(frozen=True)
-class ClassificationConsistency(Result):
-    """Consistency over images; shares in [0, 1], intervals as half-widths at 95 %.
+class ClassificationConsistency(MeanResult):
+    """Consistency of a classifier: the mean is the share of images on which all views agree.
 
     An interval is ``None`` for a single image and for the legacy protocol, whose images are not independent.
 
     Attributes:
-        mean: Share of images on which all views agree.
-        interval: Half-width of its interval.
-        images: Number of images.
         probability_change: Mean absolute change of the top class's probability.
         probability_change_interval: Half-width of its interval.
         correct_mean: Correct-consistency; ``None`` without labels, or if no view of any image is classified correctly.
@@ -96,9 +93,6 @@ class ClassificationConsistency(Result):
         correct_images: Number of images of which a view is classified correctly.
     """
 
-    mean: float
-    interval: float | None
-    images: int
     probability_change: float
     probability_change_interval: float | None
     correct_mean: float | None = None
@@ -116,12 +110,6 @@ class ClassificationConsistency(Result):
         'probability_change': 'change of top probability',
     }
 
-    def __str__(self) -> str:
-        text = f'consistency {format_percent(self.mean, self.interval)} (n = {self.images})'
-        if self.correct_mean is None:
-            return text
-        return f'{text}, correct-consistency {format_percent(self.correct_mean, self.correct_interval)}'
-
 
 @dataclass(eq=False)
 class ShiftConsistency(PerImageMetric[tuple[ViewAgreement, ...], ClassificationConsistency]):
@@ -134,16 +122,7 @@ class ShiftConsistency(PerImageMetric[tuple[ViewAgreement, ...], ClassificationC
     plan: ViewPlan
 
     def add(self, index: int, logits: Tensor, label: int | None = None) -> tuple[ViewAgreement, ...]:
-        """Keep how the views of one image are classified.
-
-        Args:
-            index: The image's index in its data set.
-            logits: Logits of the views that ``plan.cut`` returned, ``(V, N)``.
-            label: The image's class.
-
-        Returns:
-            How they agree, once per repeat.
-        """
+        """Keep and return how the views agree, once per repeat, by the logits of all that ``plan.cut`` returned."""
         rows = self.plan.repeats * self.plan.views
         if logits.ndim != 2 or len(logits) != rows:
             raise ValueError(f'logits must have shape ({rows}, N), one row per view, got {tuple(logits.shape)}')
@@ -151,7 +130,7 @@ class ShiftConsistency(PerImageMetric[tuple[ViewAgreement, ...], ClassificationC
         return self._records[index]
 
     def update(
-        self, index: int, image: Tensor, predict: Callable[[Tensor], Tensor], label: int | None = None
+        self, index: int, image: Tensor, predict: Predict, label: int | None = None
     ) -> tuple[ViewAgreement, ...]:
         """Cut the views of one image, predict them in one batch and `add` their logits."""
         return self.add(index, predict(self.plan.cut(index, image)), label)
@@ -177,7 +156,7 @@ class ShiftConsistency(PerImageMetric[tuple[ViewAgreement, ...], ClassificationC
 
 
 def shift_consistency(
-    predict: Callable[[Tensor], Tensor],
+    predict: Predict,
     images: Iterable[Tensor],
     labels: Iterable[int] | None = None,
     *,
@@ -234,9 +213,6 @@ def shift_consistency(
         subpixel: Views after the first begin at multiples of ``1 / subpixel`` pixels, interpolated by `fourier_shift`;
             above 1 for circular shifts of floating-point images and ``'per_image'`` only.
 
-    Returns:
-        The shares, their 95 % intervals over images (see `mean_interval`), and the number of images.
-
     Raises:
         ValueError: If there are no images, an image is too small, an argument is outside its range, the labels do not
             fit the images, or ``predict`` does not return one finite row per view.
@@ -270,7 +246,7 @@ class DiagonalSweep:
 
 @torch.no_grad()
 def diagonal_sweep(
-    predict: Callable[[Tensor], Tensor],
+    predict: Predict,
     image: Tensor,
     label: int | None = None,
     *,
@@ -289,8 +265,8 @@ def diagonal_sweep(
         image: The image, ``(C, H, W)``. Crops are taken from its centre of size ``crop_size + max_shift``.
         label: The class to watch, by default the top class at shift 0.
         max_shift: The last shift in pixels, from 1 to the shorter side of ``crop_size``.
-        crop_size: Size of a view in pixels: its side, or its height and width.
-        circular: Shift the central crop of size ``crop_size`` circularly instead.
+        crop_size: As for `shift_consistency`.
+        circular: As for `shift_consistency`.
 
     Raises:
         ValueError: If the image is too small, ``max_shift`` is outside its range, ``label`` is none of the classes, or

@@ -16,7 +16,14 @@ from antialias_plugins.utils import markdown_table
 
 
 class Row:
-    """What was measured of one layer of a network, image by image: a base of dataclasses with these fields."""
+    """What was measured of one layer of a network, image by image: a base of dataclasses with these fields.
+
+    Attributes:
+        name: Name of the module.
+        kind: Its class.
+        stride: Pixels of the image per pixel of its map, down and right.
+        shape: Channels, height and width of its map.
+    """
 
     name: str
     kind: str
@@ -108,12 +115,7 @@ def side_by_side(rows: Mapping[str, Sequence[Row]]) -> str:
 
 
 def format_pair(values: Sequence[object]) -> str:
-    """Write a vertical and a horizontal number, once if they are equal.
-
-    Example:
-        >>> format_pair((2, 2)), format_pair((2, 1))
-        ('2', '2x1')
-    """
+    """Write a vertical and a horizontal number, ``'2x1'``, once if they are equal."""
     return 'x'.join(str(value) for value in dict.fromkeys(values))
 
 

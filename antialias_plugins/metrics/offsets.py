@@ -41,13 +41,7 @@ def draw_offsets(seed: int, index: int, max_shift: int, count: int = 2) -> tuple
         >>> sorted(draw_offsets(seed=0, index=7, max_shift=2, count=4))
         [(0, 0), (0, 1), (1, 0), (1, 1)]
     """
-    check_least(seed=(seed, 0), index=(index, 0), max_shift=(max_shift, 1))
-    _check_count(count, max_shift)
-    words = np.random.SeedSequence(seed, spawn_key=(index,)).generate_state(count, np.uint64)
-    cells = list(range(max_shift**2))
-    # A 64-bit word modulo the number of cells is uniform to within cells / 2⁶⁴.
-    drawn = (cells.pop(int(word) % len(cells)) for word in words)
-    return tuple(divmod(cell, max_shift) for cell in drawn)
+    return tuple((int(y), int(x)) for y, x in draw_subpixel_offsets(seed, index, max_shift, count, subpixel=1))
 
 
 def draw_subpixel_offsets(
@@ -57,13 +51,8 @@ def draw_subpixel_offsets(
 
     As `draw_offsets`, and the same for ``subpixel=1``. The first view then holds the image's own pixels, against which
     the interpolated ones are compared, and the distance between the first and any other is uniform over the fractions.
-
-    Args:
-        seed: Seed of the whole evaluation, at least 0.
-        index: Index of the image in its data set, at least 0.
-        max_shift: Offsets are below this number of pixels, at least 1.
-        count: Number of offsets, from 1 to ``max_shift²``.
-        subpixel: The others are multiples of ``1 / subpixel`` pixels, at least 1.
+    With the arguments of `draw_offsets`, all offsets after the first are multiples of ``1 / subpixel`` pixels, at least
+    1, and below ``max_shift``.
 
     Example:
         >>> first, second = draw_subpixel_offsets(seed=0, index=7, max_shift=32, subpixel=4)
@@ -71,7 +60,11 @@ def draw_subpixel_offsets(
         ([True, True], [True, True])
     """
     check_least(seed=(seed, 0), index=(index, 0), max_shift=(max_shift, 1), subpixel=(subpixel, 1))
-    _check_count(count, max_shift)
+    if not 1 <= count <= max_shift**2:
+        raise ValueError(
+            f'count must be between 1 and max_shift² = {max_shift**2}, so that all offsets can differ, got {count}'
+        )
+    # A 64-bit word modulo the number of cells is uniform to within cells / 2⁶⁴.
     first, *others = (int(w) for w in np.random.SeedSequence(seed, spawn_key=(index,)).generate_state(count, np.uint64))
     down, right = divmod(first % max_shift**2, max_shift)
     side = max_shift * subpixel
@@ -88,10 +81,10 @@ def draw_batch_offsets(seed: int, repeat: int, batch: int, max_shift: int, count
     which it never seeds: its numbers can be reproduced up to that choice only. Here ``seed`` decides.
 
     Args:
-        seed: Seed of the whole evaluation, at least 0.
+        seed: As for `draw_offsets`.
         repeat: Number of the pass over the images, from 0.
         batch: Number of the batch within the pass, from 0.
-        max_shift: Number of values that either coordinate can take, in pixels, at least 1.
+        max_shift: As for `draw_offsets`.
         count: Number of offsets, at least 1.
 
     Example:
@@ -103,21 +96,11 @@ def draw_batch_offsets(seed: int, repeat: int, batch: int, max_shift: int, count
     return tuple(divmod(int(word) % max_shift**2, max_shift) for word in words)
 
 
-def _check_count(count: int, max_shift: int) -> None:
-    if not 1 <= count <= max_shift**2:
-        raise ValueError(
-            f'count must be between 1 and max_shift² = {max_shift**2}, so that all offsets can differ, got {count}'
-        )
-
-
 @dataclass(frozen=True)
 class ViewPlan:
     """Plan of the views that are taken of every image.
 
-    Args: The options of `shift_consistency`, with its defaults. ``crop_size`` is kept as height and width.
-
-    Raises:
-        ValueError: If an argument is outside its range.
+    Args: The options of `shift_consistency`, with its defaults and ranges. ``crop_size`` is kept as height and width.
     """
 
     max_shift: int = 32
@@ -196,9 +179,6 @@ class ShiftGrid:
     """The shifts ``{0, step, 2 · step, …}²`` below ``max_shift``, in pixels, with ``step = stride / subpixel``.
 
     Args: The options of `worst_case_shift_consistency`, with its defaults; at least two shifts per side.
-
-    Raises:
-        ValueError: If an argument is outside its range.
 
     Example:
         >>> ShiftGrid(max_shift=3, stride=2).offsets

@@ -3,7 +3,7 @@
 Letters: image ``C H W``, view of it ``h w``, views ``V``.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, astuple, dataclass
 from typing import ClassVar, TypeVar
 
@@ -16,7 +16,7 @@ from antialias_plugins.metrics.agreement import (
     class_agreement,
     segmentation_consistency,
 )
-from antialias_plugins.metrics.base import MeanShare, PerImageMetric, Result, check_least
+from antialias_plugins.metrics.base import MeanResult, MeanShare, PerImageMetric, Predict, check_least
 from antialias_plugins.metrics.offsets import check_random_shift, draw_subpixel_offsets
 from antialias_plugins.metrics.views import Offset, Shift, overlap, part_at, shifted_views
 from antialias_plugins.utils import markdown_table
@@ -26,21 +26,15 @@ _Pixels = TypeVar('_Pixels', bound='PixelConsistency')
 
 
 @dataclass(frozen=True)
-class PixelConsistency(Result):
-    """Mean over images of the share of agreeing pixels; shares in [0, 1], intervals as half-widths at 95 %.
+class PixelConsistency(MeanResult):
+    """Share of agreeing pixels; the mean is that over all pixels of each overlap.
 
     Attributes:
-        mean: Mean share of agreeing pixels, over all pixels of each overlap.
-        interval: Half-width of its interval; ``None`` for a single image.
-        images: Number of images.
         labelled_mean: Mean share over labelled pixels; ``None`` if no image has any.
         labelled_interval: Half-width of its interval; ``None`` for fewer than two images with labelled pixels.
         labelled_images: Number of images with labelled pixels.
     """
 
-    mean: float
-    interval: float | None
-    images: int
     labelled_mean: float | None = None
     labelled_interval: float | None = None
     labelled_images: int = 0
@@ -53,7 +47,7 @@ class PixelConsistency(Result):
 
 @dataclass(frozen=True)
 class SegmentationConsistency(PixelConsistency):
-    """Mean consistency over images; see `PixelConsistency` for the first six figures.
+    """Mean consistency over images; see `MeanResult` and `PixelConsistency` for the first six figures.
 
     What begins with ``labelled`` is measured on labelled pixels, with the classes and boundaries of the label maps; the
     rest on all pixels, with those of the two predictions. See `class_agreement` and `boundary_agreement`.
@@ -93,10 +87,10 @@ class SegmentationConsistency(PixelConsistency):
             return None
         columns = {'mASSC (%)': self.classes, 'of labelled pixels (%)': self.labelled_classes}
         columns = {title: shares for title, shares in columns.items() if any(share.images for share in shares)}
-        rows = [
-            [name, *(_cell(share) for share in shares)] for name, *shares in zip(names, *columns.values(), strict=True)
+        cells = [
+            ['–' if it.mean is None else str(it).replace(' %', '') for it in column] for column in columns.values()
         ]
-        return markdown_table(['class', *columns], rows)
+        return markdown_table(['class', *columns], [list(row) for row in zip(names, *cells, strict=True)])
 
 
 @dataclass(eq=False)
@@ -106,10 +100,7 @@ class MeanSegmentationConsistency(PerImageMetric[dict[_Region, float], Segmentat
     It keeps two numbers per image, with ``boundary`` up to four more and with ``num_classes`` up to two for every class
     that occurs in it. All figures come from the same two predictions.
 
-    Args: The options of `mean_segmentation_consistency`, with its defaults.
-
-    Raises:
-        ValueError: If an argument is outside its range.
+    Args: The options of `mean_segmentation_consistency`, with its defaults and ranges.
     """
 
     max_shift: int = 32
@@ -130,9 +121,7 @@ class MeanSegmentationConsistency(PerImageMetric[dict[_Region, float], Segmentat
                 f'subpixel must be 1, or above 1 and circular True, got {self.subpixel} and {self.circular}'
             )
 
-    def update(
-        self, index: int, image: Tensor, predict: Callable[[Tensor], Tensor], label: Tensor | None = None
-    ) -> PairAgreement:
+    def update(self, index: int, image: Tensor, predict: Predict, label: Tensor | None = None) -> PairAgreement:
         """Predict two views of one image and keep their shares; return the counts behind those of the overlap."""
         check_label_size(label, image, index)
         offsets = draw_subpixel_offsets(self.seed, index, self.max_shift, subpixel=self.subpixel)
@@ -179,7 +168,7 @@ class MeanSegmentationConsistency(PerImageMetric[dict[_Region, float], Segmentat
 
 
 def mean_segmentation_consistency(
-    predict: Callable[[Tensor], Tensor],
+    predict: Predict,
     images: Iterable[Tensor],
     labels: Iterable[Tensor] | None = None,
     *,
@@ -223,9 +212,6 @@ def mean_segmentation_consistency(
         subpixel: The second offset is a multiple of ``1 / subpixel`` pixels, interpolated by `fourier_shift`; above 1
             for circular shifts of floating-point images only.
 
-    Returns:
-        The mean shares, their 95 % intervals over images (see `mean_interval`), and the numbers of images.
-
     Raises:
         ValueError: If there are no images, an image is too small for ``max_shift``, the labels do not fit the images
             or are ignored everywhere, a map holds something that is not one of ``num_classes`` classes, or ``predict``
@@ -244,24 +230,12 @@ def mean_segmentation_consistency(
 
 
 def place_class_maps(
-    predict: Callable[[Tensor], Tensor], views: Tensor, offsets: Sequence[Shift], circular: bool
+    predict: Predict, views: Tensor, offsets: Sequence[Shift], circular: bool
 ) -> tuple[Tensor, list[Offset]]:
-    """Predict the class maps of views; return them with the offsets in the image at which they begin.
+    """Predict the class maps of views; return them, ``(V, h, w)``, with the offsets in the image at which they begin.
 
     Circular ones are rolled back by the nearest whole number of pixels and then all begin at (0, 0). What is left of a
     shift is at most half a pixel in either direction.
-
-    Args:
-        predict: Maps views to class maps.
-        views: The views, ``(V, C, h, w)``.
-        offsets: Where they begin.
-        circular: Whether they wrap around.
-
-    Returns:
-        The class maps, ``(V, h, w)``, and their corners.
-
-    Raises:
-        ValueError: If ``predict`` returns another shape.
     """
     maps = predict(views)
     expected = (len(views), *views.shape[-2:])
@@ -291,10 +265,3 @@ def check_some_labelled(result: _Pixels, labels: Iterable | None, ignore_index: 
             'leave labels out to measure all pixels only'
         )
     return result
-
-
-def _cell(share: MeanShare) -> str:
-    if share.mean is None:
-        return '–'
-    spread = '' if share.interval is None else f' ± {100 * share.interval:.2f}'
-    return f'{100 * share.mean:.2f}{spread} (n = {share.images})'

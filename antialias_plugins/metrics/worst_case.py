@@ -3,21 +3,14 @@
 Letters: image ``C H W``, view of it ``h w``, views in a batch ``B``, classes ``N``.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field
 from typing import ClassVar
 
 from torch import Tensor
 
 from antialias_plugins.metrics.agreement import segmentation_consistency
-from antialias_plugins.metrics.base import (
-    MeanShare,
-    PerImageMetric,
-    Result,
-    check_least,
-    format_percent,
-    mean_interval,
-)
+from antialias_plugins.metrics.base import MeanResult, MeanShare, PerImageMetric, Predict, check_least, mean_interval
 from antialias_plugins.metrics.classification import check_logits
 from antialias_plugins.metrics.offsets import ShiftGrid
 from antialias_plugins.metrics.segmentation import (
@@ -43,20 +36,14 @@ class GridAgreement:
 
 
 @dataclass(frozen=True)
-class WorstCaseClassification(Result):
-    """Worst case over a grid of shifts; shares in [0, 1], intervals as half-widths at 95 %.
+class WorstCaseClassification(MeanResult):
+    """Worst case over a grid of shifts: the mean is the share of images whose top class no shift changes.
 
     Attributes:
-        mean: Share of images whose top class no shift changes.
-        interval: Half-width of its interval; ``None`` for a single image.
-        images: Number of images.
         accuracy: Share of images that are classified correctly at every shift; ``None`` without labels.
         accuracy_interval: Half-width of its interval.
     """
 
-    mean: float
-    interval: float | None
-    images: int
     accuracy: float | None = None
     accuracy_interval: float | None = None
 
@@ -68,12 +55,6 @@ class WorstCaseClassification(Result):
         'worst_case_consistency': 'worst-case consistency',
         'worst_case_accuracy': 'worst-case accuracy',
     }
-
-    def __str__(self) -> str:
-        text = f'worst-case consistency {format_percent(self.mean, self.interval)} (n = {self.images})'
-        if self.accuracy is None:
-            return text
-        return f'{text}, worst-case accuracy {format_percent(self.accuracy, self.accuracy_interval)}'
 
 
 @dataclass(eq=False)
@@ -91,9 +72,7 @@ class WorstCaseShiftConsistency(PerImageMetric[GridAgreement, WorstCaseClassific
     def __post_init__(self) -> None:
         check_least(batch_size=(self.batch_size, 1))
 
-    def update(
-        self, index: int, image: Tensor, predict: Callable[[Tensor], Tensor], label: int | None = None
-    ) -> GridAgreement:
+    def update(self, index: int, image: Tensor, predict: Predict, label: int | None = None) -> GridAgreement:
         """Classify one image at every shift; keep and return whether all agree."""
         classes = set()
         for _, views in self.grid.batches(image, self.batch_size):
@@ -119,7 +98,7 @@ class WorstCaseShiftConsistency(PerImageMetric[GridAgreement, WorstCaseClassific
 
 
 def worst_case_shift_consistency(
-    predict: Callable[[Tensor], Tensor],
+    predict: Predict,
     images: Iterable[Tensor],
     labels: Iterable[int] | None = None,
     *,
@@ -148,9 +127,6 @@ def worst_case_shift_consistency(
         circular: Shift circularly, so that no content enters or leaves.
         subpixel: How many parts a pixel has; above 1 for circular shifts of floating-point images only.
         batch_size: Largest number of views that are predicted at once.
-
-    Returns:
-        The shares, their 95 % intervals over images (see `mean_interval`), and the number of images.
 
     Raises:
         ValueError: If there are no images, an image is too small, an argument is outside its range, the labels do not
@@ -201,7 +177,7 @@ class WorstCaseSegmentationConsistency(PerImageMetric[WorstShift, WorstCaseSegme
 
     Args:
         grid: The shifts, without ``crop_size``: crops are as large as the image allows.
-        batch_size: Largest number of views that are predicted at once; the result does not depend on it.
+        batch_size: As for `WorstCaseShiftConsistency`.
         ignore_index: Label of the pixels that are left out of the labelled share.
     """
 
@@ -215,9 +191,7 @@ class WorstCaseSegmentationConsistency(PerImageMetric[WorstShift, WorstCaseSegme
         if size is not None:
             raise ValueError(f'grid must not have a crop_size, crops are as large as the image allows, got {size}')
 
-    def update(
-        self, index: int, image: Tensor, predict: Callable[[Tensor], Tensor], label: Tensor | None = None
-    ) -> WorstShift:
+    def update(self, index: int, image: Tensor, predict: Predict, label: Tensor | None = None) -> WorstShift:
         """Segment one image at every shift; keep and return the least agreement with the view at (0, 0)."""
         check_label_size(label, image, index)
         first, found, labelled = None, [], []
@@ -243,7 +217,7 @@ class WorstCaseSegmentationConsistency(PerImageMetric[WorstShift, WorstCaseSegme
 
 
 def worst_case_segmentation_consistency(
-    predict: Callable[[Tensor], Tensor],
+    predict: Predict,
     images: Iterable[Tensor],
     labels: Iterable[Tensor] | None = None,
     *,
@@ -262,22 +236,17 @@ def worst_case_segmentation_consistency(
     the worst one differs from the first.
 
     Args:
-        predict: Maps views of one image to their class maps, ``(B, C, h, w)`` → ``(B, h, w)``; in evaluation mode, and
-            on the device where the images are. For a network that returns logits: ``lambda x: network(x).argmax(1)``.
-        images: The images, ``(C, H, W)`` each; their sizes may differ.
-        labels: One label map per image, ``(H, W)`` each. With them the least share over labelled pixels is measured
-            too.
+        predict: Maps views of one image to their class maps, ``(B, C, h, w)`` → ``(B, h, w)``, as for
+            `mean_segmentation_consistency`.
+        images: As for `mean_segmentation_consistency`.
+        labels: As for `mean_segmentation_consistency`; the least share over labelled pixels is measured with them.
         max_shift: All shifts are below it, in pixels; at most half the shorter side of the smallest image, or for
             circular shifts that side.
         stride: Step of the grid, in units of ``1 / subpixel`` pixels.
         circular: Shift circularly and compare the whole map, rolled back.
-        subpixel: How many parts a pixel has; above 1 for circular shifts of floating-point images only. Maps are rolled
-            back by the nearest whole number of pixels.
+        subpixel: As for `worst_case_shift_consistency`. Maps are rolled back by the nearest whole number of pixels.
         batch_size: Largest number of views that are predicted at once.
         ignore_index: Label of the pixels that do not count as labelled.
-
-    Returns:
-        The mean least shares, their 95 % intervals over images (see `mean_interval`), and the numbers of images.
 
     Raises:
         ValueError: If there are no images, an image is too small, an argument is outside its range, the labels do not
