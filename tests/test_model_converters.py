@@ -1,5 +1,6 @@
 """tools/model_converters, from files as their authors would have saved them to the loaders of timm and OpenMMLab."""
 
+import doctest
 from importlib.util import find_spec
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
+from model_converters import published_backbones
 
 from tests.checkpoints.networks import CLASSES, published, published_adaptive, save
 from tests.checkpoints.published_polyphase import published_polyphase
@@ -176,3 +178,7 @@ def test_a_wrong_file_ends_with_one_message(convert_segmentor, tmp_path, capsys)
     assert caught.value.code == 2
     assert 'left over in the file: backbone.maxpool.1.conv.weight' in capsys.readouterr().err
     assert not (tmp_path / 'dst.pth').exists()
+
+
+def test_examples_of_the_backbones():
+    assert doctest.testmod(published_backbones) == (0, 2)

@@ -7,9 +7,8 @@ from mmengine.config.utils import MODULE2PACKAGE
 
 from antialias_plugins.openmmlab import (
     antialiased,
+    consistency,
     dataset_check,
-    hooks,
-    loops,
     psnr,
     registration,
     resumable_training,
@@ -19,9 +18,8 @@ from antialias_plugins.openmmlab import (
 
 __all__ = [
     'antialiased',
+    'consistency',
     'dataset_check',
-    'hooks',
-    'loops',
     'psnr',
     'registration',
     'resumable_training',

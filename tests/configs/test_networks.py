@@ -5,11 +5,11 @@ import copy
 import pytest
 import torch
 from mmcv.cnn.bricks import ConvWS2d
+from model_converters.published_backbones import published_backbone
 from torch import nn
 
 from antialias_plugins import AdaptiveBlurPool2d, BlurPool2d, convert_antialias
 from antialias_plugins.checkpoints import published_arguments
-from antialias_plugins.openmmlab.backbones import published_backbone
 from tests.configs.leaves import TOYS, build, load
 
 METHODS = {'': None, 'lpf3': BlurPool2d, 'ddac3': AdaptiveBlurPool2d}

@@ -8,10 +8,10 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
+from model_converters.published_backbones import published_backbone
 from torch import nn
 
 from antialias_plugins.checkpoints.load import export_checkpoint
-from antialias_plugins.openmmlab.backbones import published_backbone
 from antialias_plugins.openmmlab.child_config import write_child_config
 from tests.checkpoints.networks import published, save
 from tests.openmmlab.photographs import write_photographs

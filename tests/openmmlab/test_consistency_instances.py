@@ -11,7 +11,7 @@ from mmengine.structures import BaseDataElement, InstanceData
 from torch.nn.functional import interpolate
 
 from antialias_plugins.metrics import Instances, mean_instance_consistency
-from antialias_plugins.openmmlab.hooks import ShiftConsistencyHook
+from antialias_plugins.openmmlab.consistency import ShiftConsistencyHook
 from tests.openmmlab.tiny import build
 from tests.openmmlab.tiny_detector import MAX_SHIFT, detection_config, make_sure, write_coco
 

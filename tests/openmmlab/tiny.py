@@ -95,7 +95,7 @@ def segmentation_config(data_root, work_dir, **loop):
             test_cfg=dict(type='ShiftConsistencyTestLoop', max_shift=MAX_SHIFT) | loop,
             default_hooks=dict(visualization=dict(type='SegVisualizationHook')),
             visualizer=dict(type='SegLocalVisualizer', name=f'visualizer_{Path(work_dir).name}'),
-            **_runtime(work_dir, ('hooks', 'loops')),
+            **_runtime(work_dir, ('consistency',)),
         )
     )
 
@@ -122,7 +122,7 @@ def classification_config(data_root, work_dir, **loop):
             test_cfg=dict(type='ShiftConsistencyTestLoop', max_shift=MAX_SHIFT, crop_size=CROP) | loop,
             default_hooks=dict(visualization=dict(type='VisualizationHook')),
             visualizer=dict(type='UniversalVisualizer', name=f'visualizer_{Path(work_dir).name}'),
-            **_runtime(work_dir, ('hooks', 'loops')),
+            **_runtime(work_dir, ('consistency',)),
         )
     )
 

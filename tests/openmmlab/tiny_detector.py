@@ -119,7 +119,7 @@ def detection_config(root, work_dir, masks=True, **loop):
             test_cfg=dict(type='ShiftConsistencyTestLoop', max_shift=MAX_SHIFT) | loop,
             default_hooks=dict(visualization=dict(type='DetVisualizationHook')),
             visualizer=dict(type='DetLocalVisualizer', name=f'visualizer_{Path(work_dir).name}'),
-            **_runtime(work_dir, ('hooks', 'loops')),
+            **_runtime(work_dir, ('consistency',)),
         )
     )
 

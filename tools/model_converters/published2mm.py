@@ -5,11 +5,11 @@ import argparse
 
 from converter import ARCH, make_parser, run
 from mmengine.registry import MODELS
+from published_backbones import published_backbone
 
 from antialias_plugins import __version__
 from antialias_plugins.checkpoints import published_arguments
 from antialias_plugins.checkpoints.load import export_checkpoint
-from antialias_plugins.openmmlab.backbones import published_backbone
 
 
 def convert(args: argparse.Namespace) -> str:

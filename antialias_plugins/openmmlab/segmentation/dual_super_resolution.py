@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.registry import MODELS
-from mmengine.runner import CheckpointLoader
 from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder, SegDataPreProcessor
 from mmseg.models.utils import resize
@@ -15,8 +13,6 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, mse_loss
-
-from antialias_plugins.utils import replacing
 
 _UPSAMPLING = (None, 'bilinear', 'learned')
 _BRANCH = ('sisr_head.', 'feature_transform.')
@@ -297,26 +293,3 @@ def inference_weights(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if len(kept) == len(state_dict):
         raise ValueError(f'state_dict must have keys that begin with {" or ".join(_BRANCH)}, got none')
     return kept
-
-
-def export_inference_weights(source: str, target: str, overwrite: bool = False) -> None:
-    """Write a checkpoint of mmengine without the branch, and without what only resuming needs.
-
-    Args:
-        source: Checkpoint that a training of a `DualSuperResolution` wrote. It is unpickled: it must be your own.
-        target: File to write: ``state_dict`` and ``meta``.
-        overwrite: Replace `target` if it exists.
-
-    Raises:
-        FileExistsError: `target` exists and `overwrite` is not set.
-        FileNotFoundError: `source` does not exist.
-        ValueError: `source` is not a checkpoint of mmengine, or has no branch.
-    """
-    if Path(target).exists() and not overwrite:
-        raise FileExistsError(f'{target} exists')
-    checkpoint = CheckpointLoader.load_checkpoint(source, map_location='cpu')
-    if not isinstance(checkpoint, Mapping) or 'state_dict' not in checkpoint:
-        raise ValueError(f'source must be a checkpoint of mmengine, with a state_dict, got {source!r}')
-    weights = inference_weights(checkpoint['state_dict'])
-    with replacing(Path(target)) as partial:
-        torch.save({'meta': checkpoint.get('meta', {}), 'state_dict': weights}, partial)

@@ -20,8 +20,7 @@ from antialias_plugins.metrics import (
     mean_segmentation_consistency,
 )
 from antialias_plugins.metrics.base import options_of
-from antialias_plugins.openmmlab.hooks import ShiftConsistencyHook
-from antialias_plugins.openmmlab.loops import ShiftConsistencyTestLoop
+from antialias_plugins.openmmlab.consistency import ShiftConsistencyHook, ShiftConsistencyTestLoop
 from tests.openmmlab.tiny import (
     HEIGHT,
     IMAGES,
@@ -238,7 +237,7 @@ def test_order_of_the_images_must_be_known(runner, sampler):
 
 
 def test_import_leaves_mmseg_and_mmdet_alone():
-    code = 'import sys, antialias_plugins.openmmlab.loops; sys.exit(bool({"mmseg", "mmdet"} & sys.modules.keys()))'
+    code = 'import sys, antialias_plugins.openmmlab; sys.exit(bool({"mmseg", "mmdet"} & sys.modules.keys()))'
     environment = os.environ | dict(PYTHONPATH=os.pathsep.join(sys.path))
     assert subprocess.run([sys.executable, '-c', code], env=environment).returncode == 0
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from antialias_plugins.openmmlab.hooks import ShiftConsistencyHook
+from antialias_plugins.openmmlab.consistency import ShiftConsistencyHook
 from tests.openmmlab.tiny import (
     IMAGES,
     MAX_SHIFT,
