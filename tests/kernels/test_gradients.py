@@ -120,10 +120,10 @@ def test_padding(filt_size, padding_mode):
         )
 
 
-@pytest.mark.parametrize(('window', 'layout', 'make'), pairwise(WINDOWS, LAYOUTS, [torch.randn, tied]), ids=str)
-def test_dense_max_pool(make, window, layout):
+@pytest.mark.parametrize(('window', 'layout', 'values'), pairwise(WINDOWS, LAYOUTS, ['distinct', 'tied']), ids=str)
+def test_dense_max_pool(window, layout, values):
     for sides in ((7, 6), (9, 5), (8, 8)):
-        input = make(2, 3, *sides).double().contiguous(memory_format=layout)
+        input = (tied if values == 'tied' else torch.randn)(2, 3, *sides).double().contiguous(memory_format=layout)
         agree(
             lambda x: kernels.dense_max_pool2d(x, window),
             lambda x: dense_max_pool2d_reference(x.contiguous(), window),
