@@ -192,7 +192,7 @@ def boundary_agreement(
     Args:
         pred_a: One class map, ``(h, w)``.
         pred_b: The other, ``(h, w)``.
-        width: Reach of the band on either side of a boundary, in pixels, at least 1; see `boundary_band`.
+        width: Reach of the band on either side, see `boundary_band`.
         label: Label map of the same place, ``(h, w)``.
         ignore_index: Label of the pixels that do not count.
 
@@ -251,7 +251,6 @@ def boundary_band(classes: Tensor, width: int) -> Tensor:
 
 
 def _count(classes: Tensor, num_classes: int, name: str) -> tuple[int, ...]:
-    """Count the pixels of each class."""
     classes = classes.flatten().long()
     if classes.numel() and not 0 <= int(classes.min()) <= int(classes.max()) < num_classes:
         raise ValueError(

@@ -119,8 +119,8 @@ class SiteAliasing(Row):
     """One place where a network downsamples, as it is right before every S-th pixel is kept.
 
     Attributes:
-        name: The operation that strides, or did before the network was antialiased.
-        kind: ``'conv'``, ``'max pool'``, ``'avg pool'`` or ``'filter'``.
+        name: The operation that strides, or did before the network was antialiased; several with ``' + '``.
+        kind: ``'conv'``, ``'max pool'`` or ``'avg pool'``; ``'filter'`` for one that the network came with.
         filter: The layer that filters in front of the stride; ``''`` if none does.
         stride: S along the vertical and the horizontal axis.
         shape: Channels, height and width of the dense map.
@@ -195,8 +195,7 @@ def aliasing_report(network: nn.Module, images: Iterable[Tensor], *, window: Win
     recorder = _Recorder(window)
     with evaluating(observed), ExitStack() as hooks:
         for place in places:
-            hook = partial(recorder.record, place)
-            hooks.callback(place.module.register_forward_hook(hook).remove)
+            hooks.callback(place.module.register_forward_hook(partial(recorder.record, place)).remove)
         for batch in inputs:
             recorder.calls.clear()
             observed(batch)
@@ -233,12 +232,8 @@ class _Recorder:
 
 
 def _unseen(plan: AntialiasPlan, places: list[Place]) -> tuple[str, ...]:
-    """What the plan knows of that is no module with a stride: functions, mostly."""
+    """What the plan knows of that is no module with a stride, nor runs in the ``forward`` of one: functions, mostly."""
     seen = {root for place in places for root in place.name.split(' + ')}
-    others = [it for it in (*plan.skipped, *plan.unsupported) if not {it.name.split()[0], _scope(it.name)} & seen]
+    known = (*plan.skipped, *plan.unsupported)
+    others = [it for it in known if not {it.name.split()[0], it.name.rpartition('.')[0]} & seen]
     return tuple(f'{it.name}: {it.reason.partition("; skip=")[0]}' for it in others)
-
-
-def _scope(name: str) -> str:
-    """The module in whose ``forward`` a function runs."""
-    return name.rpartition('.')[0]

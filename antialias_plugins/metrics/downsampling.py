@@ -11,40 +11,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from antialias_plugins.conversion import (
-    AntialiasPlan,
-    AntialiasWarning,
-    convert_antialias,
-    is_antialiased,
-    plan_antialias,
-    revert_antialias,
-)
+from antialias_plugins import conversion, layers
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.functional import blur_pool2d
 from antialias_plugins.functional.max_blur_pool import dense_max_pool2d
-from antialias_plugins.layers import (
-    AdaptiveBlurPool2d,
-    FrequencyLowCutPool2d,
-    MaxBlurPool2d,
-    PolyphasePool2d,
-    TranslationInvariantPolyphasePool2d,
-)
 
-_POLYPHASE = (PolyphasePool2d, TranslationInvariantPolyphasePool2d)
-_FILTERS = (AdaptiveBlurPool2d, FrequencyLowCutPool2d, MaxBlurPool2d, *_POLYPHASE)
+_POLYPHASE = (layers.PolyphasePool2d, layers.TranslationInvariantPolyphasePool2d)
+_FILTERS = (layers.AdaptiveBlurPool2d, layers.FrequencyLowCutPool2d, layers.MaxBlurPool2d, *_POLYPHASE)
 
 
 @dataclass(frozen=True)
 class Place:
-    """A module that keeps every S-th pixel of a map.
-
-    Attributes:
-        name: The operation whose stride it has, or took over when the network was antialiased; several with ``' + '``.
-        kind: ``'conv'``, ``'max pool'`` or ``'avg pool'``; ``'filter'`` for one that the network came with.
-        filter: The layer that filters in front of the stride; ``''`` if none does.
-        stride: S along the vertical and the horizontal axis.
-        module: The module, in the network that `observe` returns.
-    """
+    """A module that keeps every S-th pixel of a map, in the network that `observe` returns; see `SiteAliasing`."""
 
     name: str
     kind: str
@@ -53,17 +31,13 @@ class Place:
     module: nn.Module
 
 
-def observe(network: nn.Module, example: Tensor) -> tuple[nn.Module, list[Place], AntialiasPlan]:
+def observe(network: nn.Module, example: Tensor) -> tuple[nn.Module, list[Place], conversion.AntialiasPlan]:
     """Return a copy of a network and every module of it that downsamples.
 
     A plain network subsamples, in the copy, where its antialiased form would, behind the activation for example, with a
     filter of one tap. It computes the same: the dense result of a strided convolution, subsampled, is its result. So
     the maps in front of a stride are the same maps in a plain network and in its antialiased form, under the same name.
     What the conversion skips, such as the first convolution, or cannot convert is observed where it strides.
-
-    Args:
-        network: Any network, antialiased or not; it stays as it is.
-        example: An input that it runs on.
 
     Returns:
         The copy; the modules, in the order of registration; and the plan of the conversion of the plain network.
@@ -73,14 +47,15 @@ def observe(network: nn.Module, example: Tensor) -> tuple[nn.Module, list[Place]
     """
     observed = deepcopy(network)
     options = {'example_input': example, 'avgpool': 'keep'}
-    if is_antialiased(network):
-        plan = plan_antialias(revert_antialias(deepcopy(network)), 'lpf1', stem=True, **options)
+    if conversion.is_antialiased(network):
+        plan = conversion.plan_antialias(conversion.revert_antialias(deepcopy(network)), 'lpf1', stem=True, **options)
     else:
-        plan = plan_antialias(observed, 'lpf1', stem=True, **options)
-        if plan_antialias(observed, 'lpf1', **options).sites:
+        plan = conversion.plan_antialias(observed, 'lpf1', stem=True, **options)
+        if conversion.plan_antialias(observed, 'lpf1', **options).sites:
             with warnings.catch_warnings():
-                warnings.simplefilter('ignore', AntialiasWarning)  # of places that stay as they are, which is fine here
-                convert_antialias(observed, 'lpf1', on_unsupported='warn', **options)
+                # Of places that stay as they are, which is fine here.
+                warnings.simplefilter('ignore', conversion.AntialiasWarning)
+                conversion.convert_antialias(observed, 'lpf1', on_unsupported='warn', **options)
     return observed, list(_places(observed, plan)), plan
 
 
@@ -88,23 +63,18 @@ def dense_map(module: nn.Module, input: Tensor) -> Tensor:
     """Return what a downsampling module computes before it drops all but every S-th pixel.
 
     Of a polyphase layer that is the map of whose components it chooses one, or mixes them.
-
-    Args:
-        module: The module of a `Place`.
-        input: What it reads, ``(N, C, H, W)``.
-
     """
-    if isinstance(module, FrequencyLowCutPool2d):
+    if isinstance(module, layers.FrequencyLowCutPool2d):
         return _all_phases(module, input)
     if isinstance(module, _POLYPHASE):  # whose forward pass would publish another choice to the layers that follow
         return input if module.filt_size == 1 else _blur(module, input)
-    if isinstance(module, MaxBlurPool2d):
+    if isinstance(module, layers.MaxBlurPool2d):
         window = module.kernel_size, module.stride, module.padding
         return _blur(module, dense_max_pool2d(input, *window, ceil_mode=module.ceil_mode))
     return ops.at_stride_1(module, input)
 
 
-def _places(network: nn.Module, plan: AntialiasPlan) -> Iterator[Place]:
+def _places(network: nn.Module, plan: conversion.AntialiasPlan) -> Iterator[Place]:
     sites = {site.carrier if site.mode == 'slot' else f'{site.carrier}.aa': site for site in plan.sites}
     filters = {name: module for name, module in network.named_modules() if _is_filter(name, module)}
     for name, module in network.named_modules():

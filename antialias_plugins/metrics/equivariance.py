@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from math import ceil
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from antialias_plugins.metrics.layer_report import LayerReport, Row, network_inp
 from antialias_plugins.metrics.views import fourier_shift
 from antialias_plugins.utils import matching_names
 
+_Kept = TypeVar('_Kept')
 _Shapes = dict[str, list[tuple[int, ...] | None]]
 _PASS_ON = (nn.Identity, nn.modules.dropout._DropoutNd)
 
@@ -58,13 +60,9 @@ def equivariance_error(
 
 @dataclass(frozen=True)
 class LayerEquivariance(Row):
-    """One layer.
+    """One layer; its other attributes are those of `Row`.
 
     Attributes:
-        name: Name of the module.
-        kind: Its class.
-        stride: Pixels of the image per pixel of its map, down and right.
-        shape: Channels, height and width of its map.
         error: Error of each image and shift, see `equivariance_error`. Shape: B D, float64.
     """
 
@@ -143,28 +141,25 @@ def equivariance_report(
     if not moves:
         raise ValueError('shifts must hold at least one shift, got none')
     with evaluating(network):
-        shapes = _map_shapes(network, inputs[0])
+        shapes = _outputs(network, inputs[0], [name for name, _ in network.named_modules() if name], _map_shape)
         names, unseen = _choose(network, shapes, inputs[0].shape[2:], layers, margin)
         errors = [_errors(network, image, names, moves, margin) for image in inputs]
-    kinds = {name: type(module).__name__ for name, module in network.named_modules()}
     measured = []
     for name in errors[0]:
         _, *shape = shapes[name][0]
-        stride = _stride(inputs[0].shape[2:], shape[1:])
+        kind, stride = type(network.get_submodule(name)).__name__, _stride(inputs[0].shape[2:], shape[1:])
         error = torch.tensor([one[name] for one in errors], dtype=torch.float64)
         if not error.isfinite().all():
             raise ValueError(f'network must compute finite maps, got others at {name}')
-        measured.append(LayerEquivariance(name, kinds[name], stride, tuple(shape), error))
+        measured.append(LayerEquivariance(name, kind, stride, tuple(shape), error))
     return EquivarianceReport(tuple(measured), moves, unseen)
 
 
 def _choose(
     network: nn.Module, shapes: _Shapes, size: Sequence[int], patterns: Iterable[str] | None, margin: int
 ) -> tuple[list[str], tuple[str, ...]]:
-    """The layers to measure, and those that cannot be with the reason."""
-    if patterns is None:
-        names = list(_outermost_layers(network, shapes))
-    else:
+    names = list(_outermost_layers(network, shapes))
+    if patterns is not None:
         known = [name for name, _ in network.named_modules() if name]
         names = sorted(matching_names('layers', 'modules', patterns, known), key=known.index)
     reasons = {name: _why_not(shapes.get(name, []), size, margin) for name in names}
@@ -210,22 +205,13 @@ def _margins(stride: tuple[Fraction, Fraction], margin: int) -> tuple[int, int]:
 
 def _layer_maps(network: nn.Module, image: Tensor, names: Collection[str]) -> dict[str, Tensor]:
     """Return what modules that return one tensor, once, return for one image, in the order of execution."""
-    maps: dict[str, Tensor] = {}
     # An activation that works in place would overwrite the map.
-    _run(network, image, names, lambda name, output: maps.update({name: output.clone()}))
-    return maps
+    return {name: maps[-1] for name, maps in _outputs(network, image, names, Tensor.clone).items()}
 
 
-def _map_shapes(network: nn.Module, image: Tensor) -> _Shapes:
-    """Return the shape of what every module returns, call by call; ``None`` for what is no map ``(N, C, H, W)``."""
-    shapes: _Shapes = {}
-
-    def note(name: str, output: object) -> None:
-        is_map = isinstance(output, Tensor) and output.ndim == 4
-        shapes.setdefault(name, []).append(tuple(output.shape) if is_map else None)
-
-    _run(network, image, [name for name, _ in network.named_modules() if name], note)
-    return shapes
+def _map_shape(output: object) -> tuple[int, ...] | None:
+    """Return the shape of a map ``(N, C, H, W)``; ``None`` of anything else."""
+    return tuple(output.shape) if isinstance(output, Tensor) and output.ndim == 4 else None
 
 
 def _outermost_layers(network: nn.Module, shapes: _Shapes, prefix: str = '') -> Iterator[str]:
@@ -239,13 +225,17 @@ def _outermost_layers(network: nn.Module, shapes: _Shapes, prefix: str = '') -> 
             yield name
 
 
-def _run(network: nn.Module, image: Tensor, names: Collection[str], hear: Callable[[str, object], None]) -> None:
-    modules = dict(network.named_modules())
+def _outputs(
+    network: nn.Module, image: Tensor, names: Iterable[str], keep: Callable[[Any], _Kept]
+) -> dict[str, list[_Kept]]:
+    """Return what ``keep`` makes of the outputs of modules, call by call, for one image, in the order of execution."""
+    kept: dict[str, list[_Kept]] = {}
+
+    def hook(name: str, module: nn.Module, args: tuple, output: Any) -> None:
+        kept.setdefault(name, []).append(keep(output))
+
     with ExitStack() as hooks:
         for name in names:
-
-            def hook(module: nn.Module, args: tuple, output: object, name: str = name) -> None:
-                hear(name, output)
-
-            hooks.callback(modules[name].register_forward_hook(hook).remove)
+            hooks.callback(network.get_submodule(name).register_forward_hook(partial(hook, name)).remove)
         network(image)
+    return kept

@@ -46,14 +46,9 @@ class InstanceConsistency(Result):
 
 @dataclass(eq=False)
 class MeanInstanceConsistency(PerImageMetric[_Agreements, InstanceConsistency]):
-    """Accumulates `mean_instance_consistency` image by image.
+    """Accumulates `mean_instance_consistency` image by image: two numbers per image for masks and two for boxes.
 
-    It keeps two numbers per image for masks and two for boxes.
-
-    Args: The options of `mean_instance_consistency`, with its defaults.
-
-    Raises:
-        ValueError: If an argument is outside its range.
+    Args: The options of `mean_instance_consistency`, with its defaults and ranges.
     """
 
     max_shift: int = 32
@@ -120,18 +115,14 @@ def mean_instance_consistency(
     Args:
         predict: Maps the two views of one image, in one batch, to the instances of each, ``(2, C, h, w)`` → two
             `Instances`; in evaluation mode, and on the device where the images are.
-        images: The images, ``(C, H, W)`` each; their sizes may differ.
-        max_shift: Offsets are drawn from ``{0, …, max_shift - 1}²``, see `draw_offsets`; from 2 to half the shorter
-            side of the smallest image.
-        seed: Seed of the offsets, at least 0. Image number ``i`` of ``images`` always gets the same ones.
+        images: As for `mean_segmentation_consistency`.
+        max_shift: As for `mean_segmentation_consistency`.
+        seed: As for `mean_segmentation_consistency`.
         score_threshold: Lowest score of an instance that counts, in [0, 1]. The default is one half: where the scores
             of an object's classes sum to 1, only one of them can be above.
         iou_threshold: Lowest intersection over union of partners, in (0, 1]; the paper's by default.
         min_area: Smallest area of a clipped instance that counts, in pixels, at least 1. The default is that of the
             authors' program that makes shifted copies of COCO's annotations.
-
-    Returns:
-        The mean shares, their 95 % intervals over images (see `mean_interval`), and the numbers of images.
 
     Raises:
         ValueError: If there are no images or no instance counts in any of them, an image is too small for

@@ -60,14 +60,7 @@ class Instances:
 class InstanceRule:
     """Which instances count, and which two may be partners; see `instance_agreement`.
 
-    Args:
-        score_threshold: Lowest score of an instance that counts, in [0, 1]. Where the scores of an object's classes sum
-            to 1, only one of them can be above one half.
-        iou_threshold: Lowest intersection over union of partners, in (0, 1].
-        min_area: Smallest area of a clipped instance that counts, in pixels, at least 1.
-
-    Raises:
-        ValueError: If an argument is outside its range.
+    Args: The thresholds of `mean_instance_consistency`, with its defaults and ranges.
     """
 
     score_threshold: float = 0.5
@@ -157,8 +150,8 @@ def instance_agreement(
     """
     rule = rule or InstanceRule()
     spans = overlap(size, offset_a, offset_b)
-    labels_a, shapes_a = _seen(pred_a, _shapes(pred_a, kind, size), spans, offset_a, rule)
-    labels_b, shapes_b = _seen(pred_b, _shapes(pred_b, kind, size), spans, offset_b, rule)
+    labels_a, shapes_a = _seen(pred_a, kind, size, spans, offset_a, rule)
+    labels_b, shapes_b = _seen(pred_b, kind, size, spans, offset_b, rule)
     pairs = sum(
         largest_matching(ious(shapes_a[labels_a == label], shapes_b[labels_b == label]) >= rule.iou_threshold)
         for label in set(labels_a.tolist()) & set(labels_b.tolist())
@@ -166,17 +159,15 @@ def instance_agreement(
     return InstanceAgreement(2 * pairs, len(labels_a) + len(labels_b))
 
 
-def _shapes(pred: Instances, kind: Kind, size: tuple[int, int]) -> Tensor:
+def _seen(
+    pred: Instances, kind: Kind, size: tuple[int, int], spans: Spans, offset: Offset, rule: InstanceRule
+) -> tuple[Tensor, Tensor]:
+    """Labels and clipped shapes of the instances that count."""
     if kind not in pred.shapes:
         raise ValueError(f"kind must be one of the instances' shapes, {' or '.join(pred.shapes)}, got {kind!r}")
     shapes = pred.shapes[kind]
     if kind == 'mask' and tuple(shapes.shape[1:]) != tuple(size):
         raise ValueError(f'masks must have the size {tuple(size)} of the crops, got {tuple(shapes.shape[1:])}')
-    return shapes
-
-
-def _seen(pred: Instances, shapes: Tensor, spans: Spans, offset: Offset, rule: InstanceRule) -> tuple[Tensor, Tensor]:
-    """Labels and clipped shapes of the instances that count."""
     sure = (pred.scores >= rule.score_threshold).cpu()
     clipped = clip(shapes[sure.to(shapes.device)], spans, offset)
     large = areas(clipped) >= rule.min_area
@@ -186,8 +177,7 @@ def _seen(pred: Instances, shapes: Tensor, spans: Spans, offset: Offset, rule: I
 def clip(shapes: Tensor, spans: Spans, offset: Offset) -> Tensor:
     """Cut what lies in ``spans``, in the image's coordinates, from boxes or masks of the crop at ``offset``.
 
-    Returns:
-        Boxes in the coordinates of the image, ``(N, 4)``, float64, on the CPU; or masks, ``(N, rows, columns)``.
+    Boxes are then in the image's coordinates, ``(N, 4)``, float64, on the CPU; masks are ``(N, rows, columns)``.
     """
     if shapes.dtype == torch.bool:
         return part_at(shapes, spans, offset)
@@ -212,16 +202,13 @@ def ious(first: Tensor, second: Tensor) -> Tensor:
         >>> ious(first, second)
         tensor([[0.8000, 0.0000]], dtype=torch.float64)
     """
-    common = _intersections(first, second)
-    return common / (areas(first)[:, None] + areas(second) - common)
-
-
-def _intersections(first: Tensor, second: Tensor) -> Tensor:
     if first.dtype == torch.bool:  # mask by mask, since all pairs at once would be N·M maps
-        return torch.stack([(mask & second).sum((1, 2)) for mask in first]).cpu().double()
-    return _box_areas(
-        torch.maximum(first[:, None, :2], second[:, :2]), torch.minimum(first[:, None, 2:], second[:, 2:])
-    )
+        common = torch.stack([(mask & second).sum((1, 2)) for mask in first]).cpu().double()
+    else:
+        common = _box_areas(
+            torch.maximum(first[:, None, :2], second[:, :2]), torch.minimum(first[:, None, 2:], second[:, 2:])
+        )
+    return common / (areas(first)[:, None] + areas(second) - common)
 
 
 def _box_areas(corners: Tensor, opposite: Tensor) -> Tensor:
@@ -232,9 +219,6 @@ def largest_matching(allowed: Tensor) -> int:
     """Return the largest number of pairs that can be formed if nothing may be in two of them.
 
     By augmenting paths: a row that finds all its columns taken lets the rows that took them look for others.
-
-    Args:
-        allowed: Whether a row and a column may form a pair, ``(N, M)``, boolean.
 
     Example:
         >>> largest_matching(torch.tensor([[True, True], [True, False]]))  # the first row leaves column 0 to the second

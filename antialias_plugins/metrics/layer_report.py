@@ -120,11 +120,7 @@ def format_pair(values: Sequence[object]) -> str:
 
 
 def network_inputs(network: nn.Module, images: Iterable[Tensor]) -> list[Tensor]:
-    """Return images, ``(C, H, W)``, as batches of one, where a network's parameters are and in their type.
-
-    Raises:
-        ValueError: If there are no images, or they are not floating-point images of one size.
-    """
+    """Return images, ``(C, H, W)``, as batches of one, where a network's parameters are and in their type."""
     images = list(images)
     if not images:
         raise ValueError('images must hold at least one image, got none')

@@ -53,18 +53,7 @@ def shifted_views(image: Tensor, offsets: Sequence[Shift], max_shift: int, *, ci
 
 
 def centre_part(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Cut the centre of ``image``; where the margin is odd, its larger half is below and to the right.
-
-    Args:
-        image: One image, ``(C, H, W)``.
-        size: Height and width of the part.
-
-    Returns:
-        ``(C, *size)``, a view of ``image``.
-
-    Raises:
-        ValueError: If ``image`` is not a map with channels, or is smaller than ``size``.
-    """
+    """Return the centre of ``image``, ``(C, H, W)``, as a view; of an odd margin more is below and to the right."""
     if image.ndim != 3:
         raise ValueError(f'image must have shape (C, H, W), got {tuple(image.shape)}')
     (height, width), (rows, columns) = image.shape[-2:], size
@@ -75,11 +64,7 @@ def centre_part(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def overlap(size: tuple[int, ...], offset_a: Offset, offset_b: Offset) -> Spans:
-    """Return start and stop of the rows, then of the columns, that two crops share, in the image's coordinates.
-
-    Raises:
-        ValueError: If an offset is negative or the crops do not overlap.
-    """
+    """Return start and stop of the rows, then of the columns, that two crops share, in the image's coordinates."""
     if min(*offset_a, *offset_b) < 0:
         raise ValueError(f'offset_a and offset_b must not be negative, got {offset_a} and {offset_b}')
     spans = [(max(a, b), min(a, b) + side) for a, b, side in zip(offset_a, offset_b, size, strict=True)]
