@@ -5,15 +5,7 @@ import math
 from torch import Tensor
 
 from antialias_plugins import kernels
-from antialias_plugins.functional.arguments import (
-    PADDING_MODES,
-    SOFTMAXES,
-    check_choice,
-    check_groups,
-    check_map,
-    check_odd,
-    check_pair,
-)
+from antialias_plugins.functional import arguments
 from antialias_plugins.kernels import static_shape
 from antialias_plugins.kernels.maps import as_input
 
@@ -58,10 +50,10 @@ def adaptive_blur_pool2d(
         >>> adaptive_blur_pool2d(torch.arange(4.0).expand(1, 1, 4, 4), torch.zeros(1, 9, 2, 2), groups=1)[0, 0, 0]
         tensor([0.6667, 2.0000])
     """
-    check_map(input)
-    stride = check_pair('stride', stride)
-    check_choice('padding_mode', padding_mode, PADDING_MODES)
-    check_choice('softmax', softmax, SOFTMAXES)
+    arguments.check_map(input)
+    stride = arguments.check_pair('stride', stride)
+    arguments.check_choice('padding_mode', padding_mode, arguments.PADDING_MODES)
+    arguments.check_choice('softmax', softmax, arguments.SOFTMAXES)
     filt_size = _filt_size(input, logits, stride, groups)
     padded = kernels.pad2d(input, filt_size, padding_mode, channels_last=True, backend=backend)
     output = kernels.adaptive_blur_pool2d(padded, logits, filt_size, stride, groups, softmax, backend)
@@ -73,9 +65,9 @@ def _filt_size(input: Tensor, logits: Tensor, stride: tuple[int, int], groups: i
     batch, channels, *sides = static_shape(input)
     kept = [-(-side // step) for side, step in zip(sides, stride, strict=True)]
     shape = static_shape(logits)
-    filt_size = math.isqrt(shape[1] // check_groups(channels, groups)) if len(shape) == 4 else 0
+    filt_size = math.isqrt(shape[1] // arguments.check_groups(channels, groups)) if len(shape) == 4 else 0
     if shape != (batch, groups * filt_size**2, *kept):
         raise ValueError(
             f'logits must have shape ({batch}, {groups} * K * K, {kept[0]}, {kept[1]}) for this input, got {shape}'
         )
-    return check_odd('K of logits', filt_size)
+    return arguments.check_odd('K of logits', filt_size)

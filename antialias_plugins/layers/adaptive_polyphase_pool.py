@@ -22,12 +22,6 @@ class AdaptivePolyphasePool2d(PolyphasePool2d):
         norm: ``'l1'``, ``'l2'`` or ``'linf'``. Behind a filter of K >= 2 taps the components of a map that is nowhere
             negative all have the same ``'l1'`` norm: they tie, and nothing is exact.
 
-    Shape:
-        (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S)).
-
-    Raises:
-        ValueError: if an argument, or the number of channels of an input, breaks a rule above.
-
     Example:
         >>> import torch
         >>> pool, map = AdaptivePolyphasePool2d(filt_size=3), torch.rand(2, 64, 6, 8)

@@ -9,16 +9,23 @@ from antialias_plugins.functional.arguments import PADDING_MODES, check_choice, 
 from antialias_plugins.functional.blur_pool import binomial_filter
 
 
-class FixedFilter(nn.Module):
+class Filter(nn.Module):
+    """A module that prints its arguments, those of `_printed`; the number of channels needs no name."""
+
+    _printed: tuple[str, ...] = ('channels', 'filt_size', 'stride', 'padding_mode')
+
+    def extra_repr(self) -> str:
+        """List the arguments."""
+        return ', '.join(f'{name}={getattr(self, name)!r}' for name in self._printed).removeprefix('channels=')
+
+
+class FixedFilter(Filter):
     """Keeps the taps in a buffer `filt` that moves with the module and never enters a state dict.
 
     State dicts of other implementations do contain it; such an entry, of any shape, is passed over when loading.
 
     Args:
         filt_size: K, at least 1.
-
-    Raises:
-        ValueError: if `filt_size` is not a positive integer.
     """
 
     filt: Tensor
@@ -37,16 +44,7 @@ class BlurPool2d(FixedFilter):
     """Module of `antialias_plugins.functional.blur_pool2d`. It has no parameters and an empty state dict.
 
     Args:
-        channels: C that every input must have; any if None.
-        filt_size: K, at least 1. K = 1 is plain subsampling.
-        stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
-        padding_mode: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
-
-    Shape:
-        (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S)).
-
-    Raises:
-        ValueError: if an argument, or the number of channels of an input, breaks a rule above.
+        channels: C that every input must have; any if None. The others are those of the function.
 
     Example:
         >>> import torch
@@ -70,7 +68,3 @@ class BlurPool2d(FixedFilter):
         """Map (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S))."""
         check_map(input, self.channels)
         return kernels.blur_pool2d(input, self.filt, self.stride, self.padding_mode)
-
-    def extra_repr(self) -> str:
-        """List the arguments."""
-        return f'{self.channels}, filt_size={self.filt_size}, stride={self.stride}, padding_mode={self.padding_mode!r}'

@@ -45,12 +45,6 @@ class LearnablePolyphasePool2d(PolyphasePool2d):
         conv2: `torch.nn.Conv2d`, `hid_channels` to `hid_channels`, 3 x 3. None in a follower.
         temperature: a number that may be changed at any time. A compiled network is compiled anew when it changes.
 
-    Shape:
-        (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S)).
-
-    Raises:
-        ValueError: if an argument, or the number of channels of an input, breaks a rule above.
-
     Example:
         >>> import torch
         >>> LearnablePolyphasePool2d(8, filt_size=3)(torch.rand(2, 8, 6, 7)).shape

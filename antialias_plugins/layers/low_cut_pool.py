@@ -1,31 +1,26 @@
 """Ideal low-pass downsampling as a module."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from antialias_plugins.functional import low_cut_pool2d
 from antialias_plugins.functional.arguments import check_choice, check_count, check_map, check_pair
 from antialias_plugins.functional.low_cut_pool import WINDOWS
+from antialias_plugins.layers.blur_pool import Filter
 
 
-class FrequencyLowCutPool2d(nn.Module):
+class FrequencyLowCutPool2d(Filter):
     """Module of `antialias_plugins.functional.low_cut_pool2d`. It has no parameters and an empty state dict.
 
     Args:
-        channels: C that every input must have; any if None.
-        stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
-        window: ``'rectangular'`` (FLC) or ``'hamming'`` (ASAP).
-
-    Shape:
-        (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S)).
-
-    Raises:
-        ValueError: if an argument, or the number of channels of an input, breaks a rule above.
+        channels: C that every input must have; any if None. The others are those of the function.
 
     Example:
         >>> import torch
         >>> FrequencyLowCutPool2d(64)(torch.rand(2, 64, 57, 14)).shape
         torch.Size([2, 64, 29, 7])
     """
+
+    _printed = ('channels', 'stride', 'window')
 
     def __init__(
         self, channels: int | None = None, stride: int | tuple[int, int] = 2, window: str = 'rectangular'
@@ -39,7 +34,3 @@ class FrequencyLowCutPool2d(nn.Module):
         """Map (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S))."""
         check_map(input, self.channels)
         return low_cut_pool2d(input, self.stride, self.window)
-
-    def extra_repr(self) -> str:
-        """List the arguments."""
-        return f'{self.channels}, stride={self.stride}, window={self.window!r}'

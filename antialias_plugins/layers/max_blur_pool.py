@@ -11,25 +11,15 @@ from antialias_plugins.layers.blur_pool import FixedFilter
 class MaxBlurPool2d(FixedFilter):
     """Module of `antialias_plugins.functional.max_blur_pool2d`, in place of `torch.nn.MaxPool2d`.
 
-    Args:
-        kernel_size: window of the maximum, for both axes or as ``(vertical, horizontal)``.
-        stride: S, at least 1.
-        padding: padding of the maximum (minus infinity), at most half the window.
-        filt_size: K of the filter, at least 1.
-        padding_mode: padding of the filter: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
-        ceil_mode: whether a last window that is only partly on the map counts.
-
-    Shape:
-        (N, C, H, W) to (N, C, H', W'), the size that `torch.nn.MaxPool2d` gives.
-
-    Raises:
-        ValueError: if an argument breaks a rule above.
+    The arguments are those of the function.
 
     Example:
         >>> import torch
         >>> MaxBlurPool2d(3, stride=2, padding=1)(torch.rand(2, 64, 112, 112)).shape
         torch.Size([2, 64, 56, 56])
     """
+
+    _printed = ('kernel_size', 'stride', 'padding', 'filt_size', 'padding_mode', 'ceil_mode')
 
     def __init__(
         self,
@@ -53,10 +43,3 @@ class MaxBlurPool2d(FixedFilter):
         if self.ceil_mode:
             window = window.reaching(input.shape[2:], self.stride)
         return kernels.max_blur_pool2d(input, window, self.filt, self.stride, self.padding_mode)
-
-    def extra_repr(self) -> str:
-        """List the arguments."""
-        return (
-            f'kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, '
-            f'filt_size={self.filt_size}, padding_mode={self.padding_mode!r}, ceil_mode={self.ceil_mode}'
-        )

@@ -23,6 +23,7 @@ class PolyphaseFilter(FixedFilter):
     """
 
     adaptive: AdaptiveBlurPool2d | None
+    _printed = ('channels', 'stride', 'filt_size', 'padding_mode')
 
     def __init__(
         self,
@@ -58,10 +59,6 @@ class PolyphaseFilter(FixedFilter):
             return input
         return kernels.blur_pool2d(input, self.filt, (1, 1), self.padding_mode)
 
-    def extra_repr(self) -> str:
-        """List the arguments."""
-        return f'{self.channels}, stride={self.stride}, filt_size={self.filt_size}, padding_mode={self.padding_mode!r}'
-
 
 class PolyphasePool2d(PolyphaseFilter):
     """Low-passes a map and keeps one of its S_h S_w polyphase components; a subclass chooses which.
@@ -81,9 +78,6 @@ class PolyphasePool2d(PolyphaseFilter):
     Attributes:
         link: what this layer shares with others, or None.
         leads: whether this layer is the source of the choice, or takes what the link says.
-
-    Shape:
-        (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S)).
 
     Raises:
         ValueError: if an argument, or the number of channels of an input, breaks a rule above.
@@ -153,11 +147,7 @@ class PolyphaseUnpool2d(FixedFilter):
         filt_size: K, at least 1. K = 1 leaves the zeros.
         padding_mode: of the filter, as in `PolyphasePool2d`.
 
-    Shape:
-        (N, C, M_h, M_w) to (N, C, S_h M_h, S_w M_w), or to the size that is given with the map.
-
     Raises:
-        ValueError: if an argument breaks a rule above.
         RuntimeError: if nothing was published for this batch.
 
     Example:
@@ -169,6 +159,8 @@ class PolyphaseUnpool2d(FixedFilter):
         >>> unpool(pool(torch.tensor([0.0, 0, 0, 4, 0, 4]).expand(1, 1, 2, 6)))[0, 0, 0]
         tensor([2., 1., 2., 4., 4., 4.])
     """
+
+    _printed = ('stride', 'filt_size', 'padding_mode')
 
     def __init__(
         self,
@@ -187,10 +179,6 @@ class PolyphaseUnpool2d(FixedFilter):
         check_map(input)
         spread = polyphase_unpool2d(input, self.link.selection(input), self.stride, size) * math.prod(self.stride)
         return kernels.blur_pool2d(spread, self.filt, (1, 1), self.padding_mode)
-
-    def extra_repr(self) -> str:
-        """List the arguments."""
-        return f'stride={self.stride}, filt_size={self.filt_size}, padding_mode={self.padding_mode!r}'
 
 
 def _adaptive_filter(channels: int | None, filt_size: int, arguments: Mapping[str, Any]) -> AdaptiveBlurPool2d:

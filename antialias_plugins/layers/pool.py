@@ -193,15 +193,10 @@ def _layer_factory(layer: type[nn.Module], options: dict[str, Any], name: str) -
         inspect.signature(layer).bind(1, stride=(1, 1), **options)
         if layer in _LAYERS.values():
             with torch.device('meta'):
-                layer(_some_channels(options), **options)
+                layer({'groups': 8, **(options.get('adaptive') or {}), **options}['groups'], **options)
     except (TypeError, ValueError) as error:
         raise ValueError(f'pool {name} cannot be built: {error}') from error
     return PoolFactory(functools.partial(_build, layer, options), name)
-
-
-def _some_channels(options: dict[str, Any]) -> int:
-    """A number of channels that the groups of an adaptive filter divide."""
-    return {'groups': 8, **(options.get('adaptive') or {}), **options}['groups']
 
 
 def _build(layer: type[nn.Module], options: dict[str, Any], channels: int, stride: Stride) -> nn.Module:

@@ -42,17 +42,13 @@ class TranslationInvariantPolyphasePool2d(PolyphaseFilter):
         loss_fm: `antialias_plugins.functional.mixing_loss` of the latest forward pass in train mode, else None.
         loss_undo: `antialias_plugins.functional.undo_loss` of the latest forward pass in train mode, else None.
 
-    Shape:
-        (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S)).
-
-    Raises:
-        ValueError: if an argument, or the number of channels of an input, breaks a rule above.
-
     Example:
         >>> layer = TranslationInvariantPolyphasePool2d(8)
         >>> layer(torch.rand(2, 8, 6, 7)).shape, layer.loss_fm.shape
         (torch.Size([2, 8, 3, 4]), torch.Size([]))
     """
+
+    _printed = (*PolyphaseFilter._printed, 'kernel_size', 'max_shift', 'border')
 
     def __init__(
         self,
@@ -100,11 +96,6 @@ class TranslationInvariantPolyphasePool2d(PolyphaseFilter):
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle without the losses, whose graphs cannot be copied."""
         return {**self.__dict__, 'loss_fm': None, 'loss_undo': None}
-
-    def extra_repr(self) -> str:
-        """List the arguments."""
-        own = f'kernel_size={self.kernel_size}, max_shift={self.max_shift}, border={self.border!r}'
-        return f'{super().extra_repr()}, {own}'
 
 
 def mixing_losses(model: nn.Module) -> tuple[Tensor, Tensor]:
