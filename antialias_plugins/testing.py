@@ -18,13 +18,9 @@ def shift_equivariance_error(
 ) -> Tensor:
     """How far a map-to-map module is from moving its output when its input moves.
 
-    The input is shifted circularly by whole pixels, the output by ``shift / stride`` of its own. Where that is a
-    fraction the output is shifted by its Fourier phase, which is exact for a map without aliasing::
-
-        error = |module(shift(input)) - shift(module(input))| / |shift(module(input))|
-
-    with the Euclidean norm over all elements. A module that subsamples without a filter commutes with multiples of its
-    stride and with nothing else.
+    The input is shifted circularly by whole pixels, the output by ``shift / stride`` of its own, and their difference
+    is that of `equivariance_error`. A module that subsamples without a filter commutes with multiples of its stride and
+    with nothing else.
 
     Args:
         module: takes (N, C, H, W), returns (N, C', H', W').

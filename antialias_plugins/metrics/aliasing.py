@@ -176,9 +176,6 @@ def aliasing_report(network: nn.Module, images: Iterable[Tensor], *, window: Win
         window: See `power_spectrum`. Without a window the jump between opposite borders, which no network sees, is a
             large part of what is left in a filtered map.
 
-    Returns:
-        The places that downsample, with the numbers of every image.
-
     Raises:
         ValueError: If there are no images, they are not floating-point images of one size, or a map is not finite.
         UnsupportedModelError: If the network does not run on them.

@@ -102,11 +102,7 @@ class Result:
         return {name: given[0] if len(given) == 1 else MeanShare(*given) for name, given in found.items()}
 
     def table(self, names: Sequence[str] = ()) -> str | None:
-        """Write further figures as a table in Markdown; ``None`` if there are none.
-
-        Args:
-            names: Names of the classes.
-        """
+        """Write further figures as a table in Markdown, by names of classes; ``None`` if there are none."""
         return None
 
 
@@ -147,21 +143,13 @@ class PerImageMetric(ABC, Generic[Record, Outcome]):
 
     @abstractmethod
     def compute(self) -> Outcome:
-        """Return the figures over all images so far.
-
-        Raises:
-            ValueError: If there are none.
-        """
+        """Return the figures over all images so far; raise `ValueError` if there are none."""
 
     @torch.no_grad()
     def measure(
         self, predict: Callable[[Tensor], Any], images: Iterable[Tensor], labels: Iterable | None = None
     ) -> Outcome:
-        """Update with all images, numbered from 0, and compute.
-
-        Raises:
-            ValueError: As `update` and `compute`, and as soon as there are more images than labels, or fewer.
-        """
+        """Update with all images, numbered from 0, and compute; there must be as many labels, if any, as images."""
         for index, (image, label) in enumerate(zip_longest(images, () if labels is None else labels)):
             if labels is not None and (image is None or label is None):
                 raise ValueError(f'labels must hold one per image, got too {"many" if image is None else "few"}')
@@ -173,11 +161,7 @@ class PerImageMetric(ABC, Generic[Record, Outcome]):
         self._records = {}
 
     def merge(self, other: 'PerImageMetric[Record, Outcome]') -> None:
-        """Add the images of ``other`` that are not here yet.
-
-        Raises:
-            ValueError: If ``other`` measures something else, or with other settings.
-        """
+        """Add the images of ``other`` that are not here yet; raise `ValueError` if its class or settings differ."""
         if type(other) is not type(self):
             raise ValueError(f'other must be a {type(self).__name__}, got a {type(other).__name__}')
         if other._settings != self._settings:
@@ -189,22 +173,13 @@ class PerImageMetric(ABC, Generic[Record, Outcome]):
         return {option.name: getattr(self, option.name) for option in fields(self) if option.init and option.compare}
 
     def _measured(self) -> Collection[Record]:
-        """Return what was measured, one record per image."""
         if not self._records:
             raise ValueError('images must hold at least one image, got none')
         return self._records.values()
 
 
 def options_of(owner: type) -> dict[str, Any]:
-    """Return the options of a metric, or of what it is made from, with their defaults.
-
-    Example:
-        >>> @dataclass
-        ... class Metric(PerImageMetric):
-        ...     max_shift: int = 32
-        >>> options_of(Metric)
-        {'max_shift': 32}
-    """
+    """Return the options of a metric, or of what it is made from, with their defaults."""
     return {option.name: option.default for option in fields(owner) if option.init}
 
 

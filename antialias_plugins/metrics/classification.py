@@ -113,11 +113,7 @@ class ClassificationConsistency(MeanResult):
 
 @dataclass(eq=False)
 class ShiftConsistency(PerImageMetric[tuple[ViewAgreement, ...], ClassificationConsistency]):
-    """Accumulates `shift_consistency` image by image.
-
-    Args:
-        plan: Which views are taken of an image.
-    """
+    """Accumulates `shift_consistency` image by image, over the views of ``plan``."""
 
     plan: ViewPlan
 

@@ -83,8 +83,8 @@ def _places(network: nn.Module, plan: conversion.AntialiasPlan) -> Iterator[Plac
             site = sites.get(name)
             root, kind = (' + '.join(site.roots), site.kind) if site else (name, 'filter')
             yield Place(root, kind, _describe(module), stride, module)
-        elif _strides(module) and not any(name.startswith(f'{prefix}.') for prefix in filters):
-            yield Place(name, _kind(module), '', stride, module)
+        elif (kind := _kind(module)) and stride != (1, 1) and not any(name.startswith(f'{it}.') for it in filters):
+            yield Place(name, kind, '', stride, module)
 
 
 def _is_filter(name: str, module: nn.Module) -> bool:
@@ -94,23 +94,17 @@ def _is_filter(name: str, module: nn.Module) -> bool:
     return is_known and ops.stride_of(module) != (1, 1)
 
 
-def _strides(module: nn.Module) -> bool:
-    carries_its_filter = isinstance(module, (nn.MaxPool2d, nn.AvgPool2d)) and hasattr(module, 'aa')
-    return _kind(module) != '' and ops.stride_of(module) != (1, 1) and not carries_its_filter
-
-
 def _kind(module: nn.Module) -> str:
     if ops.is_conv(module):
         return ops.CONV
     kinds = {nn.MaxPool2d: ops.MAX_POOL, nn.AvgPool2d: ops.AVG_POOL}
-    return next((kind for pool, kind in kinds.items() if isinstance(module, pool)), '')
+    carries_its_filter = hasattr(module, 'aa')
+    return next((kind for pool, kind in kinds.items() if isinstance(module, pool) and not carries_its_filter), '')
 
 
 def _describe(module: nn.Module) -> str:
     taps = getattr(module, 'filt_size', None)
-    if taps == 1:
-        return ''
-    return type(module).__name__ + ('' if taps is None else f'({taps})')
+    return '' if taps == 1 else type(module).__name__ + ('' if taps is None else f'({taps})')
 
 
 def _blur(module: nn.Module, input: Tensor) -> Tensor:

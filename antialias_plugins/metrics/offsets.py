@@ -10,8 +10,6 @@ from torch import Tensor
 from antialias_plugins.metrics.base import check_least
 from antialias_plugins.metrics.views import Offset, Shift, centre_part, shifted_views
 
-LEGACY_REPEATS = 5
-
 Protocol = Literal['per_image', 'legacy']
 
 
@@ -144,7 +142,7 @@ class ViewPlan:
     @property
     def repeats(self) -> int:
         """How often ``views`` views are taken of every image."""
-        return LEGACY_REPEATS if self.protocol == 'legacy' else 1
+        return 5 if self.protocol == 'legacy' else 1
 
     @property
     def frame_size(self) -> tuple[int, int]:
@@ -158,18 +156,12 @@ class ViewPlan:
             return list(draw_subpixel_offsets(self.seed, index, self.max_shift, self.views, self.subpixel))
         if self.protocol == 'per_image':
             return list(draw_offsets(self.seed, index, self.max_shift, self.views))
-        batch = index // self.batch_size
-        repeats = [
-            draw_batch_offsets(self.seed, repeat, batch, self.max_shift, self.views) for repeat in range(self.repeats)
-        ]
-        return [offset for repeat in repeats for offset in repeat]
+        batch, repeats = index // self.batch_size, range(self.repeats)
+        draws = (draw_batch_offsets(self.seed, repeat, batch, self.max_shift, self.views) for repeat in repeats)
+        return [offset for draw in draws for offset in draw]
 
     def cut(self, index: int, image: Tensor) -> Tensor:
-        """Return all views of image number ``index``, ``(C, H, W)``, at least of `frame_size`.
-
-        Returns:
-            The views, ``(repeats * views, C, *crop_size)``, a new tensor of the image's dtype and device.
-        """
+        """Return all views of image ``index``, at least of `frame_size`, as ``(repeats * views, C, *crop_size)``."""
         frame = centre_part(image, self.frame_size)
         return shifted_views(frame, self.offsets(index), self.max_shift, circular=self.circular)
 

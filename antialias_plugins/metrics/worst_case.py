@@ -59,12 +59,7 @@ class WorstCaseClassification(MeanResult):
 
 @dataclass(eq=False)
 class WorstCaseShiftConsistency(PerImageMetric[GridAgreement, WorstCaseClassification]):
-    """Accumulates `worst_case_shift_consistency` image by image.
-
-    Args:
-        grid: The shifts.
-        batch_size: Largest number of views that are predicted at once; the result does not depend on it.
-    """
+    """Accumulates `worst_case_shift_consistency` image by image, with its ``batch_size``, at the shifts ``grid``."""
 
     grid: ShiftGrid
     batch_size: int = field(default=64, compare=False)
@@ -83,11 +78,7 @@ class WorstCaseShiftConsistency(PerImageMetric[GridAgreement, WorstCaseClassific
         return self._records[index]
 
     def compute(self) -> WorstCaseClassification:
-        """Return the shares over all images so far.
-
-        Raises:
-            ValueError: If there are none, or only some have a label.
-        """
+        """Return the shares over all images so far; raise `ValueError` if there are none or only some have a label."""
         records = self._measured()
         agree, correct = [record.agree for record in records], [record.correct for record in records]
         if all(value is None for value in correct):
@@ -126,11 +117,10 @@ def worst_case_shift_consistency(
         crop_size: Size of a view in pixels, by default as large as the image allows.
         circular: Shift circularly, so that no content enters or leaves.
         subpixel: How many parts a pixel has; above 1 for circular shifts of floating-point images only.
-        batch_size: Largest number of views that are predicted at once.
+        batch_size: Largest number of views that are predicted at once; the result does not depend on it.
 
     Raises:
-        ValueError: If there are no images, an image is too small, an argument is outside its range, the labels do not
-            fit the images, or ``predict`` does not return one finite row per view.
+        ValueError: As `shift_consistency`.
 
     Example:
         >>> import torch
@@ -173,12 +163,9 @@ class WorstCaseSegmentation(PixelConsistency):
 
 @dataclass(eq=False)
 class WorstCaseSegmentationConsistency(PerImageMetric[WorstShift, WorstCaseSegmentation]):
-    """Accumulates `worst_case_segmentation_consistency` image by image.
+    """Accumulates `worst_case_segmentation_consistency` image by image, with its ``batch_size`` and ``ignore_index``.
 
-    Args:
-        grid: The shifts, without ``crop_size``: crops are as large as the image allows.
-        batch_size: As for `WorstCaseShiftConsistency`.
-        ignore_index: Label of the pixels that are left out of the labelled share.
+    The ``grid`` of shifts must not have a ``crop_size``: crops are as large as the image allows.
     """
 
     grid: ShiftGrid
@@ -245,7 +232,7 @@ def worst_case_segmentation_consistency(
         stride: Step of the grid, in units of ``1 / subpixel`` pixels.
         circular: Shift circularly and compare the whole map, rolled back.
         subpixel: As for `worst_case_shift_consistency`. Maps are rolled back by the nearest whole number of pixels.
-        batch_size: Largest number of views that are predicted at once.
+        batch_size: As for `worst_case_shift_consistency`.
         ignore_index: Label of the pixels that do not count as labelled.
 
     Raises:
