@@ -9,17 +9,7 @@ from antialias_plugins.kernels.backend import binomial_taps, static_shape
 
 
 def binomial_filter(filt_size: int, device: torch.device | str | None = None) -> Tensor:
-    """Outer product of the binomial coefficients of order K - 1, divided by its sum.
-
-    Args:
-        filt_size: K, at least 1.
-        device: where to put the filter.
-
-    Returns:
-        (K, K) in float32.
-
-    Raises:
-        ValueError: if `filt_size` is not a positive integer.
+    """Outer product of the binomial coefficients of order K - 1, K at least 1, divided by its sum: (K, K) in float32.
 
     Example:
         >>> binomial_filter(3) * 16

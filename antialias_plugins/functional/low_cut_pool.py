@@ -60,14 +60,7 @@ def low_cut_pool2d(input: Tensor, stride: int | tuple[int, int] = 2, window: str
 def low_cut_matrix(side: int, stride: int, window: str, device: torch.device | str | None = None) -> Tensor:
     """Return the map of one axis: row m holds the weights of all positions in the output at position S m.
 
-    Args:
-        side: H, at least 1.
-        stride: S.
-        window: one of `WINDOWS`.
-        device: where to put the matrix.
-
-    Returns:
-        (M, H) in float64, with M = ceil(H / S).
+    It is (M, H) in float64, with M = ceil(H / S).
 
     Example:
         >>> low_cut_matrix(4, 2, 'rectangular')  # only the mean is left
@@ -86,6 +79,4 @@ def low_cut_matrix(side: int, stride: int, window: str, device: torch.device | s
     return response[modulo(positions[::stride, None] - positions, side)]
 
 
-@functools.lru_cache(maxsize=64)
-def _cached_matrix(side: int, stride: int, window: str, device: torch.device) -> Tensor:
-    return low_cut_matrix(side, stride, window, device)
+_cached_matrix = functools.lru_cache(maxsize=64)(low_cut_matrix)

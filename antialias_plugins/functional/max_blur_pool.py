@@ -66,22 +66,9 @@ def dense_max_pool2d(
     """Max pool at stride 1 over as many positions as a max pool of stride S covers.
 
     Every S-th position of the result is what `torch.nn.functional.max_pool2d` returns for the same arguments, in size
-    and value. With `ceil_mode` that takes minus infinities at the right and bottom, because at stride 1 there
-    is no partly covered window that torch would add by itself.
-
-    Args:
-        input: floating-point map (N, C, H, W).
-        kernel_size: window, for both axes or as ``(vertical, horizontal)``.
-        stride: S of the max pool that is replaced.
-        padding: minus infinities around the map, at most half the window.
-        dilation: spacing of the window.
-        ceil_mode: whether a last window that is only partly on the map counts.
-
-    Returns:
-        (N, C, H'', W'') with ``ceil(H'' / S)`` the output side of the replaced pool.
-
-    Raises:
-        ValueError: if an argument breaks a rule above.
+    and value: ``ceil(H'' / S)`` of its sides (H'', W'') are those of the replaced pool. With `ceil_mode` that takes
+    minus infinities at the right and bottom, because at stride 1 there is no partly covered window that torch would add
+    by itself.
     """
     window, stride = check_window(kernel_size, padding, dilation), check_pair('stride', stride)
     return kernels.dense_max_pool2d(input, window.reaching(input.shape[2:], stride) if ceil_mode else window)

@@ -155,9 +155,14 @@ def polyphase_unpool2d(
     strides = check_pair('stride', stride)
     samples, channels, *kept = static_shape(input)
     _check_selection(phase, (samples, math.prod(strides), channels))
-    if size is not None:
-        _check_size(size, strides, kept)
-    grid = _place(input, phase, math.prod(strides)).unflatten(1, strides)
+    if size is not None and [-(-side // step) for side, step in zip(size, strides, strict=True)] != kept:
+        raise ValueError(f'size must be one that stride {strides} takes to {tuple(kept)}, got {tuple(size)}')
+    if phase.is_floating_point():
+        components = (input[:, None] * _spread(phase)).to(input.dtype)
+    else:
+        chosen = phase[:, None] == torch.arange(math.prod(strides), device=phase.device)
+        components = torch.where(_spread(chosen), input[:, None], 0)
+    grid = components.unflatten(1, strides)
     output = grid.permute(0, 3, 4, 1, 5, 2).flatten(4, 5).flatten(2, 3)
     if size is not None:
         output = _fold(_fold(output, 2, size[0]), 3, size[1])
@@ -180,14 +185,6 @@ def _fold(extended: Tensor, dim: int, side: int) -> Tensor:
         return extended
     shape = [*extended.shape[:dim], side, *extended.shape[dim + 1 :]]
     return extended.new_zeros(shape).index_add(dim, modulo(torch.arange(kept, device=extended.device), side), extended)
-
-
-def _place(input: Tensor, phase: Tensor, phases: int) -> Tensor:
-    """The components (N, P, C, M_h, M_w) of the unpooled map."""
-    if phase.is_floating_point():
-        return (input[:, None] * _spread(phase)).to(input.dtype)
-    chosen = phase[:, None] == torch.arange(phases, device=phase.device)
-    return torch.where(_spread(chosen), input[:, None], 0)
 
 
 def _spread(selection: Tensor) -> Tensor:
@@ -214,8 +211,3 @@ def _check_selection(selection: Tensor, axes: tuple[int, int, int]) -> None:
             f'selection must be integers {axes[:1]} or floating-point weights {axes[:2]} or {axes}, '
             f'got shape {shape} of {selection.dtype}'
         )
-
-
-def _check_size(size: tuple[int, int], strides: tuple[int, int], kept: list[int]) -> None:
-    if [-(-side // step) for side, step in zip(size, strides, strict=True)] != kept:
-        raise ValueError(f'size must be one that stride {strides} takes to {tuple(kept)}, got {tuple(size)}')

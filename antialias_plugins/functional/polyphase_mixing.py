@@ -60,15 +60,7 @@ def undo_loss(features: Tensor, input: Tensor, max_shift: int = 2, border: str =
 
 
 def shift_map(input: Tensor, shift: Tensor, border: str = 'zeros') -> Tensor:
-    """Move a map down and to the right, by numbers that may stay on the device.
-
-    Args:
-        input: (N, C, H, W).
-        shift: two integers, of the rows and of the columns.
-        border: what comes in at the border, ``'zeros'`` or ``'circular'``.
-
-    Returns:
-        (N, C, H, W).
+    """Move a map down and to the right, by two integers that may stay on the device; `border` as in `undo_loss`.
 
     Example:
         >>> shift_map(torch.tensor([[[[1, 2, 3]]]]), torch.tensor([0, 1]))

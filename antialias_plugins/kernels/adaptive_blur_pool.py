@@ -65,18 +65,8 @@ def adaptive_blur_pool2d_reference(
     """Filter every position and channel group with its own taps, given as logits at the kept positions.
 
     Softmax and sum are in float32 for half types. No patch is ever copied: the K * K terms are strided views of the one
-    padded map.
-
-    Args:
-        padded: (N, C, H + K - 1, W + K - 1).
-        logits: (N, G * K * K, H', W').
-        filt_size: K.
-        stride: vertical and horizontal S.
-        groups: G.
-        softmax: ``'group'`` normalises the K * K taps of each group, ``'joint'`` the G * K * K taps of all.
-
-    Returns:
-        (N, C, H', W') in the type of `padded`.
+    padded map. From (N, C, H + K - 1, W + K - 1), (N, G * K * K, H', W') logits and what a `FilterPlan` holds it makes
+    (N, C, H', W') in the type of `padded`.
     """
     weights = _normalise(logits, groups, softmax)[:, :, :, None]
     # No size is written down: a trace has to hold for maps of another size.

@@ -58,11 +58,7 @@ def use_backend(backend: str) -> Iterator[None]:
 
 
 def uses_reference(backend: str | None = None) -> bool:
-    """Whether the reference computes an op: `backend`, or else `use_backend`, asks for it, or a recorded program does.
-
-    Raises:
-        ValueError: if `backend` is not one.
-    """
+    """Whether the reference computes an op: `backend`, else `use_backend`, asks for it, or a recorded program does."""
     backend = _default if backend is None else _check(backend)
     return backend == 'eager' or (backend == 'auto' and is_transformed())
 
@@ -77,8 +73,7 @@ def uses_triton(
 ) -> bool:
     """Whether Triton computes a filter of this map: `backend`, or else `use_backend`, may force or forbid it.
 
-    Raises:
-        ValueError: if it is forced and `can_use_triton` is false, or `backend` is not one.
+    If it is forced and cannot be used, `can_use_triton` raises the reason.
     """
     backend = _default if backend is None else _check(backend)
     if backend == 'eager' or (backend == 'auto' and not input.is_cuda):
@@ -101,16 +96,13 @@ def can_use_triton(
         filt_size: K.
         filt: (K, K) taps of a fixed filter, if they were given.
         window: the `antialias_plugins.kernels.MaxWindow` of a maximum in front of the filter.
-        raise_error: whether to raise the reason instead.
-
-    Raises:
-        ValueError: the reason, if `raise_error`.
+        raise_error: whether to raise the reason, as a ValueError, instead.
     """
     reason = next(_obstacles(input, filt_size, filt, window), None)
     if reason and raise_error:
         raise ValueError(f"backend='triton' cannot be used: {reason}")
     if reason:
-        _log(reason)
+        log_once(f'The filters do not use Triton here: {reason}.')
     return not reason
 
 
@@ -198,6 +190,6 @@ def _check(backend: str) -> str:
 
 
 @functools.cache
-def _log(reason: str) -> None:
-    """Say it once in the life of the process."""
-    _logger.debug('The filters do not use Triton here: %s.', reason)
+def log_once(message: str) -> None:
+    """Say it at DEBUG, once in the life of the process."""
+    _logger.debug(message)

@@ -44,16 +44,9 @@ def blur_pool2d(
 
 
 def blur_pool2d_reference(input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str) -> Tensor:
-    """Filter every channel with the same taps and keep every S-th position.
+    """Filter every channel with the same (K, K) taps and keep every S-th position.
 
-    Args:
-        input: (N, C, H, W).
-        filt: (K, K), any floating type: it is converted to the map's.
-        stride: vertical and horizontal S.
-        padding_mode: as in `antialias_plugins.kernels.padding.pad2d_reference`.
-
-    Returns:
-        (N, C, ceil(H / S), ceil(W / S)) in the type of `input`, whether or not autocast is on.
+    The taps, of any floating type, are converted to the map's, which is that of the result, autocast or not.
     """
     filt_size = static_shape(filt)[0]
     if filt_size == 1:
@@ -65,14 +58,7 @@ def blur_pool2d_reference(input: Tensor, filt: Tensor, stride: tuple[int, int], 
 
 
 class Filter(NamedTuple):
-    """A fixed filter of maps of one size.
-
-    Attributes:
-        filt: (K, K) taps.
-        stride: vertical and horizontal S.
-        padding_mode: of the map.
-        sides: H and W.
-    """
+    """A fixed filter of maps of one size: (K, K) taps, vertical and horizontal S, the padding of the map, H and W."""
 
     filt: Tensor
     stride: tuple[int, int]

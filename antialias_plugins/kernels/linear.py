@@ -45,15 +45,9 @@ def separable_map2d(input: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def separable_map2d_reference(input: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Map both axes by a matrix each, in at least float32.
+    """Map the vertical axis by (H', H) and the horizontal one by (W', W), in at least float32, autocast or not.
 
-    Args:
-        input: (N, C, H, W).
-        rows: (H', H), of a vertical axis.
-        columns: (W', W), of a horizontal one.
-
-    Returns:
-        (N, C, H', W') in the type of `input`, whether or not autocast is on.
+    The result (N, C, H', W') has the type of `input`.
     """
     dtype = torch.float32 if input.dtype in HALF_TYPES else input.dtype
     with without_autocast(input):

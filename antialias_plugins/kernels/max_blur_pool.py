@@ -64,7 +64,7 @@ def max_blur_pool2d(
     if uses_triton(input, static_shape(filt)[0], filt=filt, window=window, backend=backend):
         from antialias_plugins.kernels.triton import max_blur_pool
 
-        return max_blur_pool.max_blur_pool2d(input, window, filt, stride, padding_mode)
+        return max_blur_pool.MaxBlurPool.apply(input, window, filt, stride, padding_mode)
     return blur_pool2d(dense_max_pool2d(input, window, backend), filt, stride, padding_mode, backend)
 
 
@@ -74,15 +74,7 @@ def dense_max_pool2d(input: Tensor, window: MaxWindow, backend: str | None = Non
 
 
 def dense_max_pool2d_reference(input: Tensor, window: MaxWindow) -> Tensor:
-    """Take the maximum of the window at every position; NaN if there is one in it.
-
-    Args:
-        input: (N, C, H, W).
-        window: where to look.
-
-    Returns:
-        (N, C, ``window.side(0, H)``, ``window.side(1, W)``).
-    """
+    """Take the maximum of the window at each of ``window.side(axis, size)`` positions; NaN if there is one in it."""
     map = widen(input)
     if window.overhang:
         bottom, right = window.overhang

@@ -1,18 +1,15 @@
 """Padding: how a map N C H W grows by K - 1 so that a filter of K taps sees every position, and the way back."""
 
 import functools
-import logging
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from antialias_plugins.kernels.backend import is_transformed, static_shape, uses_reference
+from antialias_plugins.kernels.backend import is_transformed, log_once, static_shape, uses_reference
 from antialias_plugins.kernels.linear import LinearMap
 from antialias_plugins.kernels.maps import copy_map_, memory_format_of, widen
-
-_logger = logging.getLogger('antialias_plugins')
 
 
 class Padding(NamedTuple):
@@ -63,21 +60,13 @@ def pad2d(
 
 
 def pad2d_reference(input: Tensor, filt_size: int, padding_mode: str = 'reflect') -> Tensor:
-    """Pad ``floor((K - 1) / 2)`` at the left and top and ``ceil((K - 1) / 2)`` at the right and bottom.
+    """Pad a map to (N, C, H + K - 1, W + K - 1), before it ``floor((K - 1) / 2)`` and after it ``ceil((K - 1) / 2)``.
 
     With an odd K the window of an output sits centred on its input position; an even K has one tap more after it than
     before (K = 4 pads 1 and 2), which is what keeps the size of the output at ``ceil(H / S)``.
 
     Reflection needs more rows than it pads. On a smaller map ``'reflect'`` becomes ``'replicate'``, which is logged
-    once at DEBUG. Circular padding wraps as often as it takes.
-
-    Args:
-        input: (N, C, H, W).
-        filt_size: K, at least 1.
-        padding_mode: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
-
-    Returns:
-        (N, C, H + K - 1, W + K - 1).
+    once at DEBUG. Circular padding wraps as often as it takes. The arguments are those of `Padding`.
     """
     before, after = (filt_size - 1) // 2, filt_size // 2
     if after == 0:
@@ -113,14 +102,7 @@ def unpad2d(
 ) -> Tensor:
     """Apply the transpose of `pad2d`: crop a gradient and add what was cropped to where the padding came from.
 
-    Args:
-        padded: (N, C, H + K - 1, W + K - 1).
-        filt_size: K.
-        padding_mode: as in `pad2d_reference`.
-        memory_format: of the result, else that of `padded`.
-
-    Returns:
-        (N, C, H, W).
+    The result (N, C, H, W) has the memory format that is given, else that of `padded`.
     """
     before, after = (filt_size - 1) // 2, filt_size // 2
     height, width = sides = tuple(side - before - after for side in padded.shape[2:])
@@ -145,7 +127,7 @@ def applied_mode(padding_mode: str, after: int, sides: tuple[int, ...]) -> str:
     if padding_mode != 'reflect' or after < min(sides):
         return padding_mode
     if not is_transformed():
-        _log_fallback()
+        log_once('A map is too small for reflect padding: replicate is used there.')
     return 'replicate'
 
 
@@ -171,9 +153,3 @@ def _wrap(input: Tensor, dim: int, before: int, after: int) -> Tensor:
     """Circular padding of one axis by any amount (torch stops at one turn)."""
     size = input.shape[dim]
     return input.index_select(dim, torch.arange(-before, size + after, device=input.device) % size)
-
-
-@functools.cache
-def _log_fallback() -> None:
-    """Say it once in the life of the process."""
-    _logger.debug('A map is too small for reflect padding: replicate is used there.')

@@ -66,7 +66,7 @@ def main():
     padded, plan = draw(2, 64, 58, 58), FilterPlan(3, (2, 2), 4, 'group')
     for output in (
         blur_pool.blur_pool2d(map, filt, (2, 2), 'reflect'),
-        max_blur_pool.max_blur_pool2d(map, window, filt, (2, 2), 'reflect'),
+        max_blur_pool.MaxBlurPool.apply(map, window, filt, (2, 2), 'reflect'),
         adaptive_blur_pool.AdaptiveBlurPool.apply(padded, draw(2, 36, 28, 28), plan, padded, Padding(1, 'zeros')),
     ):
         output.backward(torch.empty_like(output))

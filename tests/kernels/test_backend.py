@@ -70,7 +70,7 @@ def test_says_that_triton_is_missing(monkeypatch):
 
 
 def test_logs_a_reason_once(caplog):
-    backend._log.cache_clear()
+    backend.log_once.cache_clear()
     with caplog.at_level(logging.DEBUG, 'antialias_plugins'):
         for _ in range(2):
             can_use_triton(INPUT, 9)

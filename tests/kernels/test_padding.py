@@ -44,7 +44,7 @@ def test_odd_taps_are_centred_and_even_taps_lean_to_the_right():
 
 
 def test_says_once_that_a_map_is_too_small_for_reflection(caplog):
-    padding._log_fallback.cache_clear()
+    padding.log_once.cache_clear()
     with caplog.at_level(logging.DEBUG, 'antialias_plugins'):
         pad2d(torch.rand(1, 1, 3, 3), 5)
         assert not caplog.records

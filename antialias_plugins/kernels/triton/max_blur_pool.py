@@ -20,15 +20,11 @@ from antialias_plugins.kernels.triton.tiles import dense_offset, device, folded_
 _TILE = 256  # values per program: a thread holds the whole neighbourhood of each of its own
 
 
-def max_blur_pool2d(
-    input: Tensor, window: MaxWindow, filt: Tensor, stride: tuple[int, int], padding_mode: str
-) -> Tensor:
-    """Compute the references of `antialias_plugins.kernels.max_blur_pool` and `...blur_pool`; the input is kept."""
-    return MaxBlurPool.apply(input, window, filt, stride, padding_mode)
-
-
 class MaxBlurPool(torch.autograd.Function):
-    """``MaxBlurPool.apply(input, window, filt, stride, padding_mode)``; only the input is kept."""
+    """``MaxBlurPool.apply(input, window, filt, stride, padding_mode)`` is the reference of the maximum and the filter.
+
+    Only the input is kept.
+    """
 
     @staticmethod
     def forward(
