@@ -67,8 +67,6 @@ class ConsistencyMetric(BaseMetric):
             raise ValueError(f'options must all be of one kind ({known}), got {", ".join(self.options)}')
         self.result: Result | None = None
         self.metrics: dict[str, float] = {}
-        self.classes: Sequence[str] | None = None
-        self.plain, self.views = Stopwatch(), Stopwatch()
 
     def start(self, test_step: Callable[[dict], Sequence[BaseDataElement]], dataloader: DataLoader, fp16: bool) -> None:
         """Forget all images, and get ready for those of ``dataloader``.
@@ -78,7 +76,7 @@ class ConsistencyMetric(BaseMetric):
         """
         self._test_step, self._fp16 = test_step, fp16
         self._batches = _batches_of_indices(dataloader)
-        self.classes = getattr(dataloader.dataset, 'metainfo', {}).get('classes')
+        self.classes: Sequence[str] | None = getattr(dataloader.dataset, 'metainfo', {}).get('classes')
         self._task: Task | None = None
         self.plain, self.views = Stopwatch(), Stopwatch()
 
@@ -107,7 +105,7 @@ class ConsistencyMetric(BaseMetric):
         self.plain.add(len(data_samples), start - self._start_of_plain)
         if self._task is None:
             self._task = self._choose(data_samples[0])
-            self._task.start(self.classes)
+            self._task.start(self.classes or ())
         images = zip(next(self._batches), self._inputs, data_batch['data_samples'], strict=True)
         chosen = [image for image in images if self.images is None or image[0] < self.images]
         for index, image, sample in chosen:
@@ -198,11 +196,8 @@ class ShiftConsistencyTestLoop(TestLoop):
     the images that a distributed sampler repeats to fill the last batch.
 
     Args:
-        runner: The runner, passed by mmengine.
-        dataloader: Loader of the test images, or its config; passed by mmengine. Its sampler must visit the images in
-            the same order each time, as ``DefaultSampler`` does.
-        evaluator: The usual metrics, passed by mmengine.
-        fp16: Whether to test under autocast.
+        runner, dataloader, evaluator, fp16: As of mmengine's `TestLoop`. The sampler of the data loader must visit the
+            images in the same order each time, as ``DefaultSampler`` does.
         max_shift: Offsets are drawn from ``{0, …, max_shift - 1}²``, in pixels of the network's input.
         seed: Seed of the offsets.
         circular: Shift the image circularly instead of moving a crop over it; not for detection.

@@ -17,7 +17,7 @@ from antialias_plugins.metrics import (
     ShiftConsistency,
     ViewPlan,
 )
-from antialias_plugins.metrics.base import PerImageMetric, Result, options_of
+from antialias_plugins.metrics.base import Result, options_of
 
 Predict = Callable[[Tensor], Sequence[BaseDataElement]]
 
@@ -32,7 +32,7 @@ class Task(ABC):
         kind: What such models do, for messages.
         field: The field of a model's data samples by which they are recognised.
         defaults: All options with their defaults.
-        metric: The metric, with what it has measured.
+        metric: The metric, a `PerImageMetric`, with what it has measured.
     """
 
     kind: ClassVar[str]
@@ -41,11 +41,11 @@ class Task(ABC):
 
     def __init__(self, **options: Any) -> None:
         self.options = self.defaults | options
-        self.metric = self._create(None)
+        self.start(None)
 
     @abstractmethod
-    def _create(self, classes: Sequence[str] | None) -> PerImageMetric:
-        """Build the metric, for a data set with classes of these names."""
+    def start(self, classes: Sequence[str] | None) -> None:
+        """Forget all images; those to come have classes of these names, which are empty if they have none."""
 
     @abstractmethod
     def add(self, index: int, image: Tensor, sample: BaseDataElement, predict: Predict) -> None:
@@ -57,10 +57,6 @@ class Task(ABC):
             sample: Its data sample, with the annotation if there is one.
             predict: Maps views of it, ``(V, C, h, w)``, to the model's predictions.
         """
-
-    def start(self, classes: Sequence[str] | None) -> None:
-        """Forget all images."""
-        self.metric = self._create(classes)
 
     def merge(self, other: 'Task') -> None:
         """Add the images that another process has measured."""
@@ -79,16 +75,13 @@ class SegmentationTask(Task):
     defaults = options_of(MeanSegmentationConsistency) | {'per_class': False}
     del defaults['num_classes']
 
-    def _create(self, classes: Sequence[str] | None) -> MeanSegmentationConsistency:
-        options = dict(self.options)
-        per_class = options.pop('per_class')
-        return MeanSegmentationConsistency(**options, num_classes=len(classes) if per_class and classes else None)
-
     def start(self, classes: Sequence[str] | None) -> None:
-        """Forget all images."""
-        if self.options['per_class'] and not classes:
+        """Forget all images, see `Task`."""
+        options = dict(self.options)
+        per_class = options.pop('per_class') and classes is not None
+        if per_class and not classes:
             raise ValueError("per_class must be False where the data set's metainfo has no classes, got True")
-        super().start(classes)
+        self.metric = MeanSegmentationConsistency(**options, num_classes=len(classes) if per_class else None)
 
     def add(self, index: int, image: Tensor, sample: BaseDataElement, predict: Predict) -> None:
         """Measure one image, see `Task`."""
@@ -109,11 +102,12 @@ class ClassificationTask(Task):
     field = 'pred_score'
     defaults = options_of(ViewPlan) | {'crop_size': None}
 
-    def _create(self, classes: Sequence[str] | None) -> ShiftConsistency:
+    def start(self, classes: Sequence[str] | None) -> None:
+        """Forget all images, see `Task`."""
         self._size = self.options['crop_size']
         # A size that suits until there is an image: the other options are checked now.
         size = max(self.options['max_shift'], 2) if self._size is None else self._size
-        return ShiftConsistency(ViewPlan(**self.options | {'crop_size': size}))
+        self.metric = ShiftConsistency(ViewPlan(**self.options | {'crop_size': size}))
 
     def add(self, index: int, image: Tensor, sample: BaseDataElement, predict: Predict) -> None:
         """Measure one image, see `Task`."""
@@ -155,8 +149,9 @@ class InstanceTask(Task):
     field = 'pred_instances'
     defaults = options_of(MeanInstanceConsistency)
 
-    def _create(self, classes: Sequence[str] | None) -> MeanInstanceConsistency:
-        return MeanInstanceConsistency(**self.options)
+    def start(self, classes: Sequence[str] | None) -> None:
+        """Forget all images, see `Task`."""
+        self.metric = MeanInstanceConsistency(**self.options)
 
     def add(self, index: int, image: Tensor, sample: BaseDataElement, predict: Predict) -> None:
         """Measure one image, see `Task`."""
@@ -165,13 +160,11 @@ class InstanceTask(Task):
     def missing(self, result: Result) -> str | None:
         """What the figures cannot tell, as a warning; ``None`` if they tell all."""
         names = [result.titles[name] for name, share in result.figures.items() if not share.images]
-        if not names:
-            return None
-        return (
-            f'{" and ".join(names)} cannot be told: none of {result.images} images shows an instance of score '
-            f'{self.metric.score_threshold} or more and of {self.metric.min_area} pixels or more in the overlap of '
-            'the crops'
+        reason = (
+            f'none of {result.images} images shows an instance of score {self.metric.score_threshold} or more and of '
+            f'{self.metric.min_area} pixels or more in the overlap of the crops'
         )
+        return f'{" and ".join(names)} cannot be told: {reason}' if names else None
 
 
 def _label_map(sample: BaseDataElement, size: torch.Size) -> Tensor | None:

@@ -101,24 +101,15 @@ def check_config(config: Any, sample: int = 16) -> None:
     Raises:
         ValueError: If something is wrong.
     """
-    for single in _single_configs(config):
+    for single in single_datasets(config):
+        if not isinstance(single, Mapping):
+            continue
         if 'seg_map_path' in single.get('data_prefix', {}) and not single.get('backend_args'):
             _check_paths(single)
             # Serialized as usual, an empty list is an error of NumPy.
             dataset = DATASETS.build({**single, 'lazy_init': True, 'serialize_data': False})
             dataset.full_init()
             check_dataset(dataset, sample)
-
-
-def _single_configs(config: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the configs of data sets that `config` wraps or concatenates, or itself."""
-    if not isinstance(config, Mapping):
-        return
-    parts = config.get('datasets') or [part for part in [config.get('dataset')] if part]
-    for part in parts:
-        yield from _single_configs(part)
-    if not parts:
-        yield config
 
 
 def _check_paths(config: Mapping[str, Any]) -> None:
@@ -225,13 +216,12 @@ def _converter(names: Iterable[str], root: str | None) -> str | None:
 
 
 def single_datasets(dataset: Any) -> Iterator[Any]:
-    """Yield the data sets that `dataset` wraps or concatenates, or itself."""
-    if hasattr(dataset, 'datasets'):
-        for part in dataset.datasets:
-            yield from single_datasets(part)
-    elif hasattr(dataset, 'dataset'):
-        yield from single_datasets(dataset.dataset)
-    else:
+    """Yield the data sets that `dataset` wraps or concatenates, or itself; of a config, their configs."""
+    find = dataset.get if isinstance(dataset, Mapping) else vars(dataset).get
+    parts = find('datasets') or [part for part in [find('dataset')] if part is not None]
+    for part in parts:
+        yield from single_datasets(part)
+    if not parts:
         yield dataset
 
 

@@ -185,4 +185,4 @@ def test_boundary_and_classes_are_those_of_the_accumulator(runner, tmp_path):
 def test_classes_need_names():
     task = SegmentationTask(per_class=True)
     with pytest.raises(ValueError, match="per_class must be False where the data set's metainfo has no classes"):
-        task.start(None)
+        task.start(())

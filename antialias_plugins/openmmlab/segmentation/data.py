@@ -61,9 +61,7 @@ class TorchvisionColorJitter(BaseTransform):
     uniformly from ``[max(0, 1 - x), 1 + x]``, hue by a share of the circle from ``[-x, x]``.
 
     Args:
-        brightness: x, or the two ends; 0 for none.
-        contrast: The same.
-        saturation: The same.
+        brightness, contrast, saturation: x, or the two ends; 0 for none.
         hue: The same, at most 0.5.
 
     Shape:

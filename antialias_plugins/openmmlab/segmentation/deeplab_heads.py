@@ -110,8 +110,7 @@ class DeepLabXceptionHead(ProjectedASPPHead):
         concat(upsampled projection, 1x1(low-level map)) -> 2 x (3x3, norm, act, dropout) -> 1x1 to classes
 
     Args:
-        c1_in_channels: As there, and in the same shapes.
-        c1_channels: As there.
+        c1_in_channels, c1_channels: As there, and in the same shapes.
         projection_dropout: As in `ProjectedASPPHead`.
         fusion_dropouts: Probabilities behind the two 3x3 convolutions.
         align_corners: As in mmseg, but True by default.

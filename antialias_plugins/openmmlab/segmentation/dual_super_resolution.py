@@ -1,7 +1,8 @@
 """Dual super-resolution: the segmentor, its data preprocessor, and the weights that it leaves for inference."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -182,17 +183,11 @@ class DualSuperResolution(EncoderDecoder):
 def captured_outputs(model: nn.Module, names: Iterable[str]) -> Iterator[dict[str, Tensor]]:
     """Collect what modules return, by name, while the block runs."""
     outputs: dict[str, Tensor] = {}
-    handles = [
-        model.get_submodule(name).register_forward_hook(
-            lambda module, inputs, output, name=name: outputs.__setitem__(name, output)
-        )
-        for name in names
-    ]
-    try:
+    with ExitStack() as hooks:
+        for name in names:
+            keep = partial(lambda name, module, inputs, output: outputs.__setitem__(name, output), name)
+            hooks.enter_context(model.get_submodule(name).register_forward_hook(keep))
         yield outputs
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _windows(length: int, window: int, stride: int) -> list[tuple[int, int]]:
@@ -204,24 +199,26 @@ def _windows(length: int, window: int, stride: int) -> list[tuple[int, int]]:
 def _check_options(
     model: DualSuperResolution, upsampling: str | None, sisr_head: Any, feature_transform: Any, loss_affinity: Any
 ) -> None:
-    preprocessor, name = model.data_preprocessor, type(model).__name__
-    if upsampling not in _UPSAMPLING:
-        raise ValueError(f'{name}: upsampling must be one of {_UPSAMPLING}, got {upsampling!r}')
-    if not isinstance(preprocessor, LowResolutionPreProcessor):
-        raise ValueError(f'{name}: data_preprocessor must be LowResolutionPreProcessor, got {type(preprocessor)}')
-    if sisr_head is not None and not preprocessor.keep_target:
-        raise ValueError(f'{name}: sisr_head needs data_preprocessor.keep_target=True, got False')
-    if (feature_transform is None) != (loss_affinity is None):
-        raise ValueError(
-            f'{name}: feature_transform and loss_affinity go together, got {feature_transform!r} and {loss_affinity!r}'
-        )
-    if feature_transform is not None and sisr_head is None:
-        raise ValueError(f'{name}: feature_transform needs a sisr_head, got None')
+    def require(holds: bool, rule: str) -> None:
+        if not holds:
+            raise ValueError(f'{type(model).__name__}: {rule}')
+
+    preprocessor = model.data_preprocessor
+    require(upsampling in _UPSAMPLING, f'upsampling must be one of {_UPSAMPLING}, got {upsampling!r}')
+    right = isinstance(preprocessor, LowResolutionPreProcessor)
+    require(right, f'data_preprocessor must be LowResolutionPreProcessor, got {type(preprocessor)}')
+    kept = sisr_head is None or preprocessor.keep_target
+    require(kept, 'sisr_head needs data_preprocessor.keep_target=True, got False')
+    require(
+        (feature_transform is None) == (loss_affinity is None),
+        f'feature_transform and loss_affinity go together, got {feature_transform!r} and {loss_affinity!r}',
+    )
+    require(feature_transform is None or sisr_head is not None, 'feature_transform needs a sisr_head, got None')
     rebuilds, mode = model.test_cfg.get('super_resolution', False), model.test_cfg.get('mode', 'whole')
-    if rebuilds and (sisr_head is None or mode != 'whole'):
-        raise ValueError(
-            f"{name}: test_cfg.super_resolution needs a sisr_head and mode='whole', got {sisr_head}, {mode!r}"
-        )
+    require(
+        not rebuilds or (sisr_head is not None and mode == 'whole'),
+        f"test_cfg.super_resolution needs a sisr_head and mode='whole', got {sisr_head}, {mode!r}",
+    )
 
 
 class LowResolutionPreProcessor(SegDataPreProcessor):

@@ -68,8 +68,7 @@ class FeatureAffinityLoss(nn.Module):
     """Feature affinity as a loss of a batch. See :func:`feature_affinity_loss`.
 
     Args:
-        stride: As there.
-        normalized: As there.
+        stride, normalized: As there.
         reduction: ``'mean'`` or ``'sum'`` over the images of the batch.
         loss_weight: Factor of the loss.
 

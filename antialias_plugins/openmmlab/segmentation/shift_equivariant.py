@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from math import prod
 from typing import Any
 
@@ -105,14 +106,11 @@ def _observe(
     """The sources of polyphase indices in the order in which they run, and the sizes of an image and of its map."""
     pools: list[PolyphasePool2d] = []
     image = default_example(backbone)
-    handles = [pool.register_forward_pre_hook(lambda pool, args: pools.append(pool)) for pool in sources]
     height, width = (side // stride * stride for side, stride in zip(image.shape[2:], strides, strict=True))
-    try:
-        with evaluating(backbone), torch.no_grad():
-            map = backbone(image[..., :height, :width])[index]
-    finally:
-        for handle in handles:
-            handle.remove()
+    with evaluating(backbone), torch.no_grad(), ExitStack() as hooks:
+        for pool in sources:
+            hooks.enter_context(pool.register_forward_pre_hook(lambda pool, args: pools.append(pool)))
+        map = backbone(image[..., :height, :width])[index]
     for pool in pools:
         if pool.link is None:
             pool.lead(PhaseLink())
@@ -175,12 +173,10 @@ class PolyphaseASPPHead(ProjectedASPPPlusHead):
     def _steps(self, deep: Sequence[int], low_level: Sequence[int]) -> int:
         """How many times the deepest map is unpooled to get the size of the low-level one."""
         height, width = deep
-        for steps in range(len(self.unpools) + 1):
+        for steps, (rows, columns) in enumerate([*(unpool.stride for unpool in self.unpools), (1, 1)]):
             if (height, width) == tuple(low_level):
                 return steps
-            if steps < len(self.unpools):
-                rows, columns = self.unpools[steps].stride
-                height, width = height * rows, width * columns
+            height, width = height * rows, width * columns
         raise ValueError(
             f'PolyphaseASPPHead: the low-level map must have a size on the way of {len(self.unpools)} unpoolings from '
             f'{tuple(deep)}, got {tuple(low_level)}'
@@ -201,11 +197,7 @@ class CircularConv2d(nn.Conv2d):
     convolutions of ASPP often meet.
 
     Args:
-        *args: As of `torch.nn.Conv2d`.
-        **kwargs: As of `torch.nn.Conv2d`; ``padding``, a number, must keep the size of the map.
-
-    Shape:
-        (N, C, H, W) to (N, ``out_channels``, H, W).
+        *args, **kwargs: As of `torch.nn.Conv2d`; ``padding``, a number, must keep the size of the map.
 
     Raises:
         ValueError: If the kernel is not square, or the convolution would change the size of the map.

@@ -90,11 +90,8 @@ class SoftmaxFocalLoss(nn.Module):
     where labels are ignored: mmseg 1.2 fails on every such pixel, and mmseg 1.4 with ``avg_non_ignore=True``.
 
     Args:
-        gamma: As in `softmax_focal_loss`.
-        alpha: As in `softmax_focal_loss`.
-        class_weight: Weight of each class, or a file of them (``.npy``, ``.json``), as
-            ``tools/class_weights.py`` writes.
-        variant: As in `softmax_focal_loss`.
+        gamma, alpha, variant: As in `softmax_focal_loss`.
+        class_weight: Weight of each class, or a file of them (``.npy``, ``.json``) by ``tools/class_weights.py``.
         loss_weight: Factor of the whole loss.
         loss_name: Its name in the log; what starts with ``loss`` is trained on.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from mmcv.cnn import ConvModule
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, constant_init, kaiming_init, normal_init
 from mmengine.registry import MODELS
 from mmseg.models.utils import resize
 from torch import Tensor, nn
@@ -114,8 +114,8 @@ class SubPixelUpsampling(nn.Sequential):
             nn.PixelShuffle(factor),
         )
         for index in (0, 2):
-            _initialize(self[index], 'tanh')
-        _begin_with_zero(self[4])
+            kaiming_init(self[index], mode='fan_in', nonlinearity='tanh')
+        constant_init(self[4], 0)
 
 
 class TransposedUpsampling(nn.Sequential):
@@ -144,19 +144,14 @@ class TransposedUpsampling(nn.Sequential):
             for before, after in zip([in_channels, *channels], channels, strict=False)
         ]
         super().__init__(*stages, nn.Conv2d(channels[-1], 3, 1))
-        _begin_with_zero(self[-1])
+        constant_init(self[-1], 0)
         for double, _ in stages:
             # Windows do not overlap: a pixel has one tap in each channel, of which PyTorch's fans know nothing.
-            nn.init.normal_(double.weight, std=double.in_channels**-0.5)
-            nn.init.zeros_(double.bias)
+            normal_init(double, std=double.in_channels**-0.5)
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions with a ReLU between them, beside a 1×1 convolution; the former begin with no effect.
-
-    Args:
-        channels: Channels of input and output.
-    """
+    """Two 3×3 convolutions with a ReLU between them, beside a 1×1 convolution; the former begin with no effect."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -164,25 +159,13 @@ class ResidualBlock(nn.Module):
         self.relu = nn.ReLU()
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         self.skip = nn.Conv2d(channels, channels, 1, bias=False)
-        _initialize(self.conv1, 'relu')
-        _initialize(self.skip, 'linear')
-        _begin_with_zero(self.conv2)
+        kaiming_init(self.conv1, mode='fan_in')
+        kaiming_init(self.skip, mode='fan_in', nonlinearity='linear')
+        constant_init(self.conv2, 0)
 
     def forward(self, input: Tensor) -> Tensor:
         """Return a map of the shape of the input."""
         return self.conv2(self.relu(self.conv1(input))) + self.skip(input)
-
-
-def _initialize(layer: nn.Conv2d, nonlinearity: str) -> None:
-    """Keep the variance through the layer and the nonlinearity that follows."""
-    nn.init.kaiming_normal_(layer.weight, nonlinearity=nonlinearity)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
-
-
-def _begin_with_zero(layer: nn.Conv2d) -> None:
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
 
 
 class LearnedUpsampling(nn.ConvTranspose2d):
