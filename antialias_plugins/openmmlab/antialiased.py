@@ -74,18 +74,15 @@ def _check_base(base: Any) -> None:
         raise ValueError(f"Antialiased: base must name the type to build, such as 'ResNetV1c', got {base!r}")
     with MODELS.switch_scope_and_registry(None) as registry:
         if registry.get(base) is None:
+            hint = suggest(base.rpartition('.')[2], [*registry.module_dict, *MODELS.module_dict])
             raise ValueError(
                 f'Antialiased: base must be registered in scope {registry.scope!r} or name its own scope, as '
-                f"'mmseg.ResNetV1c' does, got {base!r}{_suggest(base, [*registry.module_dict, *MODELS.module_dict])}"
+                f"'mmseg.ResNetV1c' does, got {base!r}{hint}"
             )
 
 
 def check_convert(convert: Any) -> dict[str, Any]:
-    """Return `convert` as a plain dict, empty for None.
-
-    Raises:
-        ValueError: If it is not a mapping, or a key is not an option of `convert_antialias`.
-    """
+    """Return `convert` as a plain dict, empty for None; a ValueError names what `convert_antialias` does not take."""
     if convert is None:
         return {}
     if not isinstance(convert, Mapping):
@@ -93,7 +90,7 @@ def check_convert(convert: Any) -> dict[str, Any]:
     for key in convert:
         if key not in _OPTIONS:
             options = ', '.join(_OPTIONS)
-            raise ValueError(f'Antialiased: convert takes the keys {options}, got {key!r}{_suggest(key, _OPTIONS)}')
+            raise ValueError(f'Antialiased: convert takes the keys {options}, got {key!r}{suggest(key, _OPTIONS)}')
     return dict(convert)
 
 
@@ -111,6 +108,7 @@ def _build_registered(config: dict[str, Any], channels: int, stride: tuple[int, 
     return MODELS.build({**config, 'channels': channels, 'stride': stride})
 
 
-def _suggest(name: str, known: Iterable[str]) -> str:
-    nearest = get_close_matches(name.rpartition('.')[2], list(known))
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: the nearest known ones, if any is near."""
+    nearest = get_close_matches(name, list(known))
     return f'; did you mean {" or ".join(nearest)}?' if nearest else ''

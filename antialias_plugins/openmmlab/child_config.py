@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from mmengine.config import Config
 
 from antialias_plugins.conversion.plan import Options
 from antialias_plugins.layers import resolve_pool
-from antialias_plugins.openmmlab.antialiased import check_convert
+from antialias_plugins.openmmlab.antialiased import check_convert, suggest
 from antialias_plugins.utils import replacing
 
 LIBRARIES = ('mmseg', 'mmdet', 'mmpretrain')
@@ -162,8 +161,7 @@ def find_config(base: str | os.PathLike) -> Path:
         return found.popitem()[1]
     if found:
         raise ValueError(f'base must be the name of one config, got {str(base)!r}, which is any of {", ".join(found)}')
-    nearest = get_close_matches(Path(name).name, [path.stem for zoo in zoos.values() for path in zoo.values()])
-    hint = f'; did you mean {" or ".join(nearest)}?' if nearest else ''
+    hint = suggest(Path(name).name, [path.stem for zoo in zoos.values() for path in zoo.values()])
     raise ValueError(
         f'base must be a config file or the name of a config in the installed zoo, got {str(base)!r}{hint}'
     )

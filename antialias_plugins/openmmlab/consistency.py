@@ -273,8 +273,8 @@ class ShiftConsistencyHook(Hook):
     missing: let ``coco/segm_mAP`` choose the checkpoint of a detector that begins from nothing.
 
     Args:
-        images: Number of images, the first of the data set; ``None`` for all. A pair of views costs about two more
-            forward passes per image. The interval tells how far so few images can be trusted.
+        images: Number of images, the first of the data set; ``None`` for all. The interval tells how far so few images
+            can be trusted.
         max_shift, seed, circular, subpixel, **options: As those of `ShiftConsistencyTestLoop`. ``crop_size`` asks that
             the pipeline of the validation makes larger images, as there.
 

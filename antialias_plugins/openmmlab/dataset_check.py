@@ -96,10 +96,10 @@ def check_config(config: Any, sample: int = 16) -> None:
     Args:
         config: Config of a data set, which may wrap or concatenate others. Those that are not of mmseg's kind, and
             those whose files are not in a local folder, are not checked.
-        sample: Number of pictures of each data set to read.
+        sample: As of `check_dataset`, of each data set.
 
     Raises:
-        ValueError: If something is wrong.
+        ValueError: If a folder or the list is missing, or as `check_dataset`.
     """
     for single in single_datasets(config):
         if not isinstance(single, Mapping):

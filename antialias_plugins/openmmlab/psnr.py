@@ -41,7 +41,7 @@ class PeakSignalNoiseRatio(BaseMetric):
     sampling.
 
     Args:
-        data_range: Range of the images' values.
+        data_range: As of `peak_signal_noise_ratio`.
         maximum: What an image counts at most, in decibels, so that one that is rebuilt exactly, whose own ratio is
             infinite, does not make the mean infinite.
         **kwargs: Arguments of mmengine's ``BaseMetric``.

@@ -1,5 +1,7 @@
 """Backbones of the reference systems: DRN-D, the aligned Xception and a dilated MobileNetV2."""
 
+from itertools import accumulate
+from operator import mul
 from typing import Any
 
 import timm
@@ -122,9 +124,8 @@ def _plain(
     """Convolutions, each with its norm and ReLU; the first one strides."""
     steps: list[nn.Module] = []
     for index in range(count):
-        padding = dilation * (kernel // 2)
         inputs, step = (planes, 1) if index else (channels, stride)
-        conv = nn.Conv2d(inputs, planes, kernel, step, padding, dilation, bias=False)
+        conv = nn.Conv2d(inputs, planes, kernel, step, dilation * (kernel // 2), dilation, bias=False)
         steps += [conv, build_norm_layer(norm_cfg, planes)[1], nn.ReLU(inplace=True)]
     return Sequential(*steps)
 
@@ -225,30 +226,21 @@ class DilatedMobileNetV2(MobileNetV2):
         _check_stride(output_stride)
         if padding not in ('depthwise', 'block'):
             raise ValueError(f"padding must be 'depthwise' or 'block', got {padding!r}")
-        strides, dilations = _dilate(output_stride)
+        # what is no longer strided dilates from the next layer on
+        reached = list(accumulate(MOBILENET_STRIDES, mul, initial=2))
+        strides = [
+            step if after <= output_stride else 1 for step, after in zip(MOBILENET_STRIDES, reached[1:], strict=True)
+        ]
         super().__init__(strides=strides, out_indices=out_indices, **kwargs)
         self.padding = padding
-        for name, dilation in zip(self.layers, dilations, strict=True):
+        for name, before in zip(self.layers, reached, strict=False):
+            dilation = max(before // output_stride, 1)
             for block in getattr(self, name):
                 *expansion, depthwise, _ = (module.conv for module in block.conv)
                 depthwise.dilation = depthwise.padding = (dilation, dilation)
                 if padding == 'block' and expansion:
                     # a 1×1 convolution without bias that pads computes what it would on a padded map
                     expansion[0].padding, depthwise.padding = depthwise.padding, (0, 0)
-
-
-def _dilate(output_stride: int) -> tuple[list[int], list[int]]:
-    """Stride and dilation of every layer; what is no longer strided dilates from the next layer on."""
-    strides, dilations = [], []
-    stride, dilation = 2, 1
-    for step in MOBILENET_STRIDES:
-        dilations.append(dilation)
-        if stride * step > output_stride:
-            dilation *= step
-            step = 1
-        stride *= step
-        strides.append(step)
-    return strides, dilations
 
 
 def _check_stride(output_stride: int) -> None:

@@ -94,9 +94,6 @@ class SoftmaxFocalLoss(nn.Module):
         class_weight: Weight of each class, or a file of them (``.npy``, ``.json``) by ``tools/class_weights.py``.
         loss_weight: Factor of the whole loss.
         loss_name: Its name in the log; what starts with ``loss`` is trained on.
-
-    Raises:
-        ValueError: If `gamma` or `variant` is wrong.
     """
 
     def __init__(
