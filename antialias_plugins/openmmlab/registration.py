@@ -19,9 +19,8 @@ SYSTEMS: tuple[tuple[Registry, str, tuple[str, ...]], ...] = (
     (MODELS, 'backbones', ('AlignedXception', 'DilatedMobileNetV2', 'DRN')),
     (MODELS, 'deeplab_heads', ('DeepLabXceptionHead', 'ProjectedASPPHead', 'ProjectedASPPPlusHead')),
     (MODELS, 'dual_super_resolution', ('DualSuperResolution', 'LowResolutionPreProcessor')),
-    (MODELS, 'feature_affinity', ('FeatureAffinityLoss', 'FeatureTransform')),
+    (MODELS, 'losses', ('FeatureAffinityLoss', 'FeatureTransform', 'SoftmaxFocalLoss')),
     (MODELS, 'shift_equivariant', ('PolyphaseASPPHead', 'ShiftEquivariantEncoderDecoder')),
-    (MODELS, 'softmax_focal_loss', ('SoftmaxFocalLoss',)),
     (
         MODELS,
         'super_resolution_head',

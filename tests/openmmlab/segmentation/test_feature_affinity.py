@@ -2,8 +2,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from antialias_plugins.openmmlab.segmentation import feature_affinity
-from antialias_plugins.openmmlab.segmentation.feature_affinity import FeatureAffinityLoss, feature_affinity_loss
+from antialias_plugins.openmmlab.segmentation.losses import FeatureAffinityLoss, feature_affinity_loss
 
 
 def naive(features, references, stride, normalized):
@@ -30,7 +29,7 @@ def naive(features, references, stride, normalized):
     ids=['every-pixel', 'with-a-rest', 'one-pixel'],
 )
 def test_value_and_gradient_are_those_of_the_definition(height, width, stride, normalized, monkeypatch):
-    monkeypatch.setattr(feature_affinity, '_ROWS', 4)
+    monkeypatch.setattr('antialias_plugins.openmmlab.segmentation.losses._ROWS', 4)
     maps = [torch.randn(2, channels, height, width, dtype=torch.float64, requires_grad=True) for channels in (3, 2)]
     weights = torch.tensor([1.0, 3.0], dtype=torch.float64)
 

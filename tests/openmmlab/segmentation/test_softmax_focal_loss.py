@@ -7,7 +7,7 @@ import torch
 from mmengine.registry import MODELS, init_default_scope
 from mmseg.models.losses import CrossEntropyLoss
 
-from antialias_plugins.openmmlab.segmentation.softmax_focal_loss import SoftmaxFocalLoss, softmax_focal_loss
+from antialias_plugins.openmmlab.segmentation.losses import SoftmaxFocalLoss, softmax_focal_loss
 
 WEIGHTS = [0.5, 2.0, 1.0, 4.0]
 
