@@ -7,24 +7,15 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
+from antialias_plugins.conversion import attach
 from antialias_plugins.conversion import operators as ops
-from antialias_plugins.conversion.attach import (
-    Attachment,
-    attach,
-    changed_modules,
-    detach_all,
-    fill_slot,
-    keep_padding,
-    override,
-    recompute_in_backward,
-)
 from antialias_plugins.conversion.circular import wrap_around
 from antialias_plugins.conversion.phases import share_phases
 from antialias_plugins.conversion.plan import AntialiasPlan, AntialiasWarning, Options, Site, UnsupportedModelError
-from antialias_plugins.conversion.planner import make_plan
+from antialias_plugins.conversion.planner import Planner
 from antialias_plugins.conversion.rebuilding import guard_rebuilding
 from antialias_plugins.conversion.segments import Segment, find_segment
-from antialias_plugins.conversion.trace import Graph, output_shapes, run, trace
+from antialias_plugins.conversion.trace import Graph, run, shapes_in, trace
 from antialias_plugins.layers.pool import Pool, PoolFactory, resolve_pool
 
 logger = logging.getLogger(__name__)
@@ -156,7 +147,14 @@ def convert(model: nn.Module, pool: PoolFactory, options: Options) -> AntialiasP
     Warnings point at the caller of the function that calls this one.
     """
     graph, plan = _trace_and_plan(model, pool, options)
-    _check(plan, options)
+    reasons = [str(place) for place in plan.unsupported]
+    if reasons and (options.on_unsupported == 'raise' or not plan.sites):
+        raise UnsupportedModelError(f'{plan.model} cannot be antialiased and was left as it is:', reasons)
+    if not plan.sites:
+        left = [str(place) for place in plan.skipped]
+        raise UnsupportedModelError(f'{plan.model}: nothing that could be filtered downsamples', left)
+    for reason in reasons:
+        warnings.warn(f'{plan.model}: not antialiased: {reason}', AntialiasWarning, stacklevel=3)
     layers = [_build(model, site, pool, options) for site in plan.sites]
     share_phases(graph, plan, layers)
     _warn_of_frozen_filters(model, plan, layers)
@@ -171,9 +169,12 @@ def convert(model: nn.Module, pool: PoolFactory, options: Options) -> AntialiasP
         if options.recompute:
             _recompute(model, graph, plan)
         if 'published' not in (options.maxpool, options.avgpool):  # which change the size of odd maps
-            _verify(model, graph)
+            shapes = shapes_in(run(model, graph.args))
+            if shapes != graph.output_shapes:  # some code of the network's own reads a dense size
+                change = f'from {graph.output_shapes} to {shapes}'
+                raise UnsupportedModelError(f'{plan.model}: antialiasing would change its output shapes {change}')
     except BaseException:
-        detach_all(model)
+        attach.detach_all(model)
         raise
     logger.debug('%s', plan)
     return plan
@@ -191,14 +192,14 @@ def revert_antialias(model: nn.Module) -> nn.Module:
     Raises:
         UnsupportedModelError: there is no filter to take out.
     """
-    if not detach_all(model):
+    if not attach.detach_all(model):
         raise UnsupportedModelError(f'{type(model).__name__} is not antialiased: there is nothing to revert')
     return model
 
 
 def is_antialiased(model: nn.Module) -> bool:
     """Whether :func:`convert_antialias` has converted the network or a part of it."""
-    return next(changed_modules(model), None) is not None
+    return any(True for _ in attach.changed_modules(model))
 
 
 def _trace_and_plan(model: nn.Module, pool: PoolFactory, options: Options) -> tuple[Graph, AntialiasPlan]:
@@ -209,18 +210,7 @@ def _trace_and_plan(model: nn.Module, pool: PoolFactory, options: Options) -> tu
             f'{type(model).__name__} is antialiased already: revert_antialias(model) takes its filters out'
         )
     graph = trace(model, options.example_input)
-    return graph, make_plan(model, graph, pool, options)
-
-
-def _check(plan: AntialiasPlan, options: Options) -> None:
-    reasons = [str(place) for place in plan.unsupported]
-    if reasons and (options.on_unsupported == 'raise' or not plan.sites):
-        raise UnsupportedModelError(f'{plan.model} cannot be antialiased and was left as it is:', reasons)
-    if not plan.sites:
-        left = [str(place) for place in plan.skipped]
-        raise UnsupportedModelError(f'{plan.model}: nothing that could be filtered downsamples', left)
-    for reason in reasons:
-        warnings.warn(f'{plan.model}: not antialiased: {reason}', AntialiasWarning, stacklevel=4)
+    return graph, Planner(model, graph, pool, options).make_plan()
 
 
 def _build(model: nn.Module, site: Site, pool: PoolFactory, options: Options) -> nn.Module:
@@ -239,29 +229,27 @@ def _take_stride(model: nn.Module, site: Site) -> None:
     for name in site.roots:
         root = model.get_submodule(name)
         if name in site.same:
-            keep_padding(root)
+            attach.keep_padding(root)
         if site.kind == ops.CONV or name in site.same:
             for part in ops.strided_parts(root):
-                override(part, stride=(1, 1))
+                attach.override(part, stride=(1, 1))
 
 
 def _put(model: nn.Module, site: Site, layer: nn.Module, options: Options) -> None:
     """Hang the filter of a site on its attachment point."""
     module = model.get_submodule(site.carrier)
+    side, dense = 'before' if site.mode == 'pre' else 'behind', 'module'
     if site.mode == 'slot':
-        fill_slot(model.get_submodule(site.carrier.rpartition('.')[0]), layer)
+        attach.fill_slot(model.get_submodule(site.carrier.rpartition('.')[0]), layer)
         return
-    if options.maxpool == 'published' and site.mode == 'pool' and _is_stem_pool(module):
-        override(module, kernel_size=2, padding=0)
-    attach(module, layer, _attachment(site, options))
-
-
-def _attachment(site: Site, options: Options) -> Attachment:
-    if site.mode != 'pool':
-        return Attachment('before' if site.mode == 'pre' else 'behind')
-    if site.kind == ops.AVG_POOL:
-        return Attachment('behind', _DENSE_AVERAGES[options.avgpool])
-    return Attachment('behind', 'max' if options.padding == 'keep' else 'circular max')
+    if site.mode == 'pool' and site.kind == ops.AVG_POOL:
+        dense = _DENSE_AVERAGES[options.avgpool]
+    elif site.mode == 'pool':
+        dense = 'max' if options.padding == 'keep' else 'circular max'
+        window = ops.pair(module.kernel_size), ops.stride_of(module), ops.pair(module.padding)
+        if options.maxpool == 'published' and window == ((3, 3), (2, 2), (1, 1)):
+            attach.override(module, kernel_size=2, padding=0)
+    attach.attach(module, layer, attach.Attachment(side, dense))
 
 
 def _recompute(model: nn.Module, graph: Graph, plan: AntialiasPlan) -> None:
@@ -269,7 +257,7 @@ def _recompute(model: nn.Module, graph: Graph, plan: AntialiasPlan) -> None:
     segments = {site: find_segment(model, graph, site) for site in plan.sites}
     for site, segment in segments.items():
         if isinstance(segment, Segment):
-            recompute_in_backward(model, segment)
+            attach.recompute_in_backward(model, segment)
         else:
             logger.debug('%s: not recomputed: %s: %s', plan.model, ' + '.join(site.roots), segment)
     if not any(isinstance(segment, Segment) for segment in segments.values()):
@@ -277,32 +265,17 @@ def _recompute(model: nn.Module, graph: Graph, plan: AntialiasPlan) -> None:
         warnings.warn(f'{plan.model}: {message}', AntialiasWarning, stacklevel=4)
 
 
-def _is_stem_pool(pool: nn.Module) -> bool:
-    window = ops.pair(pool.kernel_size), ops.stride_of(pool), ops.pair(pool.padding)
-    return isinstance(pool, nn.MaxPool2d) and window == ((3, 3), (2, 2), (1, 1))
-
-
-def _verify(model: nn.Module, graph: Graph) -> None:
-    """A converted network gives maps of the sizes it gave before; if not, some code of its own reads a dense size."""
-    shapes = output_shapes(run(model, graph.args))
-    if shapes != graph.output_shapes:
-        change = f'from {list(graph.output_shapes)} to {list(shapes)}'
-        raise UnsupportedModelError(f'{type(model).__name__}: antialiasing would change its output shapes {change}')
-
-
 def _warn_of_frozen_filters(model: nn.Module, plan: AntialiasPlan, layers: list[nn.Module]) -> None:
     """A filter with parameters must be able to learn them."""
     learning = [site for site, layer in zip(plan.sites, layers, strict=True) if any(True for _ in layer.parameters())]
-    frozen = [s.carrier for s in learning if not any(p.requires_grad for p in _parameters(model, s))]
+    frozen = []
+    for site in learning:
+        around = [p for name in (*site.roots, site.carrier) for p in model.get_submodule(name).parameters()]
+        if not any(p.requires_grad for p in around or model.parameters()):  # a pool's filter learns as the network does
+            frozen.append(site.carrier)
     if frozen:
         message = f'its filters at {", ".join(frozen)} lie in frozen stages and would never learn: they stay random'
         warnings.warn(f'{plan.model}: {message}', AntialiasWarning, stacklevel=4)
     if learning and any(getattr(module, 'norm_eval', False) for module in model.modules()):
         message = 'norm_eval keeps the norms of its filters in eval mode: their statistics must come with the weights'
         warnings.warn(f'{plan.model}: {message}', AntialiasWarning, stacklevel=4)
-
-
-def _parameters(model: nn.Module, site: Site) -> list[nn.Parameter]:
-    """The parameters around a site; those of the whole network where a pool has none."""
-    around = [p for name in (*site.roots, site.carrier) for p in model.get_submodule(name).parameters()]
-    return around or list(model.parameters())

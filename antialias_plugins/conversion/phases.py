@@ -125,8 +125,7 @@ def _align(node: Node, one: _Grid, other: _Grid) -> None:
     strides = [{site.stride for site in grid.sites} for grid in (one, other)]
     if one.parent is None or other.parent is None or strides[0] != strides[1]:
         names = ' and '.join(', '.join(site.roots[0] for site in grid.sites) or 'nothing' for grid in (one, other))
-        where = f'{node.scope}.{node.name}'.lstrip('.') if node.kind == 'function' else node.name
-        raise PhaseConflict(f'{where} reads maps that were subsampled by {names}: no common phase aligns them')
+        raise PhaseConflict(f'{node.place} reads maps that were subsampled by {names}: no common phase aligns them')
     _align(node, one.parent, other.parent)
     other.merged_into = one
     one.sites += other.sites

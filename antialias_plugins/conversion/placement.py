@@ -9,7 +9,7 @@ normalisation never is: SyncBN conversion, BN freezing and conv-BN fusion replac
 a word.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,14 +41,9 @@ class Run:
     parts: tuple['Run', ...] = ()
     statistics: tuple[Node, ...] = ()
 
-    @property
-    def root(self) -> Node:
-        """The only operation, or the first of several."""
-        return self.roots[0]
-
     def advance(self, node: Node) -> 'Run | None':
         """The run one operation further, or None if the filter has to come before it."""
-        if node.role == ops.JOIN or (self.activated is not None and node.role != ops.IDENTITY):
+        if self.activated is not None and node.role != ops.IDENTITY:
             return None
         activated = len(self.values) if node.role == ops.ACTIVATION else self.activated
         statistics = (*self.statistics, node) if _takes_statistics(node) else self.statistics
@@ -110,18 +105,13 @@ def merge(graph: Graph, runs: Collection[Run]) -> list[Run]:
         if is_dense and all(run.stride == joined[0].stride for run in joined):
             parts = tuple(leaf for run in joined for leaf in leaves[run])
             roots = sorted((root for part in parts for root in part.roots), key=lambda root: root.role != ops.CONV)
-            values = tuple(_with_identities(node))
-            merged = Run(tuple(roots), joined[0].stride, values, activated=0, parts=parts)
+            values = [node]
+            while values[-1].passes_on and values[-1].users[0].role == ops.IDENTITY:
+                values.append(values[-1].users[0])
+            merged = Run(tuple(roots), joined[0].stride, tuple(values), activated=0, parts=parts)
             leaves[merged] = parts
             ends[values[-1]] = merged
     return [run for run in leaves if run not in runs]
-
-
-def _with_identities(node: Node) -> Iterator[Node]:
-    yield node
-    while node.passes_on and node.users[0].role == ops.IDENTITY:
-        node = node.users[0]
-        yield node
 
 
 def _settle(runs: Iterable[Run]) -> Iterable[Run]:
@@ -139,11 +129,11 @@ def _takes_statistics(node: Node) -> bool:
     return node.name != 'batch_norm' if node.kind == 'function' else ops.takes_statistics(node.module)
 
 
-def descendants(graph: Graph, is_ancestor: Callable[[Node], bool]) -> set[Node]:
-    """The nodes that an operation of some kind comes before."""
+def descendants(graph: Graph, ancestors: Collection[Node]) -> set[Node]:
+    """The nodes that one of some others comes before."""
     below: set[Node] = set()
     for node in graph:
-        if any(source in below or is_ancestor(source) for source in node.inputs):
+        if any(source in below or source in ancestors for source in node.inputs):
             below.add(node)
     return below
 
@@ -163,6 +153,8 @@ def find_point(graph: Graph, run: Run) -> AttachmentPoint | str:
     for point in _candidates(graph, run):
         if _is_free(graph, point):
             return point
+    if run.roots[0].role != ops.CONV:
+        return 'its forward is hidden by another'
     value = run.values[-1 if run.activated is None else run.activated]
     readers = ', '.join(user.name for user in value.users) or 'nothing'
     return (
@@ -171,33 +163,21 @@ def find_point(graph: Graph, run: Run) -> AttachmentPoint | str:
     )
 
 
-def point_of_pool(graph: Graph, pool: Node) -> AttachmentPoint | str:
-    """The pool itself, which its own filter hangs on, or why it cannot."""
-    point = AttachmentPoint(pool.name, pool.module, 'pool', pool.inputs[0].shape[1])
-    return point if _is_free(graph, point) else 'its forward is hidden by another'
-
-
 def _candidates(graph: Graph, run: Run) -> Iterator[AttachmentPoint]:
-    if run.activated is None:
-        yield from _linear(run)
-        return
-    behind = run.values[run.activated :]
-    yield from (_at(v, 'slot') for v in behind[1:] if v.module and v.name.rpartition('.')[2] == 'aa')
-    producer = behind[0]
-    if producer.kind == 'module':
-        yield _at(producer, 'post')
-    yield from _consumers(behind)
-    yield from _composites(graph, producer)
-
-
-def _linear(run: Run) -> Iterator[AttachmentPoint]:
-    """No activation follows: a 1×1 convolution commutes with the filter, so the cheap order is to filter first."""
-    root = run.root
-    pointwise = ops.pair(root.module.kernel_size) == (1, 1)
-    if pointwise and len(root.inputs) == 1 and root.inputs[0].shape:
-        yield AttachmentPoint(root.name, root.module, 'pre', root.inputs[0].shape[1])
+    root = run.roots[0]
+    if root.role != ops.CONV:  # its own filter hangs on a pool
+        yield _at(root, 'pool', root.inputs[0])
+    elif run.activated is None and ops.pair(root.module.kernel_size) == (1, 1):
+        yield _at(root, 'pre', root.inputs[0])  # it commutes with the filter: the cheap order is to filter first
+    elif run.activated is None:
+        yield _at(root, 'post', root)
     else:
-        yield _at(root, 'post')
+        behind = run.values[run.activated :]
+        yield from (_at(v, 'slot', v) for v in behind[1:] if v.module and v.name.rpartition('.')[2] == 'aa')
+        if behind[0].kind == 'module':
+            yield _at(behind[0], 'post', behind[0])
+        yield from _consumers(behind)
+        yield from _composites(graph, behind[0])
 
 
 def _consumers(values: tuple[Node, ...]) -> Iterator[AttachmentPoint]:
@@ -205,33 +185,25 @@ def _consumers(values: tuple[Node, ...]) -> Iterator[AttachmentPoint]:
     for value in values:
         reader = value.users[0] if value.passes_on else None
         if reader and reader.kind == 'module' and len(reader.inputs) == 1 and reader.role in (ops.CONV, ops.OTHER):
-            yield AttachmentPoint(reader.name, reader.module, 'pre', value.shape[1])
+            yield _at(reader, 'pre', value)
 
 
 def _composites(graph: Graph, value: Node) -> Iterator[AttachmentPoint]:
     """A block that returns exactly this value, or one that receives it and holds everything that reads it."""
-    for call in graph.calls:
-        if (
-            call.gives_map
-            and call.outputs == [value]
-            and call.contains(value)
-            and not any(map(call.contains, value.users))
-        ):
-            yield from _block(call, 'post', value)
-    for call in graph.calls:
-        received = call.takes_map and call.inputs == [value]
-        if received and value.users and all(map(call.contains, value.users)) and not value.is_output:
-            yield from _block(call, 'pre', value)
-
-
-def _block(call: Call, mode: Mode, value: Node) -> Iterator[AttachmentPoint]:
     # a child of a Sequential runs as one more of its steps, and the root has no name to report
-    if call.name and not isinstance(call.module, (nn.Sequential, nn.ModuleList)):
-        yield AttachmentPoint(call.name, call.module, mode, value.shape[1])
+    calls = [call for call in graph.calls if call.name and not isinstance(call.module, (nn.Sequential, nn.ModuleList))]
+    for call in calls:
+        returns = call.gives_map and call.outputs == [value] and call.contains(value)
+        if returns and not any(map(call.contains, value.users)):
+            yield _at(call, 'post', value)
+    for call in calls:
+        receives = call.takes_map and call.inputs == [value] and not value.is_output
+        if receives and value.users and all(map(call.contains, value.users)):
+            yield _at(call, 'pre', value)
 
 
-def _at(node: Node, mode: Mode) -> AttachmentPoint:
-    return AttachmentPoint(node.name, node.module, mode, node.shape[1])
+def _at(place: Node | Call, mode: Mode, filtered: Node) -> AttachmentPoint:
+    return AttachmentPoint(place.name, place.module, mode, filtered.shape[1])
 
 
 def _is_free(graph: Graph, point: AttachmentPoint) -> bool:

@@ -48,6 +48,11 @@ class Node:
     strides: bool = False
 
     @property
+    def place(self) -> str:
+        """Its name; of a function, behind the module in whose ``forward`` it is called."""
+        return f'{self.scope}.{self.name}'.lstrip('.') if self.kind == 'function' else self.name
+
+    @property
     def passes_on(self) -> bool:
         """Whether exactly one operation of the network reads the result, and nobody else."""
         return len(self.users) == 1 and not self.is_output
@@ -87,7 +92,7 @@ class Graph:
     calls: list[Call] = field(default_factory=list)
     call_counts: dict[nn.Module, int] = field(default_factory=dict)
     args: tuple = ()
-    output_shapes: tuple[tuple[int, ...], ...] = ()
+    output_shapes: list[tuple[int, ...]] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
@@ -124,17 +129,18 @@ def trace(model: nn.Module, example_input: Tensor | tuple | None = None) -> Grap
 
 def _trace(model: nn.Module, args: tuple) -> Graph:
     recorder = _Recorder(model)
-    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]), ExitStack() as hooks:
-        recorder.listen(hooks)
+    with ExitStack() as hooks:
+        for module in recorder.names:
+            hooks.callback(module.register_forward_pre_hook(recorder.enter, with_kwargs=True).remove)
+            hooks.callback(module.register_forward_hook(recorder.leave, with_kwargs=True).remove)
         for tensor in tensors_in(args):
             recorder.add('input', 'input', 'input', [], tensor)
         try:
             with recorder:
-                outputs = model(*args)
+                outputs = run(model, args)
         except Exception as error:
-            shapes = [tuple(t.shape) for t in tensors_in(args)]
             raise UnsupportedModelError(
-                f'example_input: {type(model).__name__} must run on it, and fails on shape {shapes} with '
+                f'example_input: {type(model).__name__} must run on it, and fails on shape {shapes_in(args)} with '
                 f'{type(error).__name__}: {error}. Pass an example_input that it accepts, or convert its backbone.'
             ) from error
     return recorder.finish(args, outputs)
@@ -159,15 +165,11 @@ def default_example(model: nn.Module) -> Tensor:
 def _examples(model: nn.Module) -> Iterator[Tensor]:
     conv = next((m for m in model.modules() if ops.is_conv(m)), None)
     channels = getattr(model, 'in_chans', 3 if conv is None else conv.in_channels)
+    weight = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
     for side in EXAMPLE_SIZES:
         for number in dict.fromkeys((channels, 3)):
-            yield _noise(model, number, side)
-
-
-def _noise(model: nn.Module, channels: int, side: int) -> Tensor:
-    weight = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
-    noise = torch.rand(1, channels, side, side, generator=torch.Generator().manual_seed(0))
-    return noise.to(device=weight.device, dtype=weight.dtype)
+            noise = torch.rand(1, number, side, side, generator=torch.Generator().manual_seed(0))
+            yield noise.to(device=weight.device, dtype=weight.dtype)
 
 
 def _runs(model: nn.Module, image: Tensor) -> bool:
@@ -186,7 +188,8 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     tensors from parameters of their own there, as LeViT's attention does.
     """
     flags = [(module, module.training) for module in model.modules()]
-    deriving = [module for module, flag in flags if flag and _derives_in_train(module)]
+    own_train = [module for module, flag in flags if flag and type(module).train is not nn.Module.train]
+    deriving = [module for module in own_train if any(True for _ in module.parameters(recurse=False))]
     for module in deriving:
         module.train(False)
     for module, _ in flags:
@@ -200,19 +203,14 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = flag
 
 
-def _derives_in_train(module: nn.Module) -> bool:
-    has_parameters = any(True for _ in module.parameters(recurse=False))
-    return type(module).train is not nn.Module.train and has_parameters
-
-
-def output_shapes(outputs: Any) -> tuple[tuple[int, ...], ...]:
-    """Shapes of all tensors in what a network returns."""
-    return tuple(tuple(tensor.shape) for tensor in tensors_in(outputs))
-
-
 def tensors_in(tree: Any) -> list[Tensor]:
     """All tensors in nested containers."""
     return [leaf for leaf in tree_flatten(tree)[0] if isinstance(leaf, Tensor)]
+
+
+def shapes_in(tree: Any) -> list[tuple[int, ...]]:
+    """Their shapes."""
+    return [tuple(tensor.shape) for tensor in tensors_in(tree)]
 
 
 class _Recorder(TorchFunctionMode):
@@ -226,11 +224,6 @@ class _Recorder(TorchFunctionMode):
         self.alive: list[Tensor] = []  # an id is a name only while its tensor lives
         self.open: list[Call | Node] = []
         self.muted = 0
-
-    def listen(self, hooks: ExitStack) -> None:
-        for module in self.names:
-            hooks.callback(module.register_forward_pre_hook(self.enter, with_kwargs=True).remove)
-            hooks.callback(module.register_forward_hook(self.leave, with_kwargs=True).remove)
 
     def add(self, kind: str, name: str, role: str, inputs: list[Node], output: Any, module=None) -> Node:
         scope = next((call.name for call in reversed(self.open) if isinstance(call, Call)), '')
@@ -309,5 +302,5 @@ class _Recorder(TorchFunctionMode):
     def finish(self, args: tuple, outputs: Any) -> Graph:
         for node in self.sources(outputs):
             node.is_output = True
-        self.graph.args, self.graph.output_shapes = args, output_shapes(outputs)
+        self.graph.args, self.graph.output_shapes = args, shapes_in(outputs)
         return self.graph
