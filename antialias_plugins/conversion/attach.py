@@ -243,13 +243,11 @@ def _max(self, input: Tensor) -> Tensor:
 
 def _circular(self, input: Tensor) -> Tensor:
     """A max pool whose map goes on at the other side; at stride 1 it has a result for every pixel."""
-    wrapped = F.pad(input, _wrapped_padding(self), mode='circular')
-    return F.max_pool2d(wrapped, self.kernel_size, self.stride, 0, self.dilation, self.ceil_mode)
+    return F.max_pool2d(_wrapped(self, input), self.kernel_size, self.stride, 0, self.dilation, self.ceil_mode)
 
 
 def _circular_max(self, input: Tensor) -> Tensor:
-    wrapped = F.pad(input, _wrapped_padding(self), mode='circular')
-    return dense_max_pool2d(wrapped, self.kernel_size, 1, 0, self.dilation)
+    return dense_max_pool2d(_wrapped(self, input), self.kernel_size, 1, 0, self.dilation)
 
 
 def _whole(self, input: Tensor) -> Tensor:
@@ -284,12 +282,12 @@ def _mean(self, input: Tensor) -> Tensor:
     return mean / share
 
 
-def _wrapped_padding(pool: nn.MaxPool2d) -> list[int]:
-    """Left, right, top, bottom: its own padding before the map, and behind it what a whole last window takes."""
-    padding = []
+def _wrapped(pool: nn.MaxPool2d, input: Tensor) -> Tensor:
+    """The map with the pool's own padding before it, and behind it what a whole last window takes."""
+    padding: list[int] = []  # left, right, top, bottom
     for k, d, p in zip(*map(ops.pair, (pool.kernel_size, pool.dilation, pool.padding)), strict=True):
         padding = [p, (k - 1) * d - p, *padding]
-    return padding
+    return F.pad(input, padding, mode='circular')
 
 
 def _geometry(pool: nn.AvgPool2d) -> tuple[tuple[int, int], ...]:

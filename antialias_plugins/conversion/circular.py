@@ -8,16 +8,13 @@ from antialias_plugins.conversion import attach
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion.trace import Graph, Node
 
-_POOLING_FUNCTIONS = ('max_pool2d', 'avg_pool2d')
-_PADDING_FUNCTIONS = ('pad', 'conv2d')
-
 
 def obstacles(graph: Graph, replaced: Collection[str], with_convs: bool) -> Iterator[tuple[Node, str]]:
     """The places whose padding cannot be made circular, with the reason, but for average pools that filters replace.
 
     Convolutions, and functions that only pad, are among them or not (`with_convs`).
     """
-    functions = (*_POOLING_FUNCTIONS, *_PADDING_FUNCTIONS) if with_convs else _POOLING_FUNCTIONS
+    functions = ('max_pool2d', 'avg_pool2d', *(('pad', 'conv2d') if with_convs else ()))
     for node in graph:
         if node.kind == 'function' and node.name in functions and max(node.shape[-2:]) > 1:
             yield node, 'a function, not a module, meets the border'
@@ -56,7 +53,7 @@ def _can_wrap(conv: nn.Module) -> bool:
     """Whether it commutes with circular shifts, at stride 1, once its padding mode says so."""
     if not hasattr(conv, 'padding_mode'):
         return False
-    reaches = [(k - 1) * d for k, d in zip(ops.pair(conv.kernel_size), ops.pair(conv.dilation), strict=True)]
+    reaches = ops.reaches(conv)
     if type(conv).forward is nn.Conv2d.forward:
         return conv.padding == 'same' or [2 * p for p in ops.pair(conv.padding)] == reaches
     x = ops.scattered(conv.weight.new_empty(1, conv.in_channels, *(2 * reach + 3 for reach in reaches)))

@@ -14,7 +14,7 @@ OTHER = 'other'
 # where a strided result lies on the one at stride 1
 ALIGNED, SAME = 'aligned', 'same'
 
-# functions of torch by their bare names: relu_ is relu, __iadd__ is iadd
+# functions of torch with a role, by their bare names: relu_ is relu, __iadd__ is iadd
 _FUNCTIONS = {
     NORM: 'batch_norm group_norm layer_norm instance_norm',
     ACTIVATION: (
@@ -24,13 +24,13 @@ _FUNCTIONS = {
     IDENTITY: 'dropout dropout2d feature_dropout contiguous clone detach to type_as float half',
     JOIN: 'add radd iadd cat concat concatenate',
 }
-_FUNCTION_ROLE = {name: role for role, names in _FUNCTIONS.items() for name in names.split(' ')}
+FUNCTION_ROLE = {name: role for role, names in _FUNCTIONS.items() for name in names.split(' ')}
 # position of the argument `stride` of the functions that convolve or pool
 FUNCTIONAL_DOWNSAMPLING = {'conv2d': 3, 'max_pool2d': 2, 'avg_pool2d': 2}
 
 
-def pair(value: int | tuple[int, ...]) -> tuple[int, int]:
-    """An argument of torch's 2-D layers, an int or a tuple, as (vertical, horizontal)."""
+def pair(value: int | Sequence[int]) -> tuple[int, int]:
+    """An argument of torch's 2-D layers, an int or a sequence, as (vertical, horizontal)."""
     return (value, value) if isinstance(value, int) else (value[0], value[-1])
 
 
@@ -50,12 +50,6 @@ def is_norm(module: nn.Module) -> bool:
     return isinstance(module, norms) and not any(True for _ in module.children())
 
 
-def takes_statistics(module: nn.Module | None) -> bool:
-    """Whether a normalisation computes its statistics from the map at hand, in eval mode too."""
-    frozen_statistics = isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats
-    return not frozen_statistics and not isinstance(module, nn.LayerNorm)
-
-
 def stride_of(module: nn.Module | None) -> tuple[int, int]:
     """Stride of a convolution or pool; (1, 1) for anything else."""
     stride = getattr(module, 'stride', 1)
@@ -69,19 +63,10 @@ def call_strides(name: str, args: tuple, kwargs: dict) -> bool:
     if name != 'conv2d':
         window = kwargs['kernel_size'] if 'kernel_size' in kwargs else args[1]
         sides = (kwargs['input'] if 'input' in kwargs else args[0]).shape[-2:]
-        if all(k >= n for k, n in zip(pair(_plain(window)), sides, strict=True)):
+        if all(k >= n for k, n in zip(pair(window), sides, strict=True)):
             return False
         stride = stride or window
-    return stride is not None and pair(_plain(stride)) != (1, 1)
-
-
-def _plain(value: int | Sequence[int]) -> int | tuple[int, ...]:
-    return value if isinstance(value, int) else tuple(value)
-
-
-def role_of_function(name: str) -> str:
-    """Role of a function of torch, told from its name."""
-    return _FUNCTION_ROLE.get(name.strip('_'), OTHER)
+    return stride is not None and pair(stride) != (1, 1)
 
 
 def role_of(module: nn.Module, args: tuple) -> str | None:
@@ -162,7 +147,7 @@ def same_origin(module: nn.Module, stride: tuple[int, int], size: tuple[int, int
     """
     top, left = (
         _same_padding(n, 1, reach) // 2 - _same_padding(n, s, reach) // 2
-        for n, s, reach in zip(size, stride, _reaches(module), strict=True)
+        for n, s, reach in zip(size, stride, reaches(module), strict=True)
     )
     return top, left
 
@@ -171,7 +156,7 @@ def _same_padding(n: int, stride: int, reach: int) -> int:
     return max(0, (-(-n // stride) - 1) * stride + reach + 1 - n)
 
 
-def _reaches(module: nn.Module) -> list[int]:
+def reaches(module: nn.Module) -> list[int]:
     """How far its window reaches beyond a pixel, (vertical, horizontal)."""
     kernel, dilation = pair(module.kernel_size), pair(getattr(module, 'dilation', 1))
     return [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
@@ -186,7 +171,7 @@ def _lies_on(grid: str, module: nn.Module, x: Tensor) -> bool:
         return False
     pool = next((base for base in (nn.MaxPool2d, nn.AvgPool2d) if isinstance(module, base)), None)
     if pool and grid == SAME:
-        totals = [_same_padding(n, s, r) for n, s, r in zip(size, stride, _reaches(module), strict=True)]
+        totals = [_same_padding(n, s, r) for n, s, r in zip(size, stride, reaches(module), strict=True)]
         border = [side for total in reversed(totals) for side in (total // 2, total - total // 2)]
         x = F.pad(x, border, value=-torch.inf if pool is nn.MaxPool2d else 0.0)
     return pool is None or is_close(pool.forward(module, x), expected)

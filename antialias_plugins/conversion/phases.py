@@ -30,28 +30,22 @@ def share_phases(graph: Graph, plan: AntialiasPlan, layers: Sequence[nn.Module])
         raise UnsupportedModelError(f'{plan.model} cannot be antialiased and was left as it is: {error}') from None
     layer_of = dict(zip(plan.sites, layers, strict=True))
     for group in groups:
-        _link([layer_of[site] for site in group], plan.model, group)
+        chosen = [layer_of[site] for site in group]
+        chooses = [isinstance(layer, PolyphasePool2d) for layer in chosen]
+        if all(chooses):
+            link = PhaseLink()
+            chosen[0].lead(link)
+            for follower in chosen[1:]:
+                follower.follow(link)
+        elif any(chooses):  # layers that subsample at a fixed phase have nothing to share
+            names = ' and '.join(f'{site.roots[0]} ({site.layer})' for site in group)
+            raise UnsupportedModelError(
+                f'{plan.model} cannot be antialiased and was left as it is: maps subsampled by {names} meet, and not '
+                'all of these layers choose a phase'
+            )
     for node in enlarging[:1]:
         message = f'{node.name} in {node.scope or "the network"} enlarges a map without regard to its phase'
         warnings.warn(f'{plan.model}: {message}: not exact behind it', AntialiasWarning, stacklevel=4)
-
-
-def _link(layers: Sequence[nn.Module], model: str, sites: Sequence[Site]) -> None:
-    """Link a source with its followers; layers that subsample at a fixed phase have nothing to share."""
-    source, *followers = layers
-    chooses = [isinstance(layer, PolyphasePool2d) for layer in layers]
-    if not any(chooses):
-        return
-    if not all(chooses):
-        names = ' and '.join(f'{site.roots[0]} ({site.layer})' for site in sites)
-        raise UnsupportedModelError(
-            f'{model} cannot be antialiased and was left as it is: maps subsampled by {names} meet, and not all of '
-            'these layers choose a phase'
-        )
-    link = PhaseLink()
-    source.lead(link)
-    for follower in followers:
-        follower.follow(link)
 
 
 @dataclass(eq=False)

@@ -124,9 +124,11 @@ def _settle(runs: Iterable[Run]) -> Iterable[Run]:
 
 
 def _takes_statistics(node: Node) -> bool:
-    if node.role != ops.NORM:
-        return False
-    return node.name != 'batch_norm' if node.kind == 'function' else ops.takes_statistics(node.module)
+    """Whether a normalisation computes its statistics from the map at hand, in eval mode too."""
+    if node.role != ops.NORM or node.kind == 'function':
+        return node.role == ops.NORM and node.name != 'batch_norm'
+    has_its_own = isinstance(node.module, nn.modules.batchnorm._BatchNorm) and node.module.track_running_stats
+    return not has_its_own and not isinstance(node.module, nn.LayerNorm)
 
 
 def descendants(graph: Graph, ancestors: Collection[Node]) -> set[Node]:

@@ -150,19 +150,6 @@ class AntialiasPlan:
     unsupported: tuple[LeftAlone, ...] = ()
 
     def __str__(self) -> str:
-        lines = [self.summary(), *self._table()]
-        for title, places in (('left as it is', self.skipped), ('unsupported', self.unsupported)):
-            lines += [f'{title}: {place}' for place in places]
-        return '\n'.join(lines)
-
-    def summary(self) -> str:
-        """One line: how many places, and what becomes of them."""
-        counts = (
-            f'{len(self.sites)} filtered, {len(self.skipped)} left as they are, {len(self.unsupported)} unsupported'
-        )
-        return f'{self.model} with {self.layer}: {counts}'
-
-    def _table(self) -> list[str]:
         rows = [('place', 'kind', 'stride', 'channels', 'filter')]
         for site in self.sites:
             stride = 'x'.join(str(s) for s in dict.fromkeys(site.stride))
@@ -170,4 +157,13 @@ class AntialiasPlan:
             notes = ''.join(f' ({note})' for note in (own, site.note) if note)
             rows.append((' + '.join(site.roots), site.kind, stride, str(site.channels), site.position + notes))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return ['  '.join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        table = ['  '.join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines = [self.summary(), *table]
+        for title, places in (('left as it is', self.skipped), ('unsupported', self.unsupported)):
+            lines += [f'{title}: {place}' for place in places]
+        return '\n'.join(lines)
+
+    def summary(self) -> str:
+        """One line: how many places, and what becomes of them."""
+        counts = f'{len(self.sites)} filtered, {len(self.skipped)} left as they are'
+        return f'{self.model} with {self.layer}: {counts}, {len(self.unsupported)} unsupported'

@@ -121,7 +121,11 @@ class Planner:
         if not isinstance(point, str) and any(site.carrier == point.name for _, site in self.sites):
             point = f'{point.name} carries another filter already'
         if not isinstance(point, str):
-            point = _try_layer(pool, point, run.stride) or point
+            try:  # to learn now whether the filter can be built
+                with torch.random.fork_rng(devices=[]):
+                    pool(point.channels, run.stride)
+            except ValueError as error:
+                point = f'{pool} does not fit: {error}'
         if isinstance(point, str):
             self._reject(' + '.join(names), root.module, point)
             return
@@ -165,16 +169,6 @@ class Planner:
         replaced = () if self.options.avgpool == 'keep' else {name for _, site in self.sites for name in site.roots}
         for node, reason in obstacles(self.graph, replaced, with_convs=padding == 'circular'):
             self.unsupported.append(LeftAlone(node.place, f'{reason}: padding="{padding}" cannot change it'))
-
-
-def _try_layer(pool: PoolFactory, point: AttachmentPoint, stride: tuple[int, int]) -> str | None:
-    """Build the filter once, to learn now whether it can be built."""
-    try:
-        with torch.random.fork_rng(devices=[]):
-            pool(point.channels, stride)
-    except ValueError as error:
-        return f'{pool} does not fit: {error}'
-    return None
 
 
 def _is_functional(node: Node) -> bool:

@@ -66,7 +66,7 @@ class SegmentRun:
     def repeat(self, input: Tensor, parameters: Sequence[Tensor]) -> Tensor:
         """Run the modules again, as they ran, with other parameters; their own and their statistics do not change."""
         remaining = iter(parameters)
-        with self.autocast, self._random_state(), self._training_flags():
+        with self.autocast, self._state():
             for module, names in zip(self.modules, self.names, strict=True):
                 tensors = {name: buffer.clone() for name, buffer in module.named_buffers()}
                 tensors |= {name: next(remaining) for name in names}
@@ -88,21 +88,17 @@ class SegmentRun:
         return False
 
     @contextmanager
-    def _random_state(self) -> Iterator[None]:
+    def _state(self) -> Iterator[None]:
         cpu, devices, states = self.random
+        now = {part: part.training for part in self.training}
         with torch.random.fork_rng(devices):
             torch.set_rng_state(cpu)
             set_device_states(devices, states)
-            yield
-
-    @contextmanager
-    def _training_flags(self) -> Iterator[None]:
-        now = {part: part.training for part in self.training}
-        try:
-            _set_training(self.training)
-            yield
-        finally:
-            _set_training(now)
+            try:
+                _set_training(self.training)
+                yield
+            finally:
+                _set_training(now)
 
 
 class Recomputed(torch.autograd.Function):

@@ -1,6 +1,5 @@
 """Segments: the chains of modules from a dense convolution to its filter, which can run once more in backward."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import nn
@@ -37,24 +36,27 @@ def find_segment(model: nn.Module, graph: Graph, site: Site) -> Segment | str:
     """
     point = next(it for its in (graph.nodes, graph.calls) for it in its if it.module and it.name == site.carrier)
     filter_name = site.carrier if site.mode == 'slot' else f'{site.carrier}.aa'
-    names = _chain(graph, site, point, filter_name)
+    root = next(node for node in graph if node.name == site.roots[0])
+    names = _chain(graph, site, root, point, filter_name)
     if isinstance(names, str):
         if not any(True for _ in model.get_submodule(filter_name).parameters()):
             return names
         names = (site.carrier if site.mode == 'pool' else filter_name,) * 3
-    root = next(node for node in graph if node.name == site.roots[0])
     block = _block(graph, (point,) if names[0] == names[-1] else (root, point), names)
     start, *steps, filter_name = (name[len(block) + 1 :] if block else name for name in names)
     return _obstacle(model, block, names, site) or Segment(block, start, tuple(steps), filter_name)
 
 
-def _chain(graph: Graph, site: Site, point: Node | Call, filter_name: str) -> tuple[str, ...] | str:
+def _chain(graph: Graph, site: Site, root: Node, point: Node | Call, filter_name: str) -> tuple[str, ...] | str:
     """Names of the convolution, of the steps, and of the filter, or why they are no chain."""
     if site.kind != ops.CONV or len(site.roots) > 1:
         return 'no single convolution was made dense'
-    root = next(node for node in graph if node.name == site.roots[0])
-    path = _path(root, _end(site, point))
-    if path is None or not any(node.role == ops.ACTIVATION for node in path):
+    results = [point] if isinstance(point, Node) else point.outputs
+    end = (point.inputs if site.mode == 'pre' else results)[0]  # the filter runs behind it
+    path = [root]
+    while path[-1] is not end and path[-1].passes_on:
+        path.append(path[-1].users[0])
+    if path[-1] is not end or not any(node.role == ops.ACTIVATION for node in path):
         return 'no activation lies before its filter'
     steps = _cover(graph, path)
     if steps is None:
@@ -62,43 +64,21 @@ def _chain(graph: Graph, site: Site, point: Node | Call, filter_name: str) -> tu
     return (root.name, *steps, *([filter_name] if site.mode == 'pre' else []), filter_name)
 
 
-def _end(site: Site, point: Node | Call) -> Node:
-    """The value behind which the filter runs; in a slot, the slot itself."""
-    if site.mode == 'pre':
-        return point.inputs[0]
-    return point if isinstance(point, Node) else point.outputs[0]
-
-
-def _path(root: Node, end: Node) -> list[Node] | None:
-    """The operations from one to the other, where each has the next as its only reader."""
-    path = [root]
-    while path[-1] is not end:
-        if not path[-1].passes_on:
-            return None
-        path.append(path[-1].users[0])
-    return path
-
-
 def _cover(graph: Graph, path: list[Node]) -> tuple[str, ...] | None:
     """Names of the modules whose calls, one after the other, are the path: the smallest ones that do it."""
     if not path:
         return ()
-    for name, length in _calls_at(graph, path):
+    first = path[0]
+    found = [(first.name, 1)] if first.kind == 'module' else []  # what begins here, and how many operations it takes
+    for call in graph.calls:
+        inside = graph.nodes[call.first : call.last]
+        if inside and call.inputs == first.inputs and inside == path[: len(inside)] and call.outputs == inside[-1:]:
+            found.append((call.name, len(inside)))
+    for name, length in found:
         rest = _cover(graph, path[length:])
         if rest is not None:
             return (name, *rest)
     return None
-
-
-def _calls_at(graph: Graph, path: list[Node]) -> Iterator[tuple[str, int]]:
-    """The modules that begin where the path does, each with the number of its operations."""
-    first = path[0]
-    if first.kind == 'module':
-        yield first.name, 1
-    for call in graph.calls:
-        inside = graph.nodes[call.first : call.last]
-        if inside and call.inputs == first.inputs and inside == path[: len(inside)] and call.outputs == inside[-1:]:
-            yield call.name, len(inside)
 
 
 def _block(graph: Graph, places: tuple[Node | Call, ...], names: tuple[str, ...]) -> str:

@@ -1,7 +1,7 @@
 """The dataflow graph of one real forward pass: hooks see the modules, a function mode what they call themselves."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -159,7 +159,11 @@ def default_example(model: nn.Module) -> Tensor:
     channels before it, as YOLOX's backbone does. S is the first of `EXAMPLE_SIZES` on which it runs, and the first of
     them if it runs on none.
     """
-    return next((image for image in _examples(model) if _runs(model, image)), next(_examples(model)))
+    for image in _examples(model):
+        with suppress(Exception):  # whatever a network says to an image that it does not take
+            run(model, (image,))
+            return image
+    return next(_examples(model))
 
 
 def _examples(model: nn.Module) -> Iterator[Tensor]:
@@ -170,14 +174,6 @@ def _examples(model: nn.Module) -> Iterator[Tensor]:
         for number in dict.fromkeys((channels, 3)):
             noise = torch.rand(1, number, side, side, generator=torch.Generator().manual_seed(0))
             yield noise.to(device=weight.device, dtype=weight.dtype)
-
-
-def _runs(model: nn.Module, image: Tensor) -> bool:
-    try:
-        run(model, (image,))
-    except Exception:  # whatever a network says to an image that it does not take
-        return False
-    return True
 
 
 @contextmanager
@@ -285,7 +281,7 @@ class _Recorder(TorchFunctionMode):
         output = func(*args, **kwargs)
         if inputs and tensors_in(output):
             name = getattr(func, '__name__', str(func))
-            role = ops.role_of_function(name)
+            role = ops.FUNCTION_ROLE.get(name.strip('_'), ops.OTHER)
             if role == ops.JOIN and len(tensors_in((args, kwargs))) == 1:
                 role = ops.IDENTITY  # a number was added: nothing was joined
             if name == 'conv2d' and self.is_fixed_filter(args, kwargs):

@@ -3,7 +3,7 @@
 timm files models under the last part of their module's name: ``timm.list_models(module='antialiased')`` lists them all.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from timm.models import generate_default_cfgs, is_model, model_entrypoint, register_model
@@ -21,13 +21,6 @@ NAMES: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {
     'aps': ((1, 2, 3), POLYPHASE),
     'lps': ((1, 2, 3), POLYPHASE),
 }
-
-
-def _entries() -> Iterator[tuple[str, Callable[..., nn.Module]]]:
-    for word, (sizes, architectures) in NAMES.items():
-        for base in architectures:
-            for filt_size in sizes:
-                yield f'{base}_{word}{filt_size}', _make_entry(base, word, filt_size)
 
 
 def _make_entry(base: str, word: str, filt_size: int) -> Callable[..., nn.Module]:
@@ -52,7 +45,12 @@ def _register(entries: dict[str, Callable[..., nn.Module]]) -> None:
         register_model(entries[name])
 
 
-_ENTRIES = dict(_entries())
+_ENTRIES = {
+    f'{base}_{word}{filt_size}': _make_entry(base, word, filt_size)
+    for word, (sizes, architectures) in NAMES.items()
+    for base in architectures
+    for filt_size in sizes
+}
 __all__ = [*_ENTRIES]
 default_cfgs = generate_default_cfgs(
     {

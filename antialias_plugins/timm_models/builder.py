@@ -1,7 +1,7 @@
 """One builder for all names: timm's sibling, converted, inside timm's own ``build_model_with_cfg``."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from timm.models import PretrainedCfg, build_model_with_cfg, resolve_pretrained_cfg
 from torch import Size, Tensor, nn
 
-from antialias_plugins.checkpoints import PublishedWeights, fetch_weights, read_checkpoint
+from antialias_plugins.checkpoints import fetch_weights, read_checkpoint
 from antialias_plugins.checkpoints.convert import match, warn_of_notes
 from antialias_plugins.checkpoints.learnable_polyphase import trained_arguments
 from antialias_plugins.conversion import AntialiasWarning
@@ -71,21 +71,41 @@ def build_antialiased(
     if is_ours and (published or cfg.file):
         path = cfg.file or fetch_weights(published, cache_dir)
     source = published.key if published else path
-    kwargs = _as_trained(_trained_arguments(method, filt_size, published, path), kwargs, source)
+    # the arguments without which the network does not compute what the weights were trained for
+    trained = dict(published.model_args) if published else {}
+    if path is not None and method is METHODS['lps']:
+        trained |= trained_arguments(path, filt_size)
+    for argument, needed in trained.items():
+        asked = kwargs.get(argument)
+        if asked is not None and asked != needed:
+            raise ValueError(f'{argument} must be {needed!r} with the weights {source}, got {asked!r}')
+    kwargs |= trained
     border = padding_mode or ('circular' if method.chooses_phase else 'reflect')
-    arguments = {'padding_mode': border, **_pop_arguments(method, kwargs)}
+    arguments = {'padding_mode': border}
+    for argument, default in method.defaults.items():
+        asked = kwargs.pop(argument, None)
+        arguments[argument] = default if asked is None else asked
     options = _pop_options(architecture, method, border, kwargs)
     pool = {'type': method.layer.__name__, 'filt_size': filt_size, **arguments}
     build = partial(architecture.build, pool, options)
     overlay = dict(pretrained_cfg_overlay or {})
     if path is not None:
         overlay['state_dict'] = read_checkpoint(path)
-    if architecture.own_features:
-        build = _take_own_features(build, kwargs)
+    asks_for_class = {'feature_cls', 'feature_cfg'} & kwargs.keys()
+    if architecture.own_features and not asks_for_class and kwargs.pop('features_only', False):
+        build = partial(build, features_only=True)
+        kwargs.update(pretrained_strict=False, kwargs_filter=HEAD_ARGUMENTS)
     is_dilated = kwargs.get('output_stride') is not None
 
     def to_layout(state_dict: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-        return _in_layout_of(model, state_dict, cfg, is_dilated)
+        """The weights by its keys, in the shapes of their training: timm adapts them to other classes and channels."""
+        values, report = match(state_dict, model, trained_shapes=dict(_trained_shapes(model, cfg)))
+        with warnings.catch_warnings():
+            if is_dilated:  # which drops the fixed filters of its stages
+                message = r'.* trained with \d+ filters; the network has \d+'
+                warnings.filterwarnings('ignore', message, AntialiasWarning)
+            warn_of_notes(report)
+        return values
 
     model = build_model_with_cfg(
         build,
@@ -106,31 +126,6 @@ def build_antialiased(
     return model
 
 
-def _trained_arguments(
-    method: Method, filt_size: int, published: PublishedWeights | None, path: str | Path | None
-) -> dict[str, Any]:
-    """The arguments without which the network does not compute what the weights were trained for."""
-    trained = dict(published.model_args) if published else {}
-    if path is not None and method is METHODS['lps']:
-        trained |= trained_arguments(path, filt_size)
-    return trained
-
-
-def _as_trained(trained: dict[str, Any], kwargs: dict[str, Any], source: str | Path | None) -> dict[str, Any]:
-    """The arguments of the user with those that the weights need."""
-    for argument, needed in trained.items():
-        asked = kwargs.get(argument)
-        if asked is not None and asked != needed:
-            raise ValueError(f'{argument} must be {needed!r} with the weights {source}, got {asked!r}')
-    return {**kwargs, **trained}
-
-
-def _pop_arguments(method: Method, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of the filter among all."""
-    asked = {argument: kwargs.pop(argument, None) for argument in method.defaults}
-    return {argument: method.defaults[argument] if value is None else value for argument, value in asked.items()}
-
-
 def _pop_options(architecture: Architecture, method: Method, border: str, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The options of the conversion among the arguments."""
     options = {option: kwargs.pop(option) for option in architecture.options if kwargs.get(option) is not None}
@@ -145,21 +140,6 @@ def _pop_options(architecture: Architecture, method: Method, border: str, kwargs
     return options
 
 
-def _in_layout_of(
-    model: nn.Module, state_dict: dict[str, Tensor], cfg: PretrainedCfg, is_dilated: bool
-) -> dict[str, Tensor]:
-    """The weights by the network's keys, in the shapes of its training: timm adapts them to other classes and channels.
-
-    That they lack no filter is not asked of a dilated network, which drops the fixed filters of its stages.
-    """
-    values, report = match(state_dict, model, trained_shapes=dict(_trained_shapes(model, cfg)))
-    with warnings.catch_warnings():
-        if is_dilated:
-            warnings.filterwarnings('ignore', r'.* trained with \d+ filters; the network has \d+', AntialiasWarning)
-        warn_of_notes(report)
-    return values
-
-
 def _trained_shapes(model: nn.Module, cfg: PretrainedCfg) -> Iterator[tuple[str, Size]]:
     """The shapes of the head and of the first convolution as the weights were trained."""
     for key, tensor in model.state_dict().items():
@@ -168,11 +148,3 @@ def _trained_shapes(model: nn.Module, cfg: PretrainedCfg) -> Iterator[tuple[str,
             yield key, Size((cfg.num_classes, *tensor.shape[1:]))
         elif module == cfg.first_conv and kind == 'weight':
             yield key, Size((tensor.shape[0], cfg.input_size[0], *tensor.shape[2:]))
-
-
-def _take_own_features(build: Callable[..., nn.Module], kwargs: dict[str, Any]) -> Callable[..., nn.Module]:
-    """Let the sibling build its own feature extractor, unless another class of timm's is asked for."""
-    if {'feature_cls', 'feature_cfg'} & kwargs.keys() or not kwargs.pop('features_only', False):
-        return build
-    kwargs.update(pretrained_strict=False, kwargs_filter=HEAD_ARGUMENTS)
-    return partial(build, features_only=True)

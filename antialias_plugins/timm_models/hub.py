@@ -14,6 +14,7 @@ from torch import nn
 from antialias_plugins.version import __version__
 
 PACKAGE = 'antialias_plugins'
+_CONFIG = {'requires': {PACKAGE: __version__}}  # beside timm's own entries
 _USAGE = """\
 The network is built by [timm](https://github.com/huggingface/pytorch-image-models) with the Python package
 `antialias_plugins`, whose import registers its name. Without it timm says `Unknown model ({architecture})`.
@@ -66,7 +67,7 @@ def save_for_hub(
     text = generate_readme(_make_card(model, source, license, card), repo_id or _architecture(model))
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix='.partial-') as partial:
-        save_for_hf(model, partial, _make_config(), safe_serialization=True)
+        save_for_hf(model, partial, _CONFIG, safe_serialization=True)
         _check(model, partial)
         Path(partial, 'README.md').write_text(text, encoding='utf-8')
         for file in Path(partial).iterdir():
@@ -103,7 +104,7 @@ def push_to_hub(
     return push_to_hf_hub(
         model,
         repo_id,
-        model_config=_make_config(),
+        model_config=_CONFIG,
         model_card=_make_card(model, f'hf-hub:{repo_id}', license, card),
         safe_serialization=True,
         **options,
@@ -120,21 +121,17 @@ def _architecture(model: nn.Module) -> str:
     return cfg['architecture']
 
 
-def _make_config() -> dict[str, Any]:
-    """What the config says beside timm's own entries."""
-    return {'requires': {PACKAGE: __version__}}
-
-
 def _make_card(model: nn.Module, source: str, license: str | None, card: Mapping[str, Any] | None) -> dict[str, Any]:
     architecture = _architecture(model)
-    about = {
+    description = model_entrypoint(architecture).__doc__
+    return {
         'tags': ['image-classification', 'timm', PACKAGE],
         'library_name': PACKAGE,
         'license': license or model.pretrained_cfg.get('license') or 'unknown',
         'usage': _USAGE.format(architecture=architecture, source=source),
+        **({'description': description} if description else {}),
+        **(card or {}),
     }
-    description = model_entrypoint(architecture).__doc__
-    return {**about, **({'description': description} if description else {}), **(card or {})}
 
 
 def _check(model: nn.Module, folder: str) -> None:

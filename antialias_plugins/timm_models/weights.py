@@ -43,7 +43,16 @@ def pretrained_cfgs(name: str, shared: Mapping[str, Any]) -> dict[str, dict[str,
         shared: entries that all its configs have.
     """
     base = {**IMAGENET, **shared}
-    tagged = {weights.key: {**base, **_describe(weights)} for weights in published_weights(name)}
+    tagged = {
+        weights.key: {
+            **base,
+            'url': weights.url,
+            'license': weights.license and weights.license.lower().replace(' ', '-'),
+            'origin_url': ORIGINS[weights.tag.partition('_')[0]],
+            'paper_ids': f'arXiv:{weights.paper.rpartition("/")[2]}',
+        }
+        for weights in published_weights(name)
+    }
     return tagged or {name: base}
 
 
@@ -61,13 +70,3 @@ def warn_of_license(weights: PublishedWeights, is_default: bool) -> None:
     licence = f'their licence is {weights.license}' if weights.license else 'their authors state no licence'
     message = f"{weights.name} takes the weights '{weights.tag}'{default}{choice}; {licence}"
     warnings.warn(message, WeightsLicenseWarning, stacklevel=5)
-
-
-def _describe(weights: PublishedWeights) -> dict[str, str | None]:
-    """Where weights come from, in timm's words."""
-    return {
-        'url': weights.url,
-        'license': weights.license and weights.license.lower().replace(' ', '-'),
-        'origin_url': ORIGINS[weights.tag.partition('_')[0]],
-        'paper_ids': f'arXiv:{weights.paper.rpartition("/")[2]}',
-    }
