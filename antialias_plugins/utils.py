@@ -1,7 +1,9 @@
-"""Helpers that every subpackage shares: environment, atomic files, Markdown tables, name patterns, and a stopwatch."""
+"""Helpers that every subpackage shares: environment, files, Markdown tables, name patterns, and a stopwatch."""
 
+import hashlib
 import os
 import platform
+import re
 import subprocess
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -45,9 +47,8 @@ def _machine() -> str:
 def _processor() -> str:
     """Name of the processor, which Linux keeps in a file and `platform` does not read."""
     info = Path('/proc/cpuinfo')
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
-    return names[0] if names else platform.processor() or platform.machine()
+    named = re.search(r'^model name\s*:(.*)', info.read_text() if info.exists() else '', re.MULTILINE)
+    return named[1].strip() if named else platform.processor() or platform.machine()
 
 
 def _version(distribution: str) -> str | None:
@@ -74,9 +75,6 @@ def replacing(path: Path) -> Iterator[Path]:
 
     An error or an interruption leaves what was there before. The folder is made if need be.
 
-    Args:
-        path: The file.
-
     Yields:
         Where to write, in the same folder.
 
@@ -97,6 +95,15 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 digest of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
 def remove_partials(folder: Path) -> None:
     """Remove from a folder what processes that were killed inside `replacing` have left there."""
     for partial in folder.glob('.*.partial'):
@@ -115,12 +122,9 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     rule = ['-' * widths[0], *('-' * (width - 1) + ':' for width in widths[1:])]
-    return '\n'.join(_table_row(cells, widths) for cells in (header, rule, *rows))
-
-
-def _table_row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = zip(cells, widths, strict=True)
-    return '| ' + ' | '.join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]) + ' |'
+    signs = ['<'] + ['>'] * (len(widths) - 1)
+    line = '| ' + ' | '.join(f'{{:{sign}{width}}}' for sign, width in zip(signs, widths, strict=True)) + ' |'
+    return '\n'.join(line.format(*cells) for cells in (header, rule, *rows))
 
 
 def matching_names(argument: str, meaning: str, patterns: Iterable[str], names: Collection[str]) -> set[str]:

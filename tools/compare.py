@@ -9,21 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from antialias_plugins.evaluation import (
-    Comparison,
-    ConfigModel,
-    HelpFormatter,
-    Settings,
-    add_options,
-    consistency_name,
-    format_comparison,
-    headline,
-    parse_model,
-    rows,
-    run_command,
-    short_names,
-    write_csv,
-)
+from antialias_plugins.evaluation import ConfigModel, HelpFormatter, Settings, add_options, parse_model, run_command
+from antialias_plugins.evaluation import comparison as tables
 from antialias_plugins.utils import replacing
 
 
@@ -62,16 +49,16 @@ def compare(args: argparse.Namespace) -> None:
         settings.check_for_configs()
     if args.figure is not None:
         import antialias_plugins.visualization  # noqa: F401 before the work: is matplotlib there?
-    comparison = Comparison(settings, args.json)
+    comparison = tables.Comparison(settings, args.json)
     records = {}
-    for name, (text, model) in zip(args.names or short_names(models), models.items(), strict=True):
+    for name, (text, model) in zip(args.names or tables.short_names(models), models.items(), strict=True):
         print(name, file=sys.stderr)
         records[name] = comparison.measure(text, model)
-        headline(records)  # do they do the same?
-    table = format_comparison(records)
+        tables.headline(records)  # do they do the same?
+    table = tables.format_comparison(records)
     print(table)
     if args.csv is not None:
-        write_csv(args.csv, records)
+        tables.write_csv(args.csv, records)
     if args.markdown is not None:
         with replacing(args.markdown) as partial:
             partial.write_text(table + '\n')
@@ -85,13 +72,13 @@ def draw(path: Path, records: dict[str, dict], published: bool) -> None:
     """Draw accuracy over consistency."""
     from antialias_plugins.visualization import PUBLISHED_RESULTS, Result, plot_pareto
 
-    accuracy = headline(records)
+    accuracy = tables.headline(records)
     if accuracy is None:
         raise ValueError('figure needs the accuracy of the models, got none: their images are not labelled')
-    results = [Result(row['model'], row[accuracy], row['consistency'], 'measured') for row in rows(records)]
+    results = [Result(row['model'], row[accuracy], row['consistency'], 'measured') for row in tables.rows(records)]
     figure = plot_pareto(results, PUBLISHED_RESULTS if published else ())
     if accuracy != 'top1':
-        figure.axes[0].set(xlabel=f'{consistency_name(accuracy)} / %', ylabel=f'{accuracy} / %')
+        figure.axes[0].set(xlabel=f'{tables.consistency_name(accuracy)} / %', ylabel=f'{accuracy} / %')
     with replacing(path) as partial:
         figure.savefig(partial, format=path.suffix[1:] or 'png')
 

@@ -15,10 +15,8 @@ from antialias_plugins.evaluation import (
     Settings,
     TimmModel,
     add_options,
-    format_cost,
-    format_report,
+    report,
     run_command,
-    write_report,
 )
 
 
@@ -65,15 +63,15 @@ def run(args: argparse.Namespace) -> None:
         settings.check_for_configs()
     evaluation = model.evaluate(settings)
     print(model)
-    print(f'{args.config or args.data_dir}: {evaluation.consistency.images} images, {format_cost(evaluation)}')
+    print(f'{args.config or args.data_dir}: {evaluation.consistency.images} images, {report.format_cost(evaluation)}')
     if evaluation.prepared:
         print(
             '{plan}; images resized to {resize_for_views}, {preparation[interpolation]}'.format(**evaluation.prepared)
         )
-    print(format_report(evaluation))
+    print(report.format_report(evaluation))
     if args.json is not None:
         written = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
-        write_report(args.json, written, evaluation)
+        report.write_report(args.json, written, evaluation)
         print(f'{args.json}: written')
 
 

@@ -228,11 +228,7 @@ def _fits(stored: Size, wanted: Size, name: str | None) -> bool:
 
 
 def _complaint(
-    model: nn.Module,
-    layout: str,
-    leftovers: list[str],
-    missing: list[str],
-    shapes: list[tuple[str, Size, Size]],
+    model: nn.Module, layout: str, leftovers: list[str], missing: list[str], shapes: list[tuple[str, Size, Size]]
 ) -> str:
     lines = [f'{type(model).__name__}: the weights (layout: {layout}) do not fit; nothing was loaded']
     if leftovers:
@@ -258,11 +254,12 @@ def _differences(state_dict: Mapping[str, Tensor], layout: str, model: nn.Module
     """What `model` computes otherwise than the network that a file comes from; keys and shapes alone do not tell."""
     adaptive = [module for module in model.modules() if isinstance(module, AdaptiveBlurPool2d)]
     trained, present = _widths(state_dict), _widths(dict(model.named_buffers()))
+    taps, own_taps = (' and '.join(map(str, sorted(set(widths)))) for widths in (trained, present))
     if layout.endswith('LPS') and present and not trained and not adaptive:
-        yield f'the weights were trained without filters; the network has filters of {_list(present)} taps'
+        yield f'the weights were trained without filters; the network has filters of {own_taps} taps'
     elif trained and set(present) != set(trained) and not adaptive:
-        has = f'filters with {_list(present)}' if present else "has no filters (convert_antialias(model, 'lpf4'))"
-        yield f'the weights were trained with filters of {_list(trained)} taps; the network {has}'
+        has = f'filters with {own_taps}' if present else "has no filters (convert_antialias(model, 'lpf4'))"
+        yield f'the weights were trained with filters of {taps} taps; the network {has}'
     elif trained and len(present) != len(trained) and not adaptive:
         hint = ''
         if layout.endswith('LPS') and len(present) == len(trained) + 1:
@@ -290,10 +287,6 @@ def _widths(tensors: Mapping[str, Tensor]) -> list[int]:
     """Widths K of the fixed filters among some tensors; one of a single tap is none."""
     widths = [tensor.shape[-1] for name, tensor in tensors.items() if name.rpartition('.')[2] == 'filt']
     return [width for width in widths if width > 1]
-
-
-def _list(widths: list[int]) -> str:
-    return ' and '.join(map(str, sorted(set(widths))))
 
 
 def _shorten(names: Iterable[str], separator: str = ', ') -> str:

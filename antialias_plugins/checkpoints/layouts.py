@@ -190,18 +190,15 @@ def _deeplab_v3() -> dict[str, str]:
 def _deeplab_xception() -> dict[str, str]:
     """The head of pytorch-deeplab-xception, whose ``last_conv`` holds two 3x3 convolutions and the classifier."""
     branches = {f'aspp.aspp{index}': f'aspp_modules.{index - 1}' for index in (1, 2, 3, 4)}
-    return _within(
-        '',
-        'decode_head.',
-        {
-            **_with_norms(branches, '.atrous_conv', '.bn'),
-            **_with_norms({'aspp.global_avg_pool': 'image_pool.1'}, '.1', '.2'),
-            **_with_norms({'aspp': 'bottleneck', 'decoder': 'c1_bottleneck'}, '.conv1', '.bn1'),
-            **_with_norms({'decoder.last_conv': 'fusion.0'}, '.0', '.1'),
-            **_with_norms({'decoder.last_conv': 'fusion.2'}, '.4', '.5'),
-            'decoder.last_conv.8': 'conv_seg',
-        },
-    )
+    names = {
+        **_with_norms(branches, '.atrous_conv', '.bn'),
+        **_with_norms({'aspp.global_avg_pool': 'image_pool.1'}, '.1', '.2'),
+        **_with_norms({'aspp': 'bottleneck', 'decoder': 'c1_bottleneck'}, '.conv1', '.bn1'),
+        **_with_norms({'decoder.last_conv': 'fusion.0'}, '.0', '.1'),
+        **_with_norms({'decoder.last_conv': 'fusion.2'}, '.4', '.5'),
+        'decoder.last_conv.8': 'conv_seg',
+    }
+    return _within('', 'decode_head.', names)
 
 
 def _dual_super_resolution() -> dict[str, str]:
@@ -216,8 +213,7 @@ def _dual_super_resolution() -> dict[str, str]:
         up, block = f'upsampling.{stage - 1}.0', f'upsampling.{stage - 1}.1'
         names |= {f'up_sr_{stage}': up, f'up_edsr_{stage}.residual_upsampler.0': f'{block}.skip'}
         names |= {f'up_edsr_{stage}.conv.0': f'{block}.conv1', f'up_edsr_{stage}.conv.2': f'{block}.conv2'}
-    transform = _within('pointwise.', 'feature_transform.', {'0': '0', '1': '1'})
-    return _within('', 'sisr_head.', names) | transform
+    return _within('', 'sisr_head.', names) | {f'pointwise.{index}': f'feature_transform.{index}' for index in (0, 1)}
 
 
 SEGMENTORS = (

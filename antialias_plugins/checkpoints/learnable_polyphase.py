@@ -48,8 +48,10 @@ def trained_arguments(path: str | os.PathLike[str], filt_size: int, sha256: str 
         share = layer['hid_channels']
         stem = 'lps1' if share is None else {'type': 'LearnablePolyphasePool2d', 'hid_channels': share}
     arguments = {**layer, 'stem': stem}
-    if isinstance(content, Mapping) and isinstance(content.get('hyper_parameters'), Mapping):
-        arguments['padding'] = _padding(path, content['hyper_parameters'])
+    if isinstance(content, Mapping) and isinstance(trained := content.get('hyper_parameters'), Mapping):
+        if complaints := ', '.join(_complaints(trained)):
+            raise CheckpointError(f'{path}: trained with {complaints}, which LearnablePolyphasePool2d cannot do')
+        arguments['padding'] = _PADDINGS[trained['padding_mode']]
     return arguments
 
 
@@ -70,16 +72,8 @@ def _layer(path: str | os.PathLike[str], weights: Mapping[str, Tensor]) -> tuple
     return filt_size, {'adaptive': adaptive, 'hid_channels': None if share == 1 else share}
 
 
-def _padding(path: str | os.PathLike[str], hyperparameters: Mapping[str, Any]) -> str:
-    """The option ``padding`` of the conversion; raises if the network computes what ours cannot."""
-    padding = hyperparameters.get('padding_mode')
-    complaints = [*_complaints(hyperparameters), *([] if padding in _PADDINGS else [f'padding_mode={padding!r}'])]
-    if complaints:
-        raise CheckpointError(f'{path}: trained with {", ".join(complaints)}, which LearnablePolyphasePool2d cannot do')
-    return _PADDINGS[padding]
-
-
 def _complaints(hyperparameters: Mapping[str, Any]) -> Iterator[str]:
+    """What a network computes that ours cannot."""
     if (hyperparameters.get('extras_model') or {}).get('maxpool_zpad'):
         yield 'maxpool_zpad=True'
     layer = _keywords(hyperparameters.get('pooling_layer'))
@@ -91,6 +85,8 @@ def _complaints(hyperparameters: Mapping[str, Any]) -> Iterator[str]:
     padding = filters.get('padding_mode', filters.get('pad_type', 'circular'))
     if padding != 'circular':
         yield f'filters of border {padding!r}'
+    if (padding := hyperparameters.get('padding_mode')) not in _PADDINGS:
+        yield f'padding_mode={padding!r}'
 
 
 def _keywords(partial: Any) -> Mapping[str, Any]:

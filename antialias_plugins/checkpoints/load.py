@@ -46,22 +46,12 @@ def copy_weights(source: nn.Module, target: nn.Module, *, skip: Iterable[str] = 
     """Copy parameters and buffers by name, between a network and its antialiased form, in either direction.
 
     The two may come from different libraries. An adaptive filter of `source` that `target` lacks is left out; one that
-    only `target` has stays as it is; the report names both.
+    only `target` has stays as it is; the report names both. Results, errors and warnings are as in `load_checkpoint`.
 
     Args:
         source: the network to copy from.
         target: the network to copy into. If anything is wrong it stays exactly as it was.
         skip: patterns of the target's keys (``'fc.*'``) to leave as they are.
-
-    Returns:
-        What was copied, renamed, dropped and left, with reasons. Print it.
-
-    Raises:
-        CheckpointError: the networks do not fit.
-        ValueError: a pattern of `skip` matches nothing.
-
-    Warns:
-        AntialiasWarning: all fits, but `target` does not compute what the weights were trained for.
 
     Example:
         >>> import torchvision
@@ -88,6 +78,8 @@ def export_checkpoint(
 ) -> CheckpointReport:
     """Write the weights of `source` with the keys of `model`, after they were loaded into it without a gap.
 
+    The report, the errors (no file is written then) and the warnings are as in `load_checkpoint`.
+
     Args:
         model: the network whose layout is wanted; it gets the weights.
         source: what `read_checkpoint` reads, in any layout that `convert_state_dict` knows.
@@ -97,16 +89,9 @@ def export_checkpoint(
         sha256: the SHA-256 digest that `source` must have, or the first characters of it.
         overwrite: replace `target` if it exists.
 
-    Returns:
-        What was written, renamed, dropped and left out, with reasons.
-
     Raises:
         FileExistsError: `target` exists and `overwrite` is not set.
-        CheckpointError: `source` cannot be read or does not fit; no file was written.
-        ValueError: `target` cannot hold `meta`, or a pattern of `skip` matches nothing.
-
-    Warns:
-        AntialiasWarning: as `convert_state_dict`.
+        ValueError: `target` cannot hold `meta`.
     """
     target = Path(target)
     if target.suffix == '.safetensors' and meta is not None:

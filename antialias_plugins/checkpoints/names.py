@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from antialias_plugins.checkpoints.layouts import ALIASES, LAYOUTS, NOT_STORED, SEGMENTORS, SEQUENTIALS, Layout, Rules
+from antialias_plugins.checkpoints.layouts import ALIASES, LAYOUTS, NOT_STORED, SEGMENTORS, SEQUENTIALS, Rules
 
 # The keys of torchvision's networks, which timm and OpenMMLab often share.
 PLAIN = 'plain keys'
@@ -24,22 +24,15 @@ _READER = re.compile(r'(layer\d+\.\d+)\.conv([23])\.aa\.(.+)')
 
 
 def canonical_names(keys: Iterable[str]) -> tuple[str, dict[str, str | None]]:
-    """Recognise the layout of a state dict and translate its keys.
-
-    Args:
-        keys: all keys of the state dict.
+    """Recognise the layout of a state dict by all its keys, and translate them.
 
     Returns:
         What the layout is called, and the canonical name of every key; None for a fixed filter.
     """
     keys = dict.fromkeys(keys)
-    for segmentor in SEGMENTORS:
-        if segmentor.signature <= keys.keys():
-            return _names_of_segmentor(segmentor, keys)
-    return _names_of_network(keys)
-
-
-def _names_of_segmentor(segmentor: Layout, keys: Mapping[str, None]) -> tuple[str, dict[str, str | None]]:
+    segmentor = next((layout for layout in SEGMENTORS if layout.signature <= keys.keys()), None)
+    if segmentor is None:
+        return _names_of_network(keys)
     heads = {key: _with_modules(key, segmentor.modules) for key in keys}
     within = {
         key.removeprefix(segmentor.backbone): key

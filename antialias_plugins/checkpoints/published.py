@@ -139,13 +139,10 @@ def _all() -> Iterator[PublishedWeights]:
         yield _with_figures(figures, **file, **terms, paper=paper, model_args=MappingProxyType(DDAC_ARGUMENTS))
     for file, row in _LEARNABLE.items():
         name, tag, padding = row.split()
-        stem = {'stem': 'lps1'} if name[-1] != '1' else {}
-        adaptive = {'adaptive': {'groups': 8, 'softmax': 'joint'}} if '_ddac_' in tag else {}
-        arguments, paper = (
-            MappingProxyType({'padding': padding, **stem, **adaptive}),
-            'https://arxiv.org/abs/2210.08001',
-        )
-        yield _with_figures((), name=name, tag=tag, url=_BOX, **terms, paper=paper, model_args=arguments, file=file)
+        arguments = {'padding': padding} | ({} if name[-1] == '1' else {'stem': 'lps1'})
+        arguments |= {'adaptive': {'groups': 8, 'softmax': 'joint'}} if '_ddac_' in tag else {}
+        entry = {'name': name, 'tag': tag, 'url': _BOX, 'file': file, 'paper': 'https://arxiv.org/abs/2210.08001'}
+        yield _with_figures((), **entry, **terms, model_args=MappingProxyType(arguments))
 
 
 def _with_figures(figures: Sequence[str], **entries: Any) -> PublishedWeights:

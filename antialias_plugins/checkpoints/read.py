@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import hashlib
 import logging
 import os
 import pickle
@@ -18,6 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from antialias_plugins.utils import sha256_of
+
 logger = logging.getLogger(__name__)
 
 _WRAPPERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model_state_dict', 'model_state', 'model')
@@ -27,7 +28,6 @@ _UNREADABLE = (
     *(pickle.UnpicklingError, struct.error, EOFError, RuntimeError),
     *(AttributeError, LookupError, TypeError, ValueError, AssertionError),
 )
-_CHUNK = 1 << 20
 
 
 class CheckpointError(ValueError):
@@ -50,11 +50,7 @@ class StandIn:
         self.arguments = arguments
         return self
 
-    def __init__(self, *arguments: Any) -> None:
-        """Take them, and do nothing."""
-
     def __setstate__(self, state: Any) -> None:
-        """Keep the state."""
         self.state = state
 
 
@@ -98,7 +94,12 @@ def read_content(path: str | os.PathLike[str], sha256: str | None = None) -> Any
         raise CheckpointError(f'{path}: the file is empty')
     if sha256 is not None:
         check_sha256(path, sha256)
-    return _load_safetensors(path) if path.suffix == '.safetensors' else _load_pickle(path)
+    if path.suffix != '.safetensors':
+        return _load_pickle(path)
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f'{path}: not a safetensors file, or cut short ({error})') from error
 
 
 def check_sha256(path: Path, expected: str) -> None:
@@ -110,19 +111,8 @@ def check_sha256(path: Path, expected: str) -> None:
     """
     if not re.fullmatch('[0-9a-fA-F]{1,64}', expected):
         raise ValueError(f'sha256 must be 1 to 64 hexadecimal digits, got {expected!r}')
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    if not digest.hexdigest().startswith(expected.lower()):
-        raise CheckpointError(f'{path}: SHA-256 {digest.hexdigest()}, expected {expected}: not the file that was meant')
-
-
-def _load_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise CheckpointError(f'{path}: not a safetensors file, or cut short ({error})') from error
+    if not (digest := sha256_of(path)).startswith(expected.lower()):
+        raise CheckpointError(f'{path}: SHA-256 {digest}, expected {expected}: not the file that was meant')
 
 
 def _load_pickle(path: Path) -> Any:
@@ -186,16 +176,12 @@ def state_dict_in(path: str | os.PathLike[str], content: Any) -> dict[str, Tenso
     foreign = [key for key, value in content.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
     if foreign:
         raise CheckpointError(f'{path}: not a state dict: {", ".join(map(repr, foreign[:8]))} are not tensors by name')
-    return _without_prefix(dict(content))
+    while all(key.startswith('module.') for key in content):
+        content = {key.removeprefix('module.'): value for key, value in content.items()}
+    return dict(content)
 
 
 def _describe(content: Any) -> str:
     if not isinstance(content, Mapping):
         return f'an object of type {type(content).__name__}'
     return f'a dict of {", ".join(map(repr, list(content)[:8]))}' if content else 'an empty dict'
-
-
-def _without_prefix(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-    while all(key.startswith('module.') for key in state_dict):
-        state_dict = {key.removeprefix('module.'): value for key, value in state_dict.items()}
-    return state_dict

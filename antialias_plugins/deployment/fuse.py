@@ -70,13 +70,7 @@ class FusionPlan:
 def plan_fusion(model: nn.Module, example_input: Tensor | tuple | None = None) -> FusionPlan:
     """List what `fuse_for_inference` would do, and change nothing.
 
-    Args:
-        model: any network, in eval mode.
-        example_input: as in `fuse_for_inference`.
-
-    Raises:
-        ValueError: if a part of the network is in train mode.
-        UnsupportedModelError: if it does not run on the example input.
+    Arguments and errors are those of `fuse_for_inference`, but that there may be nothing to fold.
     """
     training = next((name for name, module in model.named_modules() if module.training), None)
     if training is not None:
@@ -110,9 +104,6 @@ def fuse_for_inference(model: nn.Module, example_input: Tensor | tuple | None = 
     Args:
         model: any network, converted or not, in eval mode; it is not changed.
         example_input: an input that the network runs on, or a tuple of its arguments; default: an image batch.
-
-    Returns:
-        The copy, in eval mode.
 
     Raises:
         ValueError: if a part of the network is in train mode, or there is nothing to fold.

@@ -42,8 +42,7 @@ class explicit_padding(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Call anything as it is, but `torch.nn.functional.pad`."""
-        kwargs = kwargs or {}
-        return self._pad(*args, **kwargs) if func is F.pad else func(*args, **kwargs)
+        return (self._pad if func is F.pad else func)(*args, **kwargs or {})
 
     def _pad(self, input: Tensor, pad: tuple[int, ...], mode: str = 'constant', value: float | None = None) -> Tensor:
         if mode == 'constant':
@@ -60,9 +59,6 @@ def pad_by_slices(input: Tensor, pad: tuple[int, ...], mode: str) -> Tensor:
         input: the map.
         pad: values before and after each axis, the last axis first, none of them negative.
         mode: ``'reflect'``, ``'replicate'`` or ``'circular'``.
-
-    Returns:
-        The padded map.
 
     Raises:
         ValueError: if the map has too little to reflect or to wrap around.

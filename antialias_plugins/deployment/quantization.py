@@ -56,7 +56,10 @@ def _dissolve(module: nn.Module) -> nn.Module:
     if isinstance(module, BlurPool2d) and module.channels is not None:
         return _dissolve(_as_convolution(module))
     if type(module) is nn.Conv2d and module.padding_mode == 'circular':
-        return _pad_apart(module)
+        # as padding and a convolution without; there is no quantised one that wraps around
+        pad = nn.CircularPad2d(tuple(module._reversed_padding_repeated_twice))
+        module.padding_mode, module.padding = 'zeros', (0, 0)
+        return nn.Sequential(pad, module)
     attachment = attach.attachment_of(module)
     if attachment == attach.Attachment('behind', 'max') and not module.ceil_mode:
         filter = attach.take_off(module)
@@ -75,35 +78,20 @@ def _as_convolution(pool: BlurPool2d) -> nn.Conv2d:
     extra = 1 - pool.filt_size % 2
     taps = F.pad(pool.filt, (extra, 0, extra, 0))
     size, channels = len(taps), pool.channels
-    conv = nn.Conv2d(
-        *(channels, channels, size, pool.stride, size // 2),
-        groups=channels,
-        bias=False,
-        padding_mode=pool.padding_mode,
-        device=taps.device,
-        dtype=taps.dtype,
-    )
+    options = {'groups': channels, 'bias': False, 'padding_mode': pool.padding_mode}
+    conv = nn.Conv2d(channels, channels, size, pool.stride, size // 2, **options)
     conv.weight = nn.Parameter(taps.expand(channels, 1, -1, -1).contiguous(), requires_grad=False)
     return conv
 
 
-def _pad_apart(conv: nn.Conv2d) -> nn.Module:
-    """A circular convolution as padding and a convolution without; there is no quantised one that wraps around."""
-    pad = nn.CircularPad2d(tuple(conv._reversed_padding_repeated_twice))
-    conv.padding_mode, conv.padding = 'zeros', (0, 0)
-    return nn.Sequential(pad, conv)
-
-
 def quantization_config(model: nn.Module) -> 'PrepareCustomConfig':
-    """Say which modules `torch.ao.quantization.quantize_fx.prepare_fx` is to leave in floating point.
+    """Return the ``prepare_custom_config`` of `torch.ao.quantization.quantize_fx.prepare_fx` for a network.
 
-    They are those of this package: a graph of their operators would hold for one size of the map only.
+    It leaves the modules of this package in floating point: a graph of their operators would hold for one size of the
+    map only.
 
     Args:
         model: best from `plain_modules`, of whose filters only those with predicted taps or phases are left.
-
-    Returns:
-        The ``prepare_custom_config``.
 
     Example:
         >>> import torchvision

@@ -127,12 +127,11 @@ class Classifier:
         """Return the logits of ``images``, computed again on its own where a margin is too small to decide.
 
         Args:
-            images: The images, 8 bits per channel.
+            images: The images, ``(B, 3, H, W)``, 8 bits per channel.
             margins: Maps logits, ``(B, N)``, to the margins that decide, ``(B, any)``; see `top_margin`.
 
-        Shape:
-            - images: ``(B, 3, H, W)``
-            - Returns: ``(B, N)``, float32, on the CPU
+        Returns:
+            Logits, ``(B, N)``, float32, on the CPU.
         """
         logits = self._forward(images)
         if len(images) > 1:
@@ -164,14 +163,9 @@ def label_margins(logits: Tensor, labels: Tensor, ranks: tuple[int, ...] = (1, 5
     A margin for rank ``k`` that is above zero says that the label is among the top ``k``.
 
     Args:
-        logits: Logits of the images.
-        labels: Class of each image.
-        ranks: The ranks, each below ``N``.
-
-    Shape:
-        - logits: ``(B, N)``
-        - labels: ``(B,)``
-        - Returns: ``(B, len(ranks))``
+        logits: Logits of the images, ``(B, N)``.
+        labels: Class of each image, ``(B,)``.
+        ranks: The ranks, each below ``N``; a column of the result, ``(B, len(ranks))``, for each.
 
     Example:
         >>> label_margins(torch.tensor([[3.0, 1.0, 2.0]]), torch.tensor([2]), ranks=(1, 2))

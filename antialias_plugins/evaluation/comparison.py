@@ -50,7 +50,9 @@ class Comparison:
         Raises:
             ValueError: If it cannot be evaluated.
         """
-        key = self._key(text, model)  # before the evaluation, during which a file may change
+        settings = asdict(self.settings) | {'data_dir': self.settings.data_dir and str(self.settings.data_dir)}
+        # before the evaluation, during which a file may change
+        key = {'model': text, 'settings': settings, 'files': model.fingerprint()}
         found = next((record for record in self._records if key.items() <= record.items()), None)
         if found is not None:
             return found
@@ -61,11 +63,6 @@ class Comparison:
             with replacing(self.path) as partial:
                 partial.write_text(json.dumps({'models': self._records}, indent=2) + '\n')
         return self._records[-1]
-
-    def _key(self, text: str, model: Model) -> Record:
-        settings = asdict(self.settings)
-        settings['data_dir'] = None if self.settings.data_dir is None else str(self.settings.data_dir)
-        return {'model': text, 'settings': settings, 'files': model.fingerprint()}
 
 
 def short_names(models: Mapping[str, Model]) -> list[str]:
@@ -116,7 +113,9 @@ def write_csv(path: Path, records: Mapping[str, Record]) -> None:
 
 
 def _numbers(record: Record, accuracy: str | None) -> dict[str, Any]:
-    share = _share(record['consistency'])
+    share = record['consistency']
+    if 'mean' not in share:  # of a detector: that by masks, if it has any
+        share = share['mask'] or share['box']
     numbers = {} if accuracy is None else {accuracy: 100 * record['accuracy'][accuracy]['mean']}
     return numbers | {
         'consistency': 100 * share['mean'],
@@ -125,11 +124,6 @@ def _numbers(record: Record, accuracy: str | None) -> dict[str, Any]:
         'parameters': record['parameters'],
         'images_per_second': record['plain_per_second'] or record['images_per_second'],
     }
-
-
-def _share(consistency: Record) -> Record:
-    """What is compared of the consistency of a model: of a detector that by masks, if it has any."""
-    return consistency if 'mean' in consistency else consistency['mask'] or consistency['box']
 
 
 def _cells(row: Mapping[str, Any], accuracy: str | None) -> list[str]:

@@ -79,18 +79,15 @@ def _read(config: Path, changes: Mapping[str, Any] | None) -> Config:
 def _make_room(cfg: Config, room: int) -> tuple[int, int] | None:
     """Enlarge the central crop at the end of the test pipeline; return its size before, height first, if it has one."""
     pipeline = cfg.test_dataloader.dataset.get('pipeline', [])
-    crop = next((step for step in pipeline if _name(step['type']) == 'CenterCrop'), None)
+    # A type is the class itself, or its name with or without a scope.
+    names = (getattr(step['type'], '__name__', step['type']).rpartition('.')[2] for step in pipeline)
+    crop = next((step for name, step in zip(names, pipeline, strict=True) if name == 'CenterCrop'), None)
     if crop is None:
         return None
     known = cfg.get('test_cfg', {}).get('crop_size')  # the config has made room already
     width, height = _pair(crop['crop_size']) if known is None else _pair(known)[::-1]
     crop['crop_size'] = (width + room, height + room)
     return height, width
-
-
-def _name(kind: str | type) -> str:
-    """Name of a type as a config gives it: with or without its scope, or the class itself."""
-    return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
 
 
 def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
@@ -120,7 +117,10 @@ def _test(cfg: Config, checkpoint: Path, progress: bool) -> Evaluation:
         metrics = runner.test()
     measured = runner.test_loop.consistency
     if isinstance(measured.result, InstanceConsistency):
-        _check_instances(measured.result)
+        unsure = [title for title, share in measured.result.shares.items() if not share.images]
+        if unsure:  # which mmengine's log, silent here, would tell
+            found = f'none in {measured.result.images} images, so no {" and no ".join(unsure)}'
+            raise ValueError(f'model must be sure of some instance, got {found}')
     return Evaluation(
         _accuracy(metrics, measured),
         measured.result,
@@ -138,15 +138,6 @@ def _accuracy(metrics: Mapping[str, Any], measured: ConsistencyMetric) -> dict[s
     # mmdet's metrics are shares, -1 where there is nothing to measure; those of mmseg and mmpretrain are in percent.
     whole = 1 if isinstance(measured.result, InstanceConsistency) else 100
     return {name.rpartition('/')[2]: (float(value) / whole, None) for name, value in usual.items() if value != -1}
-
-
-def _check_instances(result: InstanceConsistency) -> None:
-    """Raise if a detector is not sure of anything, which mmengine's log, silent here, would tell."""
-    unsure = [name for name, share in result.shares.items() if not share.images]
-    if unsure:
-        raise ValueError(
-            f'model must be sure of some instance, got none in {result.images} images, so no {" and no ".join(unsure)}'
-        )
 
 
 class _Progress(Hook):

@@ -123,9 +123,6 @@ def evaluate(
         workers: Number of processes that read images; 0 for none.
         progress: Whether to show a progress bar.
 
-    Returns:
-        The figures.
-
     Raises:
         ValueError: If the network does not have as many classes as the folder, an image cannot be read, or a logit
             is not finite.
@@ -135,7 +132,8 @@ def evaluate(
             f'folder must have one sub-folder for each of the {classifier.network.num_classes} classes of the network, '
             f'got {folder.classes}'
         )
-    correct: list[tuple[bool, ...]] = []
+    ranks = tuple(rank for rank in RANKS if rank < folder.classes)
+    correct: list[list[bool]] = []  # per image, whether its label is among the top classes, by rank
     consistency = ShiftConsistency(folder.plan)
     plain_time, views_time = Stopwatch(), Stopwatch()
     start = time.perf_counter()
@@ -143,26 +141,19 @@ def evaluate(
         for sample in _load(folder, batch_size, workers, classifier.device.type == 'cuda'):
             labels = sample.label.tolist() if labelled else [None] * len(sample.index)
             if labelled:
+                margins = partial(label_margins, labels=sample.label, ranks=ranks)
                 with plain_time.lap(len(labels)):
-                    correct += _correct(classifier, sample, folder.classes)
+                    correct += (margins(classifier(sample.centre, margins)) > 0).tolist()
             with views_time.lap(len(labels)):
                 views = torch.stack([classifier(view, top_margin) for view in sample.views.unbind(1)], 1)
             for index, logits, label in zip(sample.index.tolist(), views, labels, strict=True):
                 consistency.add(index, logits, label)
             bar.update(len(labels))
     speed = len(folder) / (time.perf_counter() - start)
-    ranks = zip(RANKS, zip(*correct, strict=True), strict=False)
-    accuracy = {f'top{rank}': mean_interval(values) for rank, values in ranks}
+    by_rank = zip(ranks, zip(*correct, strict=True), strict=False)
+    accuracy = {f'top{rank}': mean_interval(values) for rank, values in by_rank}
     parameters = sum(parameter.numel() for parameter in classifier.network.parameters())
     return Evaluation(accuracy, consistency.compute(), parameters, speed, plain_time.rate, views_time.rate)
-
-
-def _correct(classifier: Classifier, sample: Sample, classes: int) -> list[tuple[bool, ...]]:
-    """Whether each label is among the top classes, by rank."""
-    ranks = tuple(rank for rank in RANKS if rank < classes)
-    margins = partial(label_margins, labels=sample.label, ranks=ranks)
-    logits = classifier(sample.centre, margins)
-    return [tuple(row) for row in (margins(logits) > 0).tolist()]
 
 
 def _load(folder: ViewFolder, batch_size: int, workers: int, pin_memory: bool) -> Iterator[Sample]:

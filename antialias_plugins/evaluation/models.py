@@ -1,6 +1,5 @@
 """Models that are evaluated: timm networks and configs, with their weights."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
@@ -18,6 +17,7 @@ from antialias_plugins.evaluation.folder import ViewFolder, evaluate
 from antialias_plugins.evaluation.report import Evaluation
 from antialias_plugins.evaluation.settings import DTYPES, Settings
 from antialias_plugins.metrics import ViewPlan
+from antialias_plugins.utils import sha256_of
 
 
 @dataclass(frozen=True)
@@ -187,11 +187,7 @@ def parse_model(text: str) -> Model:
 def _digest(path: Path) -> str:
     if not path.is_file():
         raise ValueError(f'checkpoint must be a file, got {path}, which is none')
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return sha256_of(path)
 
 
 def _host() -> ModuleType:

@@ -1,6 +1,7 @@
 """Result of an evaluation, as a table for people and as JSON for programs."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -45,15 +46,18 @@ class Evaluation:
 
 def format_report(evaluation: Evaluation) -> str:
     """Return the figures as a table, one per line, in percent and with their 95 % intervals."""
-    figures = {_title(name): figure for name, figure in evaluation.accuracy.items()}
+    figures = {re.sub('^top(.*)', r'top-\1 accuracy', name): figure for name, figure in evaluation.accuracy.items()}
     consistency = evaluation.consistency
     shares = {title: consistency.figures.get(name) for name, title in consistency.titles.items()}
     shares |= {f'  {name}': consistency.classes[index] for index, name in enumerate(evaluation.classes)}
     figures |= {title: (share.mean, share.interval) for title, share in shares.items() if share is not None}
     figures = {name: figure for name, figure in figures.items() if figure[0] is not None}
     width = max(map(len, figures))
-    lines = [f'{name:{width}}  {_percent(*figure)}' for name, figure in figures.items()]
-    return '\n'.join([f'{"%":>{width + 8}}', *lines])
+    lines = [f'{"%":>{width + 8}}']
+    for name, (mean, interval) in figures.items():
+        spread = '' if interval is None else f' ± {100 * interval:5.2f}'
+        lines.append(f'{name:{width}}  {100 * mean:6.2f}{spread}')
+    return '\n'.join(lines)
 
 
 def format_cost(evaluation: Evaluation) -> str:
@@ -103,12 +107,3 @@ def write_report(path: Path, settings: Mapping[str, Any], evaluation: Evaluation
     }
     with replacing(path) as partial:
         partial.write_text(json.dumps(report, indent=2) + '\n')
-
-
-def _title(name: str) -> str:
-    return f'top-{name.removeprefix("top")} accuracy' if name.startswith('top') else name
-
-
-def _percent(mean: float, interval: float | None) -> str:
-    spread = '' if interval is None else f' ± {100 * interval:5.2f}'
-    return f'{100 * mean:6.2f}{spread}'

@@ -85,11 +85,7 @@ class Settings:
         return cls(**{option.name: getattr(args, option.name) for option in fields(cls)})
 
     def check_for_configs(self) -> None:
-        """Check that nothing is given that only timm networks obey.
-
-        Raises:
-            ValueError: If something is.
-        """
+        """Raise a `ValueError` if something is given that only timm networks obey."""
         for option in fields(self):
             if option.metadata['timm'] and (value := getattr(self, option.name)):
                 raise ValueError(f'{option.name} must not be given for configs, which say it themselves, got {value}')

@@ -107,11 +107,7 @@ def render_page(exploration: Exploration, title: str | None = None) -> str:
 
 
 def check_writable(path: Path) -> None:
-    """Fail before the work rather than after it; the folder is made if need be.
-
-    Raises:
-        ValueError: If no file can be written to ``path``.
-    """
+    """Raise a `ValueError`, before the work, if no file can be written to ``path``; its folder is made if need be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.parent).close()
@@ -122,11 +118,7 @@ def check_writable(path: Path) -> None:
 
 
 def write_page(path: Path, page: str) -> int:
-    """Write the page, which appears when it is complete.
-
-    Returns:
-        Its size in bytes.
-    """
+    """Write the page, which appears when it is complete, and return its size in bytes."""
     with replacing(path) as partial:
         return partial.write_bytes(page.encode())
 

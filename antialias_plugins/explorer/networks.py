@@ -28,7 +28,7 @@ class PageClassifier:
 
     Attributes:
         name: What it is called on the page.
-        classes: Names of its classes.
+        classes: Names of its classes: ImageNet's where it has them, numbers otherwise.
         data_config: How a picture becomes its input.
         classifier: The network.
     """
@@ -45,7 +45,11 @@ class PageClassifier:
         network = model.create()
         data_config = DataConfig.of(network, img_size=size)
         classifier = Classifier(network, data_config.mean, data_config.std, device)
-        return cls(model.short_name, _class_names(network), data_config, classifier)
+        names = [f'class {index}' for index in range(network.num_classes)]
+        if (subset := infer_imagenet_subset(network)) is not None:
+            info = ImageNetInfo(subset)
+            names = [info.index_to_description(index).partition(',')[0] for index in range(info.num_classes())]
+        return cls(model.short_name, tuple(names), data_config, classifier)
 
     @property
     def input_size(self) -> int:
@@ -104,7 +108,18 @@ class PageSegmentor:
     @classmethod
     def load(cls, name: str, config: Any, checkpoint: Path, size: int | None, device: str) -> 'PageSegmentor':
         """Build the segmentor of a config, or of its file, with the weights of a file, see `load_network`."""
-        network = _build_segmentor(config, checkpoint, device)
+        try:
+            from mmengine.runner import load_checkpoint
+            from mmseg.apis import init_model
+        except ImportError as error:
+            raise ValueError(f'segmentors need mmseg, which is not installed: {error}') from error
+        try:
+            network = init_model(config, str(checkpoint), device)
+            # mmseg alone would keep random weights where a file has none.
+            load_checkpoint(network, str(checkpoint), map_location='cpu', strict=True)
+        except (RuntimeError, AssertionError) as error:  # weights that do not fit; torch built without CUDA asserts
+            reason = ' '.join(str(error).split())
+            raise ValueError(f'checkpoint and device must fit, got {checkpoint} and {device}: {reason:.300}') from error
         meta = network.dataset_meta
         if len(meta['classes']) > 256:
             raise ValueError(f'models must have at most 256 classes, got {len(meta["classes"])} of {name}')
@@ -146,13 +161,13 @@ class PageSegmentor:
         """Return what the page shows of the class maps along a path, see `compare_maps`; there is no class to watch."""
         if label is not None:
             raise ValueError(f'label must be None for segmentation, got {label}')
-        sweep, present = compare_maps(maps, path), maps.unique().tolist()
+        (flipped, agreement), present = compare_maps(maps, path), maps.unique().tolist()
         return {
-            'agreement': sweep.agreement,
-            'mean': running_mean(sweep.agreement),
-            'flips': sweep.flipped.flatten(1).sum(1).tolist(),
+            'agreement': agreement,
+            'mean': running_mean(agreement),
+            'flips': flipped.flatten(1).sum(1).tolist(),
             'maps': [encode_labels(labels, self.palette) for labels in maps.numpy()],
-            'marks': [encode_mask(marks) for marks in sweep.flipped.numpy()],
+            'marks': [encode_mask(marks) for marks in flipped.numpy()],
             'classes': {self.classes[i]: '#{:02x}{:02x}{:02x}'.format(*self.palette[i]) for i in present},
         }
 
@@ -263,16 +278,6 @@ def check_pair(first: PageNetwork, second: PageNetwork) -> None:
         raise ValueError(f'names must differ, got {first.name!r} twice')
 
 
-def _class_names(network: nn.Module) -> tuple[str, ...]:
-    """ImageNet's names where the network has ImageNet's classes, numbers otherwise."""
-    subset = infer_imagenet_subset(network)
-    if subset is None:
-        return tuple(f'class {index}' for index in range(network.num_classes))
-    info = ImageNetInfo(subset)
-    names = (info.index_to_description(index) for index in range(info.num_classes()))
-    return tuple(name.partition(',')[0] for name in names)
-
-
 def _finished_training(folder: Path) -> tuple[Any, Path]:
     """Return the config that mmengine's runner has left in its work dir, and the last iteration's checkpoint."""
     pointer, configs = folder / 'last_checkpoint', list(folder.glob('*.py'))
@@ -284,22 +289,6 @@ def _finished_training(folder: Path) -> tuple[Any, Path]:
         if checkpoint.name == f'iter_{config.train_cfg.get("max_iters")}.pth' and checkpoint.is_file():
             return config, checkpoint
     raise ValueError(f'source must be a finished training of the quickstart, got {folder}')
-
-
-def _build_segmentor(config: Any, checkpoint: Path, device: str) -> nn.Module:
-    """Build a segmentor from a config or its file. mmseg alone would keep random weights where a file has none."""
-    try:
-        from mmengine.runner import load_checkpoint
-        from mmseg.apis import init_model
-    except ImportError as error:
-        raise ValueError(f'segmentors need mmseg, which is not installed: {error}') from error
-    try:
-        network = init_model(config, str(checkpoint), device)
-        load_checkpoint(network, str(checkpoint), map_location='cpu', strict=True)
-    except (RuntimeError, AssertionError) as error:  # weights that do not fit; torch built without CUDA asserts
-        reason = ' '.join(str(error).split())
-        raise ValueError(f'checkpoint and device must fit, got {checkpoint} and {device}: {reason:.300}') from error
-    return network
 
 
 def read_picture(path: Path) -> Image.Image:

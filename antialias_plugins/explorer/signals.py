@@ -37,10 +37,11 @@ class Signals:
     equivariance: dict[str, EquivarianceReport]
 
     def __str__(self) -> str:
-        parts = []
+        parts, shifts = [], next(iter(self.equivariance.values())).shifts
+        listed = ', '.join(f'{rows} down {columns} right' for rows, columns in shifts)
         for title, reports, kind in (
             ('energy above the Nyquist frequency of the smaller map', self.aliasing, 'sites'),
-            (f'equivariance error under {self._shifts()}', self.equivariance, 'layers'),
+            (f'equivariance error under shifts of {listed}', self.equivariance, 'layers'),
         ):
             table = side_by_side({name: getattr(report, kind) for name, report in reports.items()})
             unseen = dict.fromkeys(it for report in reports.values() for it in report.unseen)
@@ -52,10 +53,6 @@ class Signals:
         reports = {'aliasing': self.aliasing, 'equivariance': self.equivariance}
         named = {key: {name: one.as_dict() for name, one in kind.items()} for key, kind in reports.items()}
         return {'size': list(self.size), **named}
-
-    def _shifts(self) -> str:
-        shifts = next(iter(self.equivariance.values())).shifts
-        return 'shifts of ' + ', '.join(f'{rows} down {columns} right' for rows, columns in shifts)
 
 
 def measure_signals(
@@ -103,11 +100,7 @@ def common_frames(pictures: Sequence[Tensor]) -> list[Tensor]:
     """Cut pictures to the largest centre that they share and whose sides are multiples of `GRID`.
 
     Args:
-        pictures: One or more pictures.
-
-    Shape:
-        - pictures: ``(3, H, W)`` each
-        - Returns: ``(3, h, w)`` each
+        pictures: One or more, ``(3, H, W)`` each; what is returned are ``(3, h, w)``.
 
     Raises:
         ValueError: If a picture is smaller than `GRID`.

@@ -43,19 +43,6 @@ def shift_path(direction: str, max_shift: int) -> tuple[Offset, ...]:
 
 
 @dataclass(frozen=True)
-class MapSweep:
-    """Class maps along a path.
-
-    Attributes:
-        flipped: Pixels of the overlap with the first view whose class is another there, ``(D, h, w)``, bool.
-        agreement: At each shift, the share of the overlap that has the class of the first view.
-    """
-
-    flipped: Tensor
-    agreement: tuple[float, ...]
-
-
-@dataclass(frozen=True)
 class LabelSweep:
     """Top classes along a path.
 
@@ -74,12 +61,16 @@ class LabelSweep:
     agreement: tuple[float, ...]
 
 
-def compare_maps(maps: Tensor, path: Sequence[Offset]) -> MapSweep:
+def compare_maps(maps: Tensor, path: Sequence[Offset]) -> tuple[Tensor, tuple[float, ...]]:
     """Compare class maps with the first of them, each on the pixels that both views show.
 
     Args:
         maps: Class maps of the views, ``(D, h, w)``.
         path: Offsets of the views, see `shift_path`.
+
+    Returns:
+        Pixels of the overlap with the first view whose class is another there, ``(D, h, w)``, bool; and at each shift,
+        the share of the overlap that has the class of the first view.
 
     Raises:
         ValueError: If there is not one map per offset, or a view does not overlap the first.
@@ -92,7 +83,7 @@ def compare_maps(maps: Tensor, path: Sequence[Offset]) -> MapSweep:
     for marks, (current, (down, right)) in zip(flipped, pairs, strict=True):
         overlap = slice(height - down), slice(width - right)
         marks[overlap] = current[overlap] != maps[0, down:, right:]
-    return MapSweep(flipped, agreement)
+    return flipped, agreement
 
 
 def compare_logits(logits: Tensor, path: Sequence[Offset], label: int | None = None) -> LabelSweep:

@@ -161,7 +161,19 @@ def plot_spectra(sites: Sequence[SiteSpectrum]) -> Figure:
     Raises:
         ValueError: If there is no place, the places hold different networks, or numbers do not fit.
     """
-    _check_sites(sites)
+    if not sites:
+        raise ValueError('sites must hold at least one place, got none')
+    names = list(sites[0].power)
+    _check_count('power must hold', names)
+    for site in sites:
+        if list(site.power) != names:
+            raise ValueError(f'power of {site.title!r} must hold the networks {names}, got {list(site.power)}')
+        if site.stride < 2:
+            raise ValueError(f'stride of {site.title!r} must be at least 2, got {site.stride}')
+        for name, power in site.power.items():
+            if power.shape != site.frequency.shape:
+                shapes = f'{power.shape} for {site.frequency.shape} frequencies'
+                raise ValueError(f'power of {name!r} in {site.title!r} must have a number per frequency, got {shapes}')
     rows = ceil(len(sites) / _COLUMNS)
     columns = ceil(len(sites) / rows)
     figure = Figure(figsize=(3.2 * columns + 0.4, 2.5 * rows + 0.5), layout='constrained')
@@ -182,8 +194,8 @@ def plot_spectra(sites: Sequence[SiteSpectrum]) -> Figure:
         axis.tick_params(labelbottom=True)
     figure.supxlabel('frequency / cycles per pixel', fontsize=10)
     figure.supylabel('power', fontsize=10)
-    handles, names = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc='outside upper center', ncols=len(names), frameon=False, fontsize=9)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc='outside upper center', ncols=len(labels), frameon=False, fontsize=9)
     return figure
 
 
@@ -196,19 +208,3 @@ def open_frame(axis: Axes) -> None:
 def _check_count(rule: str, networks: Sequence[object]) -> None:
     if not 1 <= len(networks) <= len(NETWORKS):
         raise ValueError(f'{rule} one to {len(NETWORKS)} networks, got {len(networks)}')
-
-
-def _check_sites(sites: Sequence[SiteSpectrum]) -> None:
-    if not sites:
-        raise ValueError('sites must hold at least one place, got none')
-    names = list(sites[0].power)
-    _check_count('power must hold', names)
-    for site in sites:
-        if list(site.power) != names:
-            raise ValueError(f'power of {site.title!r} must hold the networks {names}, got {list(site.power)}')
-        if site.stride < 2:
-            raise ValueError(f'stride of {site.title!r} must be at least 2, got {site.stride}')
-        for name, power in site.power.items():
-            if power.shape != site.frequency.shape:
-                shapes = f'{power.shape} for {site.frequency.shape} frequencies'
-                raise ValueError(f'power of {name!r} in {site.title!r} must have a number per frequency, got {shapes}')

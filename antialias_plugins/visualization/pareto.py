@@ -1,9 +1,8 @@
 """Accuracy over consistency of networks, beside the published results on ImageNet-1k."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from antialias_plugins.checkpoints import PUBLISHED
@@ -69,15 +68,10 @@ class Result:
     series: str
 
 
-def _all() -> Iterator[Result]:
-    for name, (accuracy, consistency) in _BASELINES.items():
-        yield Result(name, accuracy, consistency, 'baseline')
-    for weights in PUBLISHED.values():
-        if weights.accuracy is not None and weights.consistency is not None:
-            yield Result(weights.name, weights.accuracy, weights.consistency, weights.tag)
-
-
-PUBLISHED_RESULTS: tuple[Result, ...] = tuple(_all())
+PUBLISHED_RESULTS = (
+    *(Result(name, *figures, 'baseline') for name, figures in _BASELINES.items()),
+    *(Result(it.name, it.accuracy, it.consistency, it.tag) for it in PUBLISHED.values() if it.accuracy is not None),
+)
 """All whose figures are known. The two papers measure consistency differently: compare within a series, not across."""
 
 
@@ -95,14 +89,26 @@ def plot_pareto(results: Sequence[Result] = (), published: Sequence[Result] = PU
     Raises:
         ValueError: If there is nothing to draw, a figure is not in percent, or a reference belongs to no series.
     """
-    _check(results, published)
+    if not (results or published):
+        raise ValueError('results must hold at least one network where published is empty, got none')
+    for result in (*results, *published):
+        for name in ('accuracy', 'consistency'):
+            if not 0 <= getattr(result, name) <= 100:
+                raise ValueError(f'{name} must be in percent, got {getattr(result, name)} for {result.name}')
+    for result in published:
+        if result.series not in SERIES:
+            raise ValueError(f'series must be one of {", ".join(SERIES)}, got {result.series!r} for {result.name}')
     figure = Figure(figsize=(8, 5.4), layout='constrained')
     axis = figure.subplots()
     for series, look in _LOOK.items():
         members = [result for result in published if result.series == series]
         if members:
             axis.scatter(*_points(members), label=SERIES[series], s=34, alpha=0.85, zorder=2, **look)
-    _connect(axis, published)
+    plain = {result.name: result for result in published if result.series == 'baseline'}
+    for result in published:
+        start = plain.get(result.name.rpartition('_')[0])
+        if result.series == 'adobe_ft_in1k' and start is not None:
+            axis.plot(*_points([start, result]), color=GRAY, linewidth=0.6, alpha=0.6, zorder=1)
     if results:
         look = {'color': GREEN, 'marker': '*', 'edgecolor': 'black', 'linewidth': 0.6}
         axis.scatter(*_points(results), label='measured', s=110, zorder=2, **look)
@@ -134,25 +140,5 @@ def pareto_front(results: Sequence[Result]) -> list[Result]:
     return front[::-1]
 
 
-def _check(results: Sequence[Result], published: Sequence[Result]) -> None:
-    if not (results or published):
-        raise ValueError('results must hold at least one network where published is empty, got none')
-    for result in (*results, *published):
-        for name in ('accuracy', 'consistency'):
-            if not 0 <= getattr(result, name) <= 100:
-                raise ValueError(f'{name} must be in percent, got {getattr(result, name)} for {result.name}')
-    for result in published:
-        if result.series not in SERIES:
-            raise ValueError(f'series must be one of {", ".join(SERIES)}, got {result.series!r} for {result.name}')
-
-
 def _points(results: Sequence[Result]) -> tuple[list[float], list[float]]:
     return [result.consistency for result in results], [result.accuracy for result in results]
-
-
-def _connect(axis: Axes, published: Sequence[Result]) -> None:
-    plain = {result.name: result for result in published if result.series == 'baseline'}
-    for result in published:
-        start = plain.get(result.name.rpartition('_')[0])
-        if result.series == 'adobe_ft_in1k' and start is not None:
-            axis.plot(*_points([start, result]), color=GRAY, linewidth=0.6, alpha=0.6, zorder=1)

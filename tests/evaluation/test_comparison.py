@@ -4,13 +4,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from antialias_plugins.evaluation import (
+from antialias_plugins.evaluation import Evaluation, Settings, parse_model
+from antialias_plugins.evaluation.comparison import (
     Comparison,
-    Evaluation,
-    Settings,
     format_comparison,
     headline,
-    parse_model,
     rows,
     short_names,
     write_csv,

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from antialias_plugins.evaluation import Evaluation, format_report, write_report
+from antialias_plugins.evaluation.report import Evaluation, format_report, write_report
 from antialias_plugins.metrics import ClassificationConsistency, InstanceConsistency, MeanShare
 
 EVALUATION = Evaluation(

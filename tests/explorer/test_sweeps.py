@@ -48,11 +48,11 @@ def flips_one_by_one(maps, path):
 def test_maps_against_a_loop(direction):
     path = shift_path(direction, MAX_SHIFT)
     maps = random_maps(0, 0.2, path)
-    sweep = compare_maps(maps, path)
+    flipped, agreement = compare_maps(maps, path)
     for shift, (flips, (down, right)) in enumerate(zip(flips_one_by_one(maps, path), path, strict=True)):
-        assert sweep.flipped[shift].nonzero().tolist() == flips
+        assert flipped[shift].nonzero().tolist() == flips
         pixels = (VIEW[0] - down) * (VIEW[1] - right)
-        assert sweep.agreement[shift] == pytest.approx(1 - len(flips) / pixels, abs=1e-12)
+        assert agreement[shift] == pytest.approx(1 - len(flips) / pixels, abs=1e-12)
 
 
 def test_maps_that_can_be_counted_by_hand():
@@ -60,9 +60,9 @@ def test_maps_that_can_be_counted_by_hand():
     maps = torch.stack([scene[:, :4], scene[:, 1:]])
     maps[1, 0, 1] = 3  # of the three pixels of the overlap the middle one
     path = shift_path('horizontal', 1)
-    sweep = compare_maps(maps, path)
-    assert sweep.agreement == (1, pytest.approx(2 / 3))
-    assert sweep.flipped.tolist() == [[[False] * 4], [[False, True, False, False]]]
+    flipped, agreement = compare_maps(maps, path)
+    assert agreement == (1, pytest.approx(2 / 3))
+    assert flipped.tolist() == [[[False] * 4], [[False, True, False, False]]]
 
 
 @pytest.mark.parametrize('label', [None, 2], ids=['top class', 'label'])
