@@ -100,7 +100,13 @@ def format_comparison(records: Mapping[str, Record]) -> str:
     accuracy = headline(records)
     titles = [HEADLINES[accuracy]] if accuracy else []
     header = ['model', *titles, f'{consistency_name(accuracy)} (%), 95 % interval', 'parameters (M)', 'images / s']
-    return markdown_table(header, [_cells(row, accuracy) for row in rows(records)])
+    cells = []
+    for row in rows(records):
+        figures = [f'{row[accuracy]:.2f}'] if accuracy else []
+        spread = '' if row['consistency_interval'] is None else f' ± {row["consistency_interval"]:.2f}'
+        figures += [f'{row["consistency"]:.2f}{spread}', f'{row["parameters"] / 1e6:.2f}']
+        cells.append([row['model'], *figures, f'{row["images_per_second"]:.1f}'])
+    return markdown_table(header, cells)
 
 
 def write_csv(path: Path, records: Mapping[str, Record]) -> None:
@@ -124,18 +130,6 @@ def _numbers(record: Record, accuracy: str | None) -> dict[str, Any]:
         'parameters': record['parameters'],
         'images_per_second': record['plain_per_second'] or record['images_per_second'],
     }
-
-
-def _cells(row: Mapping[str, Any], accuracy: str | None) -> list[str]:
-    interval = row['consistency_interval']
-    spread = '' if interval is None else f' ± {interval:.2f}'
-    return [
-        row['model'],
-        *([f'{row[accuracy]:.2f}'] if accuracy else []),
-        f'{row["consistency"]:.2f}{spread}',
-        f'{row["parameters"] / 1e6:.2f}',
-        f'{row["images_per_second"]:.1f}',
-    ]
 
 
 def _read(path: Path) -> list[Record]:
