@@ -94,7 +94,12 @@ class AdaptiveBlurPool(torch.autograd.Function):
         output = empty_as(map, (*map.shape[:2], *logits.shape[2:]))
         if padded.device.type != 'cpu':
             return output.copy_(adaptive_blur_pool2d_reference(padded, logits, *plan))
-        return _filter(padded, logits, plan, output)
+        weights = _normalise(logits, plan.groups, plan.softmax)
+        windows, size = _windows(padded, logits, plan)
+        for target, images, taps in _pieces(output, padded, _by_position(weights)):
+            table = _table(images, plan.groups, weights.dtype)
+            _sum_into(target, windows.repeat(len(images), size), table, taps.flatten())
+        return output
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -108,16 +113,6 @@ class AdaptiveBlurPool(torch.autograd.Function):
 def pull_back(grad: Tensor, padded: Tensor, logits: Tensor, plan: FilterPlan) -> tuple[Tensor, Tensor]:
     """Gradients of the reference, which can be differentiated again."""
     return torch.func.vjp(lambda *maps: adaptive_blur_pool2d_reference(*maps, *plan), padded, logits)[1](grad)
-
-
-def _filter(padded: Tensor, logits: Tensor, plan: FilterPlan, output: Tensor) -> Tensor:
-    """Write the filtered map into `output`."""
-    weights = _normalise(logits, plan.groups, plan.softmax)
-    windows, size = _windows(padded, logits, plan)
-    for target, images, taps in _pieces(output, padded, _by_position(weights)):
-        table = _table(images, plan.groups, weights.dtype)
-        _sum_into(target, windows.repeat(len(images), size), table, taps.flatten())
-    return output
 
 
 def _gradients(grad: Tensor, map: Tensor, padding: Padding, logits: Tensor, plan: FilterPlan) -> tuple[Tensor, Tensor]:

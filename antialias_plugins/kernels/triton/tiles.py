@@ -162,7 +162,8 @@ def launch(kernel: Any, output: Tensor, *arguments: Tensor | int, tile: int = _T
     planes, positions = math.prod(output.shape[:2]), math.prod(output.shape[2:])
     block_planes, block_positions = _blocks(planes, positions, tile, is_channels_last(output))
     constants |= {'BLOCK_PLANES': block_planes, 'BLOCK_POSITIONS': block_positions}
-    _run(kernel, _count(planes, block_planes) * _count(positions, block_positions), output, arguments, constants)
+    tiles = triton.cdiv(planes, block_planes) * triton.cdiv(positions, block_positions)
+    _run(kernel, tiles, output, arguments, constants)
 
 
 def launch_groups(
@@ -183,7 +184,7 @@ def launch_groups(
     if whole:
         block_members = next_power_of_2(members)
         block_positions = max(2 * _TILE // block_members, 1)
-    tiles = output.shape[0] * groups * _count(members, block_members) * _count(positions, block_positions)
+    tiles = output.shape[0] * groups * triton.cdiv(members, block_members) * triton.cdiv(positions, block_positions)
     constants |= {'BLOCK_MEMBERS': block_members, 'BLOCK_POSITIONS': block_positions}
     _run(kernel, tiles, output, arguments, constants)
 
@@ -196,7 +197,7 @@ def _blocks(planes: int, positions: int, tile: int, channels_last: bool) -> tupl
         block_planes = min(power, _CHANNELS)
         return block_planes, 2 * tile // block_planes
     sizes = [size for size in _POSITIONS if size * power >= tile] or _POSITIONS[:1]
-    block_positions = min(sizes, key=lambda size: _count(positions, size) * size)
+    block_positions = min(sizes, key=lambda size: triton.cdiv(positions, size) * size)
     return min(power, tile // block_positions), block_positions
 
 
@@ -217,7 +218,3 @@ def _run(kernel: Any, tiles: int, output: Tensor, arguments: tuple[Tensor | int,
 def _reach(tensor: Tensor) -> int:
     """Distance of the last element from the first, in elements."""
     return sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
-
-
-def _count(length: int, block: int) -> int:
-    return -(-length // block)
