@@ -87,8 +87,7 @@ def _as_convolution(pool: BlurPool2d) -> nn.Conv2d:
 def quantization_config(model: nn.Module) -> 'PrepareCustomConfig':
     """Return the ``prepare_custom_config`` of `torch.ao.quantization.quantize_fx.prepare_fx` for a network.
 
-    It leaves the modules of this package in floating point: a graph of their operators would hold for one size of the
-    map only.
+    It leaves this package's modules in floating point: a graph of their operators would hold for one size of map only.
 
     Args:
         model: best from `plain_modules`, of whose filters only those with predicted taps or phases are left.
