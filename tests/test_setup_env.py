@@ -148,7 +148,7 @@ def test_interrupted_build_is_removed_at_once(clone, send, number):
 
 
 def test_killed_build_is_waited_for_and_rebuilt(clone):
-    process = clone.start_and_wait_for_pip('onedl', pip='exec sleep 1.5 >/dev/null 2>&1')
+    process = clone.start_and_wait_for_pip('onedl', pip='exec sleep 5 >/dev/null 2>&1')
     process.kill()
     process.communicate(timeout=20)
     assert clone.has()
