@@ -44,6 +44,7 @@ RESNET += [Place(c, 14, 14) for c in (256, 512, 1024)]
 DEEPLAB = [Place(c, 128, 256) for c in (128, 256)]
 DEEPLAB_DILATED = [Place(c, 64, 128) for c in (256, 512, 1024)]
 STEMS = [Place(64, 112, 112), Place(64, 256, 512)]
+SMALL = [Place(64, 14, 14), Place(512, 7, 7)]  # of one image, where calls cost as much as sums
 # For a ResNet at 224x224, and for DeepLabV3+ at 512x1024.
 COMPILED = ((256, 56, 56), (1024, 14, 14)), ((128, 128, 256),)
 
@@ -59,8 +60,8 @@ def layer_cases(batches: tuple[int, int] = (8, 2), quick: bool = False) -> Itera
         One case after the other, the cases of a group together.
     """
     grids: list[tuple[Callable[..., Case], list[Place], dict]] = [
-        (_blur, [*RESNET, *DEEPLAB], {'filt_size': 3}),
-        (_blur, [*RESNET, *DEEPLAB], {'filt_size': 4}),
+        (_blur, [*SMALL, *RESNET, *DEEPLAB], {'filt_size': 3}),
+        (_blur, [*SMALL, *RESNET, *DEEPLAB], {'filt_size': 4}),
         (_blur, [RESNET[-1], DEEPLAB[-1]], {'filt_size': 3, 'padding_mode': 'zeros'}),
         (_blur, DEEPLAB_DILATED, {'filt_size': 3, 'stride': 1}),
         (_max_blur, STEMS, {'window': 3, 'filt_size': 3}),
@@ -73,7 +74,7 @@ def layer_cases(batches: tuple[int, int] = (8, 2), quick: bool = False) -> Itera
         if quick:
             places = [min(places, key=lambda place: place.channels * place.height * place.width)]
         for place in places:
-            batch = 1 if quick else batches[place.large]
+            batch = 1 if quick or place in SMALL else batches[place.large]
             yield make(place, (batch, place.channels, place.height, place.width), **arguments)
 
 
