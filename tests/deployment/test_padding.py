@@ -120,7 +120,7 @@ def test_exporter_of_torch_export_graphs():
 
 
 @pytest.mark.parametrize('record', ['trace', 'export', 'run'])
-def test_other_recorders(record):
+def test_other_ways_to_record(record):
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, padding_mode='circular'), BlurPool2d(8)).eval()
     input = torch.rand(2, 3, 9, 8)
     with explicit_padding():

@@ -72,7 +72,7 @@ def plot_filter_spread(image: np.ndarray, spread: np.ndarray, filt_size: int, ti
     Args:
         image: What the network saw. Shape: H W 3, uint8, RGB.
         spread: Standard deviation of the position under the taps, in pixels of the layer's input; see
-            `antialias_plugins.explorer.filter_spread`. Shape: G h w.
+            `lab.gallery.filters.filter_spread`. Shape: G h w.
         filt_size: Taps along one axis.
         title: What stands above, such as the name of the layer.
 
