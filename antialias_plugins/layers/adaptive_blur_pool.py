@@ -5,11 +5,11 @@ from torch import Tensor, nn
 from antialias_plugins import kernels
 from antialias_plugins.functional import arguments
 from antialias_plugins.kernels.maps import as_input
-from antialias_plugins.layers.blur_pool import Filter
+from antialias_plugins.layers.blur_pool import FilterModule
 from antialias_plugins.layers.padded_conv import PaddedConv2d
 
 
-class AdaptiveBlurPool2d(Filter):
+class AdaptiveBlurPool2d(FilterModule):
     """Predicts the taps from the input, then `antialias_plugins.functional.adaptive_blur_pool2d`.
 
     From `Delving Deeper into Anti-aliasing in ConvNets <https://arxiv.org/abs/2008.09604>`_ (Zou et al., 2020). The

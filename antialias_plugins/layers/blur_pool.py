@@ -9,7 +9,7 @@ from antialias_plugins.functional.arguments import PADDING_MODES, check_choice, 
 from antialias_plugins.functional.blur_pool import binomial_filter
 
 
-class Filter(nn.Module):
+class FilterModule(nn.Module):
     """A module that prints its arguments, those of `_printed`; the number of channels needs no name."""
 
     _printed: tuple[str, ...] = ('channels', 'filt_size', 'stride', 'padding_mode')
@@ -19,7 +19,7 @@ class Filter(nn.Module):
         return ', '.join(f'{name}={getattr(self, name)!r}' for name in self._printed).removeprefix('channels=')
 
 
-class FixedFilter(Filter):
+class FixedFilter(FilterModule):
     """Keeps the taps in a buffer `filt` that moves with the module and never enters a state dict.
 
     State dicts of other implementations do contain it; such an entry, of any shape, is passed over when loading.

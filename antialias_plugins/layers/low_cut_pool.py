@@ -5,10 +5,10 @@ from torch import Tensor
 from antialias_plugins.functional import low_cut_pool2d
 from antialias_plugins.functional.arguments import check_choice, check_count, check_map, check_pair
 from antialias_plugins.functional.low_cut_pool import WINDOWS
-from antialias_plugins.layers.blur_pool import Filter
+from antialias_plugins.layers.blur_pool import FilterModule
 
 
-class FrequencyLowCutPool2d(Filter):
+class FrequencyLowCutPool2d(FilterModule):
     """Module of `antialias_plugins.functional.low_cut_pool2d`. It has no parameters and an empty state dict.
 
     Args:
