@@ -9,12 +9,13 @@ what PyTorch has embedding bags for: on the CPU one pass, without copies of what
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from antialias_plugins.kernels.backend import uses_reference, uses_triton
+from antialias_plugins.kernels.first_use import Op, is_trusted
 from antialias_plugins.kernels.linear import RowSums, index_dtype
 from antialias_plugins.kernels.maps import HALF_TYPES, as_channels_last, as_input, copy_map_, empty_as
 from antialias_plugins.kernels.padding import Padding, source_of
@@ -52,11 +53,26 @@ def adaptive_blur_pool2d(
     plan = FilterPlan(filt_size, stride, groups, softmax)
     if uses_reference(backend):
         return adaptive_blur_pool2d_reference(padded, logits, *plan)
-    if uses_triton(padded, filt_size, backend=backend):
-        from antialias_plugins.kernels.triton import adaptive_blur_pool
-
-        return adaptive_blur_pool.AdaptiveBlurPool.apply(padded, logits, plan, *source_of(padded))
+    if uses_triton(
+        padded, filt_size, backend=backend, trusted=lambda: is_trusted(ADAPTIVE_BLUR_POOL, (padded, logits), *plan)
+    ):
+        return _by_triton(padded, logits, *plan)
     return AdaptiveBlurPool.apply(padded, logits, plan, *source_of(padded))
+
+
+def _by_triton(padded: Tensor, logits: Tensor, *plan: Any) -> Tensor:
+    from antialias_plugins.kernels.triton import adaptive_blur_pool
+
+    return adaptive_blur_pool.AdaptiveBlurPool.apply(padded, logits, FilterPlan(*plan), *source_of(padded))
+
+
+def _small_shapes(
+    shape: tuple[int, ...], filt_size: int, stride: tuple[int, int], groups: int, softmax: str
+) -> list[tuple[int, ...]]:
+    """Shapes of a padded map and of the logits at its kept positions, of which the last may be beyond the stride."""
+    sides = 13, 10
+    kept = [-(-side // step) for side, step in zip(sides, stride, strict=True)]
+    return [(2, shape[1], *(side + filt_size - 1 for side in sides)), (2, groups * filt_size**2, *kept)]
 
 
 def adaptive_blur_pool2d_reference(
@@ -77,6 +93,9 @@ def adaptive_blur_pool2d_reference(
     for tap in range(1, len(windows)):
         output = output.addcmul_(weights[:, :, tap], windows[tap].to(weights.dtype))
     return output.flatten(1, 2).to(padded.dtype)
+
+
+ADAPTIVE_BLUR_POOL = Op('adaptive_blur_pool2d', _by_triton, adaptive_blur_pool2d_reference, _small_shapes)
 
 
 class AdaptiveBlurPool(torch.autograd.Function):

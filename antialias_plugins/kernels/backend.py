@@ -9,9 +9,12 @@ import functools
 import importlib.util
 import logging
 import math
+import os
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -29,18 +32,34 @@ _CAPABILITY = (8, 0)  # of the oldest GPU that Triton supports
 _is_compiling = getattr(torch.compiler, 'is_compiling', None) or torch._utils.is_compiling
 _logger = logging.getLogger('antialias_plugins')
 _known_taps: WeakIdKeyDictionary = WeakIdKeyDictionary()
-_default = 'auto'
+
+
+def _check(backend: str, argument: str = 'backend') -> str:
+    if backend not in BACKENDS:
+        raise ValueError(f'{argument} must be one of {", ".join(map(repr, BACKENDS))}, got {backend!r}')
+    return backend
+
+
+_VARIABLE = 'ANTIALIAS_PLUGINS_BACKEND'
+_own: ContextVar[str | None] = ContextVar('backend of this thread', default=None)
+_lock = threading.Lock()
+_blocks = [[_check(os.environ.get(_VARIABLE, 'auto'), _VARIABLE)]]  # open in any thread, below them the environment's
+_shared = _blocks[-1][0]  # of threads that are in no block
 
 
 @contextmanager
 def use_backend(backend: str) -> Iterator[None]:
-    """Choose the implementation of every filter in a ``with`` block, in all threads.
+    """Choose the implementation of every filter in a ``with`` block.
+
+    The choice is that of the thread, and holds in threads that make none as well, such as those of autograd and of
+    data parallelism: there the last block that was entered and not yet left decides. Outside of all blocks the
+    environment's ``ANTIALIAS_PLUGINS_BACKEND`` does, as it was at the import.
 
     Args:
-        backend: ``'auto'`` (the default: Triton's kernels for what is on a GPU, if they can be used; else functions
-            with a backward pass of their own; the reference for a program that is recorded or transformed), ``'eager'``
-            (always the reference: each filter written plainly in PyTorch's operators) or ``'triton'`` (an error
-            wherever the kernels cannot be used).
+        backend: ``'auto'`` (the default: Triton's kernels for what is on a GPU, if they can be used and at their first
+            use agree with the reference; else functions with a backward pass of their own; the reference for a program
+            that is recorded or transformed), ``'eager'`` (always the reference: each filter written plainly in
+            PyTorch's operators) or ``'triton'`` (an error wherever the kernels cannot be used).
 
     Raises:
         ValueError: if `backend` is none of these.
@@ -49,17 +68,35 @@ def use_backend(backend: str) -> Iterator[None]:
         >>> with use_backend('eager'):
         ...     pass
     """
-    global _default
-    before, _default = _default, _check(backend)
+    block = [_check(backend)]
+    token = _own.set(backend)
+    _update(_blocks.append, block)
     try:
         yield
     finally:
-        _default = before
+        _own.reset(token)
+        _update(_remove, block)
+
+
+def _update(change: Callable[[list[str]], object], block: list[str]) -> None:
+    global _shared
+    with _lock:
+        change(block)
+        _shared = _blocks[-1][0]
+
+
+def _remove(block: list[str]) -> None:
+    _blocks[:] = [other for other in _blocks if other is not block]
+
+
+def _chosen(backend: str | None) -> str:
+    """What an argument asks for, else the thread, else whoever chose last."""
+    return (_own.get() or _shared) if backend is None else _check(backend)
 
 
 def uses_reference(backend: str | None = None) -> bool:
     """Whether the reference computes an op: `backend`, else `use_backend`, asks for it, or a recorded program does."""
-    backend = _default if backend is None else _check(backend)
+    backend = _chosen(backend)
     return backend == 'eager' or (backend == 'auto' and is_transformed())
 
 
@@ -70,15 +107,18 @@ def uses_triton(
     filt: Tensor | None = None,
     window: Any = None,
     backend: str | None = None,
+    trusted: Callable[[], bool] | None = None,
 ) -> bool:
     """Whether Triton computes a filter of this map: `backend`, or else `use_backend`, may force or forbid it.
 
-    If it is forced and cannot be used, `can_use_triton` raises the reason.
+    If it is forced and cannot be used, `can_use_triton` raises the reason; if it is not, it has to be `trusted` too.
     """
-    backend = _default if backend is None else _check(backend)
-    if backend == 'eager' or (backend == 'auto' and not input.is_cuda):
+    backend = _chosen(backend)
+    if backend == 'eager' or (backend == 'auto' and not _is_on_gpu(input)):
         return False
-    return can_use_triton(input, filt_size, filt=filt, window=window, raise_error=backend == 'triton')
+    forced = backend == 'triton'
+    usable = can_use_triton(input, filt_size, filt=filt, window=window, raise_error=forced)
+    return usable and (forced or trusted is None or trusted())
 
 
 def can_use_triton(
@@ -144,7 +184,7 @@ def is_binomial(filt: Tensor) -> bool:
     version, answer = _known_taps.get(filt, (None, False))
     current = 0 if filt.is_inference() else filt._version
     if version != current:
-        taps = binomial_taps(len(filt))
+        taps = binomial_taps(len(filt), 'cpu')
         answer = torch.equal(filt.double().cpu(), torch.outer(taps, taps))
         _known_taps[filt] = (current, answer)
     return answer
@@ -183,10 +223,8 @@ def _is_interpreted() -> bool:
     return INTERPRETED
 
 
-def _check(backend: str) -> str:
-    if backend not in BACKENDS:
-        raise ValueError(f'backend must be one of {", ".join(map(repr, BACKENDS))}, got {backend!r}')
-    return backend
+def _is_on_gpu(input: Tensor) -> bool:
+    return input.is_cuda
 
 
 @functools.cache

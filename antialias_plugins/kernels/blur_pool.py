@@ -14,7 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from antialias_plugins.kernels.backend import binomial_taps, is_binomial, static_shape, uses_reference, uses_triton
+from antialias_plugins.kernels.backend import (
+    binomial_taps,
+    is_binomial,
+    static_shape,
+    uses_reference,
+    uses_triton,
+)
+from antialias_plugins.kernels.first_use import Op, is_trusted
 from antialias_plugins.kernels.linear import RowSums
 from antialias_plugins.kernels.maps import HALF_TYPES, as_input, empty_as, widen, without_autocast
 from antialias_plugins.kernels.padding import applied_mode, pad2d_reference, unpad2d
@@ -30,10 +37,14 @@ def blur_pool2d(
     """Compute `blur_pool2d_reference`, half types in float32 on the CPU; nothing is kept for the backward pass."""
     if uses_reference(backend):
         return as_input(blur_pool2d_reference(widen(input), filt, stride, padding_mode), input)
-    if len(filt) > 1 and uses_triton(input, len(filt), filt=filt, backend=backend):
-        from antialias_plugins.kernels.triton import blur_pool
-
-        return blur_pool.blur_pool2d(input, filt, stride, padding_mode)
+    if len(filt) > 1 and uses_triton(
+        input,
+        len(filt),
+        filt=filt,
+        backend=backend,
+        trusted=lambda: is_trusted(BLUR_POOL, (input,), len(filt), stride, padding_mode),
+    ):
+        return _by_triton(input, filt, stride, padding_mode)
     map = widen(input) if input.dtype in HALF_TYPES else input
     if len(filt) == 1 or filt.requires_grad:
         return as_input(blur_pool2d_reference(map, filt, stride, padding_mode), input)
@@ -41,6 +52,12 @@ def blur_pool2d(
     if map is input and input.is_contiguous() and output.is_contiguous():
         return output
     return as_input(output, input)
+
+
+def _by_triton(input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str) -> Tensor:
+    from antialias_plugins.kernels.triton import blur_pool
+
+    return blur_pool.blur_pool2d(input, filt, stride, padding_mode)
 
 
 def blur_pool2d_reference(input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str) -> Tensor:
@@ -55,6 +72,25 @@ def blur_pool2d_reference(input: Tensor, filt: Tensor, stride: tuple[int, int], 
     weight = _depthwise_weight(filt, input)
     with without_autocast(input):
         return F.conv2d(padded, weight, stride=stride, groups=static_shape(weight)[0])
+
+
+def small_shapes(shape: tuple[int, ...], *settings: object) -> list[tuple[int, ...]]:
+    """Shape of a map on which a filter of any size and stride shows its padding and an uneven end."""
+    return [(2, shape[1], 13, 10)]
+
+
+def square_taps(filt_size: int) -> Tensor:
+    """Return the (K, K) taps in float64, as a reference needs them."""
+    taps = binomial_taps(filt_size, 'cpu')
+    return torch.outer(taps, taps)
+
+
+BLUR_POOL = Op(
+    'blur_pool2d',
+    lambda map, filt_size, *settings: _by_triton(map, square_taps(filt_size), *settings),
+    lambda map, filt_size, *settings: blur_pool2d_reference(map, square_taps(filt_size), *settings),
+    small_shapes,
+)
 
 
 class Filter(NamedTuple):

@@ -6,14 +6,15 @@ axis and then along the other, by views of the map shifted against each other.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from antialias_plugins.kernels.backend import static_shape, uses_reference, uses_triton
-from antialias_plugins.kernels.blur_pool import blur_pool2d
+from antialias_plugins.kernels.blur_pool import blur_pool2d, blur_pool2d_reference, small_shapes, square_taps
+from antialias_plugins.kernels.first_use import Op, is_trusted
 from antialias_plugins.kernels.maps import is_channels_last, widen
 
 _PIECE = 2**19  # elements at once in the forward pass: what lies between the two axes stays in the cache
@@ -61,11 +62,23 @@ def max_blur_pool2d(
     backend: str | None = None,
 ) -> Tensor:
     """Compute `dense_max_pool2d` and `blur_pool2d` of it: in one pass by Triton, which keeps the input alone."""
-    if uses_triton(input, static_shape(filt)[0], filt=filt, window=window, backend=backend):
-        from antialias_plugins.kernels.triton import max_blur_pool
-
-        return max_blur_pool.MaxBlurPool.apply(input, window, filt, stride, padding_mode)
+    filt_size = static_shape(filt)[0]
+    if uses_triton(
+        input,
+        filt_size,
+        filt=filt,
+        window=window,
+        backend=backend,
+        trusted=lambda: is_trusted(MAX_BLUR_POOL, (input,), window, filt_size, stride, padding_mode),
+    ):
+        return _by_triton(input, window, filt, stride, padding_mode)
     return blur_pool2d(dense_max_pool2d(input, window, backend), filt, stride, padding_mode, backend)
+
+
+def _by_triton(input: Tensor, *settings: Any) -> Tensor:
+    from antialias_plugins.kernels.triton import max_blur_pool
+
+    return max_blur_pool.MaxBlurPool.apply(input, *settings)
 
 
 def dense_max_pool2d(input: Tensor, window: MaxWindow, backend: str | None = None) -> Tensor:
@@ -80,6 +93,16 @@ def dense_max_pool2d_reference(input: Tensor, window: MaxWindow) -> Tensor:
         bottom, right = window.overhang
         map = F.pad(map, (0, right, 0, bottom), value=float('-inf'))
     return F.max_pool2d(map, window.kernel_size, 1, window.padding, window.dilation).to(input.dtype)
+
+
+MAX_BLUR_POOL = Op(
+    'max_blur_pool2d',
+    lambda map, window, filt_size, *settings: _by_triton(map, window, square_taps(filt_size), *settings),
+    lambda map, window, filt_size, *settings: blur_pool2d_reference(
+        dense_max_pool2d_reference(map, window), square_taps(filt_size), *settings
+    ),
+    small_shapes,
+)
 
 
 class DenseMax(torch.autograd.Function):
