@@ -11,6 +11,7 @@ Shapes: maps are (N, C, H, W). In a changed module ``aa`` is the filter, ``_aa_b
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from types import FunctionType
 from typing import Literal
 
@@ -24,6 +25,7 @@ from antialias_plugins.conversion.segments import Segment
 from antialias_plugins.functional.max_blur_pool import dense_max_pool2d
 from antialias_plugins.kernels import static_shape
 
+_lock = Lock()
 _OF_THE_CLASS = ...  # stands for an attribute that the instance does not have; it stays itself in a pickle
 
 
@@ -163,9 +165,15 @@ def detach_all(model: nn.Module) -> int:
     return count
 
 
-@cache
 def _subclass(change: Attachment | str, base: type[nn.Module]) -> type[nn.Module]:
-    """The subclass of ``base`` with another ``forward``; one for each pair, so that instances compare equal by type.
+    """The subclass of ``base`` with another ``forward``; one for each pair, so that instances compare equal by type."""
+    with _lock:  # the cache alone makes one in each thread that asks at the same time
+        return _make_subclass(change, base)
+
+
+@cache
+def _make_subclass(change: Attachment | str, base: type[nn.Module]) -> type[nn.Module]:
+    """Make it.
 
     One that recomputes (``change`` is a key of `recompute.FORWARDS`) may derive from one that filters, so each calls
     the ``forward`` below by a name of its own.

@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.checkpoint import get_device_states, set_device_states
 
 from antialias_plugins.conversion.plan import AntialiasWarning
@@ -57,7 +58,6 @@ class SegmentRun:
     def end(self, output: Tensor) -> Tensor:
         """Put one node in the place of the graph between the segment's input and its output."""
         input, self.input = self.input, None
-        self.names = [[name for name, _ in module.named_parameters()] for module in self.modules]
         tensors = [tensor for module in self.modules for tensor in module.parameters()]
         if self.exact[self.segment] is None:
             self.exact[self.segment] = self._check(output, input, tensors)
@@ -65,21 +65,22 @@ class SegmentRun:
 
     def repeat(self, input: Tensor, parameters: Sequence[Tensor]) -> Tensor:
         """Run the modules again, as they ran, with other parameters; their own and their statistics do not change."""
-        remaining = iter(parameters)
-        with self.autocast, self._state():
-            for module, names in zip(self.modules, self.names, strict=True):
-                tensors = {name: buffer.clone() for name, buffer in module.named_buffers()}
-                tensors |= {name: next(remaining) for name in names}
-                input = torch.func.functional_call(module, tensors, (input,))
+        own = (tensor for module in self.modules for tensor in module.parameters())
+        given = {id(tensor): other for tensor, other in zip(own, parameters, strict=True)}
+        with self.autocast, self._random_state():
+            for module in self.modules:
+                input = _replica(module, given, self.training)(input)
         return input
 
     def _check(self, output: Tensor, input: Tensor, parameters: Sequence[Tensor]) -> bool:
         """Whether a repetition gives the same, to the last bit, and nothing else has a part in it."""
-        with torch.no_grad():
-            repeated = self.repeat(input, parameters)
+        # An enclosing checkpoint counts what is saved: this is no part of it.
+        with torch.enable_grad(), saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor):
+            tensors = [tensor.view_as(tensor) for tensor in (input, *parameters)]
+            repeated = self.repeat(tensors[0], tensors[1:])
         if repeated.dtype != output.dtype or not torch.allclose(repeated, output, rtol=0, atol=0, equal_nan=True):
             reason = 'do not give the same when they are repeated'
-        elif not _depends_on_nothing_but(output, (input, *parameters)):
+        elif not all(map(_depends_on_nothing_but, (output, repeated), ((input, *parameters), tensors))):
             reason = 'compute with parameters that are not their own'
         else:
             return True
@@ -88,17 +89,25 @@ class SegmentRun:
         return False
 
     @contextmanager
-    def _state(self) -> Iterator[None]:
+    def _random_state(self) -> Iterator[None]:
         cpu, devices, states = self.random
-        now = {part: part.training for part in self.training}
         with torch.random.fork_rng(devices):
             torch.set_rng_state(cpu)
             set_device_states(devices, states)
-            try:
-                _set_training(self.training)
-                yield
-            finally:
-                _set_training(now)
+            yield
+
+
+def _replica(module: nn.Module, given: dict[int, Tensor], training: dict[nn.Module, bool]) -> nn.Module:
+    """The module with other parameters, copies of its buffers and its flags of old; other threads may use it now."""
+    twin = type(module).__new__(type(module))
+    vars(twin).update(vars(module), training=training.get(module, module.training))
+    vars(twin).pop('_aa_run', None)
+    vars(twin)['_parameters'] = {name: given.get(id(it), it) for name, it in module._parameters.items()}
+    vars(twin)['_buffers'] = {name: it if it is None else it.clone() for name, it in module._buffers.items()}
+    vars(twin)['_modules'] = {
+        name: it if it is None else _replica(it, given, training) for name, it in module._modules.items()
+    }
+    return twin
 
 
 class Recomputed(torch.autograd.Function):
@@ -147,9 +156,9 @@ def _module_forward(self, input: Tensor) -> Tensor:
 
 def _compute(module: nn.Module, input: Tensor) -> tuple[Tensor, SegmentRun | None]:
     """The module's output, and the run that it starts, if its block asked for one and the output has a gradient."""
-    if is_transformed() or '_aa_run' not in vars(module):
+    run = None if is_transformed() else vars(module).pop('_aa_run', None)  # that of another thread is as good
+    if run is None:
         return module._aa_kept_forward(input), None
-    run = vars(module).pop('_aa_run')
     run.start(input)
     output = module._aa_kept_forward(input)
     return output, None if output.grad_fn is None else run
@@ -190,11 +199,6 @@ def _is_autocast(device_type: str) -> bool:
     if hasattr(torch, 'get_autocast_dtype'):  # from torch 2.4 on, for any device
         return torch.is_autocast_enabled(device_type)
     return torch.is_autocast_cpu_enabled() if device_type == 'cpu' else torch.is_autocast_enabled()
-
-
-def _set_training(flags: dict[nn.Module, bool]) -> None:
-    for module, flag in flags.items():
-        module.training = flag
 
 
 FORWARDS = {
