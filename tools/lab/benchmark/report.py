@@ -133,7 +133,7 @@ def write_report(
     report = {
         'environment': describe(),
         'settings': settings,
-        'results': [_result(result) for result in results],
+        'results': [as_record(result) for result in results],
         'means': [mean for device in verdicts for mean in _means([r for r in results if r.device == device])],
         'goals': [
             {'device': device, **asdict(verdict.goal), 'value': verdict.value, 'reached': verdict.reached}
@@ -205,7 +205,8 @@ def _means(results: Sequence[Result]) -> list[dict[str, Any]]:
     ]
 
 
-def _result(result: Result) -> dict[str, Any]:
+def as_record(result: Result) -> dict[str, Any]:
+    """Return a result as JSON can hold it."""
     entry = asdict(result)
     agreement = result.agreement
     if agreement is not None:
