@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from antialias_plugins.functional.arguments import check_map, check_pair
-from antialias_plugins.metrics.equivariance import equivariance_error
+from antialias_plugins.metrics.equivariance import as_moves, equivariance_error
+from antialias_plugins.metrics.inputs import check_least
 
 
 def shift_equivariance_error(
@@ -45,7 +46,11 @@ def shift_equivariance_error(
         >>> bool(blurred < subsampled)
         True
     """
+    if not callable(module):
+        raise ValueError(f'module must be callable, got {type(module).__name__}')
     check_map(input)
+    check_least(margin=(margin, 0))
+    moves = as_moves(shifts)
     stride = check_pair('stride', stride)
     if any(side % step for side, step in zip(input.shape[2:], stride, strict=True)):
         raise ValueError(f'sides of input must be multiples of stride {stride}, got {tuple(input.shape[2:])}')
@@ -55,8 +60,7 @@ def shift_equivariance_error(
         if tuple(still.shape[2:]) != sides:
             raise ValueError(f'module must return maps of {sides} for stride {stride}, got {tuple(still.shape[2:])}')
         errors = []
-        for shift in shifts:
-            rows, columns = shift if isinstance(shift, tuple) else (shift, shift)
+        for rows, columns in moves:
             moved = module(input.roll((rows, columns), (2, 3)))
             errors.append(equivariance_error(still, moved, (rows / stride[0], columns / stride[1]), margin))
-    return torch.tensor(errors, dtype=torch.float64)
+    return torch.tensor(errors, dtype=torch.float64, device='cpu')

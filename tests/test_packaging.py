@@ -89,6 +89,7 @@ def test_plain_install_has_no_upper_bounds(distributions):
         'timm>=1.0',
         'torch>=2.1',
         'safetensors',
+        'scipy',
         'tqdm',
     }
 

@@ -103,7 +103,8 @@ def format_comparison(records: Mapping[str, Record]) -> str:
     cells = []
     for row in rows(records):
         figures = [f'{row[accuracy]:.2f}'] if accuracy else []
-        spread = '' if row['consistency_interval'] is None else f' ± {row["consistency_interval"]:.2f}'
+        limits = [row[f'consistency_{end}'] for end in ('low', 'high')]
+        spread = '' if None in limits else ' [{:.2f}, {:.2f}]'.format(*limits)
         figures += [f'{row["consistency"]:.2f}{spread}', f'{row["parameters"] / 1e6:.2f}']
         cells.append([row['model'], *figures, f'{row["images_per_second"]:.1f}'])
     return markdown_table(header, cells)
@@ -123,9 +124,11 @@ def _numbers(record: Record, accuracy: str | None) -> dict[str, Any]:
     if 'mean' not in share:  # of a detector: that by masks, if it has any
         share = share['mask'] or share['box']
     numbers = {} if accuracy is None else {accuracy: 100 * record['accuracy'][accuracy]['mean']}
+    low, high = (None, None) if share['interval'] is None else (100 * limit for limit in share['interval'])
     return numbers | {
         'consistency': 100 * share['mean'],
-        'consistency_interval': None if share['interval'] is None else 100 * share['interval'],
+        'consistency_low': low,
+        'consistency_high': high,
         'images': share['images'],
         'parameters': record['parameters'],
         'images_per_second': record['plain_per_second'] or record['images_per_second'],

@@ -20,6 +20,8 @@ from tqdm import tqdm
 from antialias_plugins.evaluation.classifier import Classifier, DataConfig, label_margins, top_margin
 from antialias_plugins.evaluation.report import Evaluation
 from antialias_plugins.metrics import ShiftConsistency, ViewPlan, mean_interval
+from antialias_plugins.metrics.inputs import check_least
+from antialias_plugins.metrics.intervals import group_of
 from antialias_plugins.utils import Stopwatch
 
 RANKS = (1, 5)
@@ -78,6 +80,10 @@ class ViewFolder(Dataset):
         """Number of classes."""
         return len(self._reader.class_to_idx)
 
+    def path(self, index: int) -> str:
+        """Return where an image lies."""
+        return self._reader.filename(index, absolute=True)
+
     def __len__(self) -> int:
         return len(self._reader)
 
@@ -87,7 +93,7 @@ class ViewFolder(Dataset):
             with file:
                 image = Image.open(file).convert('RGB')
         except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow: SyntaxError for a broken PNG
-            return UnreadableImage(self._reader.filename(index, absolute=True), str(error))
+            return UnreadableImage(self.path(index), str(error))
         return Sample(index, label, self._centre(image), self.plan.cut(index, self._frame(image)))
 
 
@@ -108,6 +114,7 @@ def evaluate(
     batch_size: int = 64,
     workers: int = 4,
     progress: bool = True,
+    groups: str | None = None,
 ) -> Evaluation:
     """Measure accuracy on the central crops and consistency on the views, in one pass over the files.
 
@@ -122,6 +129,8 @@ def evaluate(
         batch_size: Number of images per forward pass.
         workers: Number of processes that read images; 0 for none.
         progress: Whether to show a progress bar.
+        groups: Regular expression; images whose paths have the same text for its first group belong together, and the
+            intervals count groups. By default every image is its own.
 
     Raises:
         ValueError: If the network does not have as many classes as the folder, an image cannot be read, or a logit
@@ -132,7 +141,9 @@ def evaluate(
             f'folder must have one sub-folder for each of the {classifier.network.num_classes} classes of the network, '
             f'got {folder.classes}'
         )
+    check_least(batch_size=(batch_size, 1), workers=(workers, 0))
     ranks = tuple(rank for rank in RANKS if rank < folder.classes)
+    grouped = None if groups is None else [group_of(folder.path(index), groups) for index in range(len(folder))]
     correct: list[list[bool]] = []  # per image, whether its label is among the top classes, by rank
     consistency = ShiftConsistency(folder.plan)
     plain_time, views_time = Stopwatch(), Stopwatch()
@@ -147,11 +158,11 @@ def evaluate(
             with views_time.lap(len(labels)):
                 views = torch.stack([classifier(view, top_margin) for view in sample.views.unbind(1)], 1)
             for index, logits, label in zip(sample.index.tolist(), views, labels, strict=True):
-                consistency.add(index, logits, label)
+                consistency.add(index, logits, label, group=grouped and grouped[index])
             bar.update(len(labels))
     speed = len(folder) / (time.perf_counter() - start)
     by_rank = zip(ranks, zip(*correct, strict=True), strict=False)
-    accuracy = {f'top{rank}': mean_interval(values) for rank, values in by_rank}
+    accuracy = {f'top{rank}': mean_interval(values, groups=grouped) for rank, values in by_rank}
     parameters = sum(parameter.numel() for parameter in classifier.network.parameters())
     return Evaluation(accuracy, consistency.compute(), parameters, speed, plain_time.rate, views_time.rate)
 

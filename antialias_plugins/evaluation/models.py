@@ -82,6 +82,7 @@ class TimmModel:
         if settings.data_dir is None:
             raise ValueError(f'data_dir must be given for a timm network, got none for {self.name}')
         options = settings.loop_options()
+        groups = options.pop('groups', None)
         for name in options.keys() - {option.name for option in fields(ViewPlan)}:
             raise ValueError(f'{name} must not be given for a classifier, got {options[name]}')
         torch.manual_seed(settings.seed)
@@ -109,6 +110,7 @@ class TimmModel:
             batch_size=batch_size,
             workers=4 if settings.workers is None else settings.workers,
             progress=progress,
+            groups=groups,
         )
         resize = data_config.resize_for(plan.frame_size[0])
         prepared = {'plan': str(plan), 'preparation': asdict(data_config), 'resize_for_views': resize}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from antialias_plugins.metrics.base import Result
+from antialias_plugins.metrics.intervals import Interval, format_percent
 from antialias_plugins.utils import describe_environment, replacing
 
 
@@ -16,8 +17,8 @@ class Evaluation:
     """Accuracy and consistency of a network.
 
     Attributes:
-        accuracy: By name (``top1``, ``top5``; ``mIoU``, …; ``segm_mAP``, …), the accuracy in [0, 1] and the half-width
-            of its 95 % interval, if it is a mean over images. Empty without labels.
+        accuracy: By name (``top1``, ``top5``; ``mIoU``, …; ``segm_mAP``, …), the accuracy in [0, 1] and the limits of
+            its 95 % interval, if it is a mean over images. Empty without labels.
         consistency: Consistency of the views.
         parameters: Number of the network's parameters.
         images_per_second: Images, with all their views, from files to figures.
@@ -27,7 +28,7 @@ class Evaluation:
         prepared: How the images were prepared, where no config says it.
     """
 
-    accuracy: Mapping[str, tuple[float, float | None]]
+    accuracy: Mapping[str, tuple[float, Interval | None]]
     consistency: Result
     parameters: int
     images_per_second: float
@@ -55,9 +56,9 @@ def format_report(evaluation: Evaluation) -> str:
     width = max(map(len, figures))
     lines = [f'{"%":>{width + 8}}']
     for name, (mean, interval) in figures.items():
-        spread = '' if interval is None else f' ± {100 * interval:5.2f}'
-        lines.append(f'{name:{width}}  {100 * mean:6.2f}{spread}')
-    return '\n'.join(lines)
+        number, *limits = format_percent(mean, interval, unit='').split(' ', 1)
+        lines.append(f'{name:{width}}  {number:>6}{"".join(f" {text}" for text in limits)}')
+    return '\n'.join(lines + ([f'note: {consistency.note}'] if consistency.note else []))
 
 
 def format_cost(evaluation: Evaluation) -> str:

@@ -59,6 +59,12 @@ class Settings:
     max_shift: int = _option(_CONSISTENCY, 'offsets are 0 to N-1 pixels', default=_DEFAULTS['max_shift'], metavar='N')
     circular: bool = _option(_CONSISTENCY, 'shift the image circularly', default=False)
     seed: int = _option(_CONSISTENCY, 'of the offsets, and of weights that are not loaded', default=_DEFAULTS['seed'])
+    groups: str | None = _option(
+        _CONSISTENCY,
+        'regular expression: images whose paths have the same text for its first group belong together (frames of a '
+        'video, tiles of a scene), and the intervals count groups',
+        metavar='REGEX',
+    )
     per_class: bool = _option(_CONSISTENCY, 'of a segmentation, every class too', default=False)
     boundary: int | None = _option(_CONSISTENCY, 'of a segmentation, within N pixels of boundaries too', metavar='N')
     score_threshold: float | None = _option(

@@ -17,7 +17,6 @@ from antialias_plugins.metrics.aliasing import (
     power_spectrum,
     radial_average,
 )
-from antialias_plugins.metrics.base import MeanShare, mean_interval
 from antialias_plugins.metrics.classification import (
     ClassificationConsistency,
     DiagonalSweep,
@@ -40,6 +39,7 @@ from antialias_plugins.metrics.instance_consistency import (
     mean_instance_consistency,
 )
 from antialias_plugins.metrics.instances import InstanceAgreement, InstanceRule, Instances, instance_agreement
+from antialias_plugins.metrics.intervals import MeanShare, difference_interval, mean_interval
 from antialias_plugins.metrics.layer_report import side_by_side
 from antialias_plugins.metrics.offsets import (
     ShiftGrid,
@@ -100,6 +100,7 @@ __all__ = [
     'class_agreement',
     'classification_agreement',
     'diagonal_sweep',
+    'difference_interval',
     'draw_batch_offsets',
     'draw_offsets',
     'draw_subpixel_offsets',

@@ -5,10 +5,11 @@ Letters: image ``H W``, map ``h w``.
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from antialias_plugins.metrics.base import check_least
+from antialias_plugins.metrics.inputs import as_class_maps, as_integer, check_least
 from antialias_plugins.metrics.views import Offset, overlap, part_at
 
 
@@ -104,7 +105,8 @@ def segmentation_consistency(
         ignore_index: Label of the pixels that do not count as labelled.
 
     Raises:
-        ValueError: If the shapes do not fit, an offset is negative or the crops do not overlap.
+        ValueError: If the shapes do not fit, a map holds anything but integers, a label is negative and not
+            ``ignore_index``, an offset is negative or the crops do not overlap.
 
     Example:
         >>> import torch
@@ -114,15 +116,16 @@ def segmentation_consistency(
         >>> segmentation_consistency(pred_a, pred_b, (0, 0), (1, 1)).share  # they share row 1, columns 1 and 2
         0.5
     """
-    _check_pair(pred_a, pred_b)
+    pred_a, pred_b = _class_maps(pred_a, pred_b)
     spans = overlap(tuple(pred_a.shape), offset_a, offset_b)
     same = part_at(pred_a, spans, offset_a) == part_at(pred_b, spans, offset_b)
     if label is None:
         return PairAgreement(int(same.sum()), same.numel())
     needed = tuple(stop for _, stop in spans)
-    if label.ndim != 2 or label.shape[0] < needed[0] or label.shape[1] < needed[1]:
+    label = as_class_maps('label', label, '(H, W)')
+    if label.shape[0] < needed[0] or label.shape[1] < needed[1]:
         raise ValueError(f'label must have shape (H, W) of at least {needed}, got {tuple(label.shape)}')
-    labelled = part_at(label, spans).to(same.device) != ignore_index
+    _, labelled = _labelled(part_at(label, spans), ignore_index, same.device)
     return PairAgreement(int(same.sum()), same.numel(), int((same & labelled).sum()), int(labelled.sum()))
 
 
@@ -165,11 +168,10 @@ def class_agreement(
         {2: 0.6667}
     """
     check_least(num_classes=(num_classes, 1))
-    _check_pair(pred_a, pred_b, label)
+    pred_a, pred_b, *labels = _class_maps(pred_a, pred_b, label)
     same = pred_a == pred_b
-    if label is not None:
-        label = label.to(same.device)
-        labelled = label != ignore_index
+    if labels:
+        label, labelled = _labelled(*labels, ignore_index, same.device)
         agreeing = _count(label[labelled & same], num_classes, 'label')
         return ClassAgreement(agreeing, _count(label[labelled], num_classes, 'label'))
     pixels = zip(_count(pred_a, num_classes, 'pred_a'), _count(pred_b, num_classes, 'pred_b'), strict=True)
@@ -206,14 +208,14 @@ def boundary_agreement(
         >>> boundary_agreement(pred_a, pred_b, width=1)  # the band has pixels 2 to 4, and they differ at 3
         BoundaryAgreement(boundary_agreeing=2, boundary_pixels=3, interior_agreeing=5, interior_pixels=5)
     """
-    _check_pair(pred_a, pred_b, label)
+    pred_a, pred_b, *labels = _class_maps(pred_a, pred_b, label)
     same = pred_a == pred_b
-    if label is None:
+    if not labels:
         band = boundary_band(pred_a, width) | boundary_band(pred_b, width)
         interior = ~band
     else:
-        label = label.to(same.device)
-        near, labelled = boundary_band(label, width), label != ignore_index
+        label, labelled = _labelled(*labels, ignore_index, same.device)
+        near = boundary_band(label, width)
         band, interior = near & labelled, ~near & labelled
     return BoundaryAgreement(*(int(part.sum()) for part in (same & band, band, same & interior, interior)))
 
@@ -239,19 +241,24 @@ def boundary_band(classes: Tensor, width: int) -> Tensor:
         >>> boundary_band(torch.tensor([[4, 4, 4, 7, 7, 7]]), width=2).int()
         tensor([[0, 1, 1, 1, 1, 0]], dtype=torch.int32)
     """
-    if classes.ndim != 2:
-        raise ValueError(f'classes must have shape (h, w), got {tuple(classes.shape)}')
+    classes = as_class_maps('classes', classes)
     check_least(width=(width, 1))
-    values = classes[None].float()
-    touching = max_pool2d(values, 3, 1, 1) != -max_pool2d(-values, 3, 1, 1)
+    touching = torch.zeros_like(classes, dtype=torch.bool)
+    (height, side), steps = classes.shape, ((0, 1), (1, 0), (1, 1), (1, -1))
+    for down, right in steps:  # compared as integers: large ones have no float of their own
+        rows, lower = slice(0, height - down), slice(down, height)
+        columns, shifted = slice(max(0, -right), side - max(0, right)), slice(max(0, right), side + min(0, right))
+        other = classes[rows, columns] != classes[lower, shifted]
+        touching[rows, columns] |= other
+        touching[lower, shifted] |= other
     # Row by row and then column by column: a square window of 2 % of the diagonal costs far more at once.
     window, reach = 2 * width - 1, width - 1
-    rows = max_pool2d(touching.float(), (window, 1), 1, (reach, 0))
+    rows = max_pool2d(touching[None].float(), (window, 1), 1, (reach, 0))
     return max_pool2d(rows, (1, window), 1, (0, reach))[0] > 0
 
 
 def _count(classes: Tensor, num_classes: int, name: str) -> tuple[int, ...]:
-    classes = classes.flatten().long()
+    classes = classes.flatten()
     if classes.numel() and not 0 <= int(classes.min()) <= int(classes.max()) < num_classes:
         raise ValueError(
             f'{name} must hold classes from 0 to {num_classes - 1}, got {int(classes.min())} to {int(classes.max())}'
@@ -259,11 +266,28 @@ def _count(classes: Tensor, num_classes: int, name: str) -> tuple[int, ...]:
     return tuple(classes.bincount(minlength=num_classes).tolist())
 
 
-def _check_pair(pred_a: Tensor, pred_b: Tensor, label: Tensor | None = None) -> None:
-    if pred_a.ndim != 2 or pred_a.shape != pred_b.shape:
+def _labelled(label: Tensor, ignore_index: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return a label map where the predictions are, and which of its pixels are labelled."""
+    label = label.to(device)
+    labelled = label != as_integer('ignore_index', ignore_index)
+    if (label[labelled] < 0).any():
+        raise ValueError(
+            f'label must hold classes of at least 0, or ignore_index {ignore_index}, got {int(label[labelled].min())}'
+        )
+    return label, labelled
+
+
+def _class_maps(pred_a: Tensor, pred_b: Tensor, label: Tensor | None = None) -> list[Tensor]:
+    """Return class maps, and the label map if there is one, as integers; raise unless they have one shape."""
+    pred_a, pred_b = as_class_maps('pred_a', pred_a), as_class_maps('pred_b', pred_b)
+    if pred_a.shape != pred_b.shape:
         raise ValueError(
             'pred_a and pred_b must be class maps of the same shape (h, w), '
             f'got {tuple(pred_a.shape)} and {tuple(pred_b.shape)}'
         )
-    if label is not None and label.shape != pred_a.shape:
+    if label is None:
+        return [pred_a, pred_b]
+    label = as_class_maps('label', label)
+    if label.shape != pred_a.shape:
         raise ValueError(f'label must have the shape {tuple(pred_a.shape)} of the class maps, got {tuple(label.shape)}')
+    return [pred_a, pred_b, label]

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from antialias_plugins.conversion import AntialiasPlan
 from antialias_plugins.conversion.trace import evaluating
+from antialias_plugins.functional.arguments import check_pair
 from antialias_plugins.metrics.downsampling import Place, dense_map, observe
+from antialias_plugins.metrics.inputs import as_tensor, check_shape, in_float64
 from antialias_plugins.metrics.layer_report import LayerReport, Row, network_inputs
 
 Window = Literal['hann'] | None
@@ -34,8 +36,8 @@ def power_spectrum(maps: Tensor, window: Window = None) -> Tensor:
             jump, but the centre counts more, and a frequency spreads over its direct neighbours.
 
     Returns:
-        ``(B, H, W)``, float64; frequency ``(k, l)`` is ``k / H`` and ``l / W`` cycles per pixel, in the order of
-        `torch.fft.fftfreq`.
+        ``(B, H, W)``, float64, on the CPU where the device has none; frequency ``(k, l)`` is ``k / H`` and ``l / W``
+        cycles per pixel, in the order of `torch.fft.fftfreq`.
 
     Raises:
         ValueError: If ``maps`` has not this shape, or there is no such window.
@@ -45,11 +47,12 @@ def power_spectrum(maps: Tensor, window: Window = None) -> Tensor:
         >>> power_spectrum(stripes)[0, 0]  # of the rows' sum: all at half a cycle per pixel
         tensor([ 0.,  0., 16.,  0.], dtype=torch.float64)
     """
-    if maps.ndim != 4:
-        raise ValueError(f'maps must have shape (N, C, H, W), got {tuple(maps.shape)}')
-    if window not in (None, 'hann'):
-        raise ValueError(f"window must be None or 'hann', got {window!r}")
-    maps = maps.double()
+    maps = as_tensor('maps', maps)
+    check_shape('maps', maps, '(B, C, H, W)')
+    if maps.is_complex():
+        raise ValueError(f'maps must be real, got {maps.dtype}')
+    check_window(window)
+    maps = in_float64(maps)
     if window == 'hann':
         rows, columns = (torch.hann_window(side, dtype=maps.dtype, device=maps.device) for side in maps.shape[2:])
         maps = maps * rows[:, None] * columns
@@ -78,6 +81,7 @@ def aliased_share(power: Tensor, stride: tuple[int, int]) -> Tensor:
         >>> aliased_share(power_spectrum(maps), (2, 2))
         tensor([1.0000, 0.5000, 0.0000], dtype=torch.float64)
     """
+    power, stride = _as_power(power), check_pair('stride', stride)
     rows, columns = (2 * step * _waves(side, power) > side for side, step in zip(power.shape[1:], stride, strict=True))
     above = power[:, rows[:, None] | columns].sum(1)
     total = power.sum((1, 2))
@@ -97,6 +101,7 @@ def radial_average(power: Tensor) -> tuple[Tensor, Tensor]:
         The frequencies in the middle of the rings, in cycles per pixel, and the energies, ``(F,)`` and ``(B, F)``, with
         ``F = min(H, W) // 2 + 1``; NaN where a map is all zeros.
     """
+    power = _as_power(power)
     count = min(power.shape[1:])
     rows, columns = (_waves(side, power).double() / side for side in power.shape[1:])
     ring = (torch.hypot(rows[:, None], columns) * count).round().long().flatten()
@@ -106,6 +111,19 @@ def radial_average(power: Tensor) -> tuple[Tensor, Tensor]:
     averages = sums / sizes / power.mean((1, 2))[:, None]
     kept = count // 2 + 1
     return torch.arange(kept, dtype=power.dtype) / count, averages[:, :kept]
+
+
+def check_window(window: Window) -> None:
+    """Raise unless there is such a window."""
+    if window is not None and window != 'hann':
+        raise ValueError(f"window must be None or 'hann', got {window!r}")
+
+
+def _as_power(power: Tensor) -> Tensor:
+    """Return energies, ``(B, H, W)``, in float64."""
+    power = as_tensor('power', power)
+    check_shape('power', power, '(B, H, W)')
+    return in_float64(power)
 
 
 def _waves(side: int, power: Tensor) -> Tensor:
@@ -187,6 +205,7 @@ def aliasing_report(network: nn.Module, images: Iterable[Tensor], *, window: Win
         >>> [(site.name, site.kind) for site in report.sites]
         [('2', 'max pool')]
     """
+    check_window(window)
     inputs = network_inputs(network, images)
     observed, places, plan = observe(network, inputs[0])
     recorder = _Recorder(window)

@@ -3,7 +3,7 @@
 Letters: image ``C H W``, view of it ``h w``, views ``V`` or, of a sweep, ``D``, classes ``N``.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import ClassVar
@@ -11,7 +11,17 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from antialias_plugins.metrics.base import MeanResult, PerImageMetric, Predict, mean_interval
+from antialias_plugins.metrics.base import Look, MeanResult, PerImageMetric, Predict
+from antialias_plugins.metrics.inputs import (
+    as_class,
+    as_integer,
+    as_logits,
+    as_tensor,
+    check_flag,
+    check_least,
+    in_evaluation,
+)
+from antialias_plugins.metrics.intervals import Interval
 from antialias_plugins.metrics.offsets import Protocol, ViewPlan, as_pair
 from antialias_plugins.metrics.views import centre_part, shifted_views
 
@@ -41,19 +51,18 @@ def classification_agreement(logits: Tensor, label: int | None = None) -> ViewAg
         label: The image's class.
 
     Raises:
-        ValueError: If ``logits`` has another shape or is not finite, or ``label`` is not one of its classes.
+        ValueError: If ``logits`` has another shape or is not finite, or ``label`` is no integer or none of its classes.
 
     Example:
         >>> classification_agreement(torch.tensor([[0.0, 2.0, 1.0], [0.0, 1.0, 2.0]]), label=2).any_correct
         True
     """
-    _check_views(logits)
+    logits = as_logits('logits', logits).cpu()  # few numbers, and not every device has float64
     top = logits.argmax(1)
     agree, change = bool((top == top[0]).all()), float(mean_absolute_change(logits.double().softmax(1)))
     if label is None:
         return ViewAgreement(agree, None, None, change)
-    _check_class(label, logits.shape[1])
-    correct = top == label
+    correct = top == as_class(label, logits.shape[1])
     return ViewAgreement(agree, bool(correct.any()), bool(correct.all()), change)
 
 
@@ -68,14 +77,17 @@ def mean_absolute_change(probabilities: Tensor, label: int | None = None) -> Ten
         label: The class; by default the top class of the first view.
 
     Raises:
-        ValueError: If ``probabilities`` has another shape or is not finite.
+        ValueError: If ``probabilities`` has another shape or is not finite, or ``label`` is none of the classes.
 
     Example:
         >>> mean_absolute_change(torch.tensor([[0.75, 0.25], [0.5, 0.5], [0.25, 0.75]])).item()  # 1/4, 1/2 and 1/4
         0.3333
     """
-    _check_views(probabilities, 'probabilities')
-    watched = probabilities[0].argmax() if label is None else label
+    probabilities = as_logits('probabilities', probabilities)
+    if not probabilities.is_floating_point():
+        raise ValueError(f'probabilities must be floating-point numbers, got {probabilities.dtype}')
+    probabilities = probabilities.to(torch.promote_types(probabilities.dtype, torch.float32))
+    watched = probabilities[0].argmax() if label is None else as_class(label, probabilities.shape[1])
     return torch.pdist(probabilities[:, watched, None], p=1).mean()
 
 
@@ -87,16 +99,16 @@ class ClassificationConsistency(MeanResult):
 
     Attributes:
         probability_change: Mean absolute change of the top class's probability.
-        probability_change_interval: Half-width of its interval.
+        probability_change_interval: Limits of its interval.
         correct_mean: Correct-consistency; ``None`` without labels, or if no view of any image is classified correctly.
-        correct_interval: Half-width of its interval.
+        correct_interval: Limits of its interval.
         correct_images: Number of images of which a view is classified correctly.
     """
 
     probability_change: float
-    probability_change_interval: float | None
+    probability_change_interval: Interval | None
     correct_mean: float | None = None
-    correct_interval: float | None = None
+    correct_interval: Interval | None = None
     correct_images: int = 0
 
     parts: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -117,38 +129,43 @@ class ShiftConsistency(PerImageMetric[tuple[ViewAgreement, ...], ClassificationC
 
     plan: ViewPlan
 
-    def add(self, index: int, logits: Tensor, label: int | None = None) -> tuple[ViewAgreement, ...]:
-        """Keep and return how the views agree, once per repeat, by the logits of all that ``plan.cut`` returned."""
-        rows = self.plan.repeats * self.plan.views
-        if logits.ndim != 2 or len(logits) != rows:
-            raise ValueError(f'logits must have shape ({rows}, N), one row per view, got {tuple(logits.shape)}')
-        self._records[index] = tuple(classification_agreement(part, label) for part in logits.split(self.plan.views))
-        return self._records[index]
-
-    def update(
-        self, index: int, image: Tensor, predict: Predict, label: int | None = None
+    def add(
+        self, index: int, logits: Tensor, label: int | None = None, *, group: Hashable = None
     ) -> tuple[ViewAgreement, ...]:
-        """Cut the views of one image, predict them in one batch and `add` their logits."""
-        return self.add(index, predict(self.plan.cut(index, image)), label)
+        """Keep and return how the views agree, once per repeat, by the logits of all that ``plan.cut`` returned."""
+        return self._keep(as_integer('index', index, 0), self._compare('logits', logits, label), group)
+
+    def _look(self, index: int, image: Tensor, predict: Predict, label: int | None) -> Look:
+        return self._compare('logits of predict', predict(self.plan.cut(index, image)), label)
+
+    def _compare(self, name: str, logits: Tensor, label: int | None) -> Look:
+        logits = as_logits(name, logits, self.plan.repeats * self.plan.views)
+        agreements = tuple(classification_agreement(part, label) for part in logits.split(self.plan.views))
+        return Look(agreements, agreements, frozenset(logits.argmax(1).tolist()))
+
+    def _keep(self, index: int, look: Look, group: Hashable) -> tuple[ViewAgreement, ...]:
+        if group is not None and self.plan.protocol == 'legacy':
+            raise ValueError(f'group must be None for the legacy protocol, which has no interval, got {group!r:.200}')
+        return super()._keep(index, look, group)
 
     def compute(self) -> ClassificationConsistency:
         """Return the consistency over all images so far."""
         records = self._measured()
-        repeats = list(zip(*records, strict=True))
-        mean, interval = self._mean([[a.agree for a in repeat] for repeat in repeats])
-        change, change_interval = self._mean([[a.probability_change for a in repeat] for repeat in repeats])
-        correct = [[a.all_correct for a in repeat if a.any_correct] for repeat in repeats]
-        correct_images = sum(any(a.any_correct for a in record) for record in records)
-        return ClassificationConsistency(
-            mean, interval, len(records), change, change_interval, *self._mean(correct), correct_images
+        repeats = [dict(zip(records, repeat, strict=True)) for repeat in zip(*records.values(), strict=True)]
+        share = self._over_repeats([{i: it.agree for i, it in repeat.items()} for repeat in repeats])
+        change = self._over_repeats([{i: it.probability_change for i, it in repeat.items()} for repeat in repeats])
+        correct = self._over_repeats(
+            [{i: it.all_correct for i, it in repeat.items() if it.any_correct} for repeat in repeats]
         )
+        correct_images = sum(any(it.any_correct for it in record) for record in records.values())
+        return ClassificationConsistency(*share, len(records), *change, *correct, correct_images, note=self._note())
 
-    def _mean(self, repeats: Sequence[Collection[float]]) -> tuple[float | None, float | None]:
+    def _over_repeats(self, repeats: Sequence[Mapping[int, float]]) -> tuple[float | None, Interval | None]:
         """Mean over the repeats that have a value, and the interval where the images are independent."""
-        measured = [mean_interval(values) for values in repeats if values]
+        measured = [self._mean(shares) for shares in repeats if shares]
         if not measured:
             return None, None
-        return fmean(mean for mean, _ in measured), measured[0][1] if self.plan.protocol == 'per_image' else None
+        return fmean(share.mean for share in measured), measured[0].interval if self.plan.repeats == 1 else None
 
 
 def shift_consistency(
@@ -164,6 +181,7 @@ def shift_consistency(
     protocol: Protocol = 'per_image',
     batch_size: int | None = None,
     subpixel: int = 1,
+    groups: Iterable[Hashable] | None = None,
 ) -> ClassificationConsistency:
     """Measure how little a classification depends on where the image is cropped.
 
@@ -193,11 +211,11 @@ def shift_consistency(
     under whole circular shifts, but not under these.
 
     Args:
-        predict: Maps the views of one image, in one batch, to their logits, ``(V, C, h, w)`` → ``(V, N)``; in
-            evaluation mode, and on the device where the images are.
+        predict: Maps the views of one image, in one batch, to their logits, ``(V, C, h, w)`` → ``(V, N)``, on the
+            device where the images are. Its networks are measured in evaluation mode, see `PerImageMetric`.
         images: The images, ``(C, H, W)`` each; their sizes may differ. Crops are taken from the centre of size
             ``crop_size + max_shift``.
-        labels: The class of each image.
+        labels: The class of each image; a sequence or a tensor of integers.
         max_shift: Offsets are drawn from ``{0, …, max_shift - 1}²``; from 2 to the shorter side of ``crop_size``.
         crop_size: Size of a view in pixels: its side, or its height and width.
         views: Number of views that have to agree, at least 2.
@@ -208,10 +226,11 @@ def shift_consistency(
         batch_size: Number of consecutive images that share their offsets; for the legacy protocol, and only for it.
         subpixel: Views after the first begin at multiples of ``1 / subpixel`` pixels, interpolated by `fourier_shift`;
             above 1 for circular shifts of floating-point images and ``'per_image'`` only.
+        groups: What each image belongs to, such as its video or scene, for the interval; see `mean_interval`.
 
     Raises:
-        ValueError: If there are no images, an image is too small, an argument is outside its range, the labels do not
-            fit the images, or ``predict`` does not return one finite row per view.
+        ValueError: If there are no images, an image is too small, an argument is outside its range, the labels or the
+            groups do not fit the images, or ``predict`` does not return one finite row per view.
 
     Example:
         >>> images = torch.rand(3, 1, 16, 16)
@@ -219,10 +238,10 @@ def shift_consistency(
         >>> result.images
         3
         >>> print(shift_consistency(lambda x: torch.eye(5)[[0] * len(x)], images, max_shift=8, crop_size=8))
-        consistency 100.00 ± 0.00 % (n = 3)
+        consistency 100.00 [29.24, 100.00] % (n = 3); note: all predictions are of one class, 0
     """
     plan = ViewPlan(max_shift, crop_size, views, circular, seed, protocol, batch_size, subpixel)
-    return ShiftConsistency(plan).measure(predict, images, labels)
+    return ShiftConsistency(plan).measure(predict, images, labels, groups)
 
 
 @dataclass(frozen=True)
@@ -257,7 +276,7 @@ def diagonal_sweep(
 
     Args:
         predict: Maps all views, in one batch, to their logits, ``(D, C, h, w)`` → ``(D, N)``, with
-            ``D = max_shift + 1`` and at least two classes; in evaluation mode.
+            ``D = max_shift + 1`` and at least two classes; in evaluation mode, see `PerImageMetric`.
         image: The image, ``(C, H, W)``. Crops are taken from its centre of size ``crop_size + max_shift``.
         label: The class to watch, by default the top class at shift 0.
         max_shift: The last shift in pixels, from 1 to the shorter side of ``crop_size``.
@@ -275,37 +294,19 @@ def diagonal_sweep(
         [1, 1, 1]
     """
     size = as_pair(crop_size)
-    if not 1 <= max_shift <= min(size):
+    check_least(max_shift=(max_shift, 1))
+    if max_shift > min(size):
         raise ValueError(f'max_shift must be between 1 and the shorter side of crop_size {size}, got {max_shift}')
-    frame = centre_part(image, size if circular else (size[0] + max_shift, size[1] + max_shift))
+    check_flag(circular=circular)
+    frame = centre_part(as_tensor('image', image), size if circular else (size[0] + max_shift, size[1] + max_shift))
     steps = [(step, step) for step in range(max_shift + 1)]
-    logits = predict(shifted_views(frame, steps, max_shift, circular=circular))
-    check_logits(logits, len(steps), label, fewest_classes=2)
+    with in_evaluation(predict):
+        logits = predict(shifted_views(frame, steps, max_shift, circular=circular))
+    logits = as_logits('logits of predict', logits, len(steps), fewest_classes=2)
+    logits = logits if logits.is_floating_point() else logits.float()
+    label = None if label is None else as_class(label, logits.shape[1])
     probabilities = logits.softmax(1)
     watched = int(logits[0].argmax()) if label is None else label
     others = probabilities.clone()
     others[:, watched] = 0
     return DiagonalSweep(probabilities[:, watched], others.amax(1), logits.argmax(1))
-
-
-def check_logits(logits: Tensor, views: int, label: int | None, fewest_classes: int = 1) -> None:
-    """Raise unless ``predict`` has returned a row of finite logits per view, and the label, if any, is a class."""
-    if logits.ndim != 2 or len(logits) != views or logits.shape[1] < fewest_classes:
-        rule = f', N > {fewest_classes - 1}' if fewest_classes > 1 else ''
-        raise ValueError(f'predict must return logits of shape ({views}, N){rule}, got {tuple(logits.shape)}')
-    if not logits.isfinite().all():
-        raise ValueError('predict must return finite logits')
-    if label is not None:
-        _check_class(label, logits.shape[1])
-
-
-def _check_views(logits: Tensor, name: str = 'logits') -> None:
-    if logits.ndim != 2 or len(logits) < 2:
-        raise ValueError(f'{name} must have shape (V, N) with at least two views, got {tuple(logits.shape)}')
-    if not logits.isfinite().all():
-        raise ValueError(f'{name} must be finite, got {int((~logits.isfinite()).sum())} that are not')
-
-
-def _check_class(label: int, classes: int) -> None:
-    if not 0 <= label < classes:
-        raise ValueError(f'label must be one of {classes} classes, got {label}')

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from antialias_plugins.conversion.trace import evaluating
+from antialias_plugins.functional.arguments import check_pair
+from antialias_plugins.metrics.inputs import as_integer, as_tensor, check_least, check_shape, in_float64
 from antialias_plugins.metrics.layer_report import LayerReport, Row, network_inputs
 from antialias_plugins.metrics.views import fourier_shift
 from antialias_plugins.utils import matching_names
@@ -46,15 +48,17 @@ def equivariance_error(
         >>> equivariance_error(stripes, stripes, (0, 1))  # the opposite of what it should be
         2.0
     """
+    still, moved = as_tensor('still', still), as_tensor('moved', moved)
     if still.shape != moved.shape:
         raise ValueError(f'moved must have the shape {tuple(still.shape)} of still, got {tuple(moved.shape)}')
+    check_shape('still', still, '(..., h, w)')
     sides = still.shape[-2:]
-    margins = (margin, margin) if isinstance(margin, int) else margin
-    if any(not 0 <= 2 * cut < side for side, cut in zip(sides, margins, strict=True)):
+    margins = check_pair('margin', margin, 0)
+    if any(2 * cut >= side for side, cut in zip(sides, margins, strict=True)):
         raise ValueError(f'margin must leave a part of a map of {sides[0]}x{sides[1]}, got {margin}')
     inner = (..., *(slice(cut, side - cut) for side, cut in zip(sides, margins, strict=True)))
-    expected = fourier_shift(still.double(), shift)[inner]
-    difference = (moved.double()[inner] - expected).norm()
+    expected = fourier_shift(in_float64(still), shift)[inner]
+    difference = (in_float64(moved)[inner] - expected).norm()
     return 0.0 if difference == 0 else float(difference / expected.norm())
 
 
@@ -137,7 +141,8 @@ def equivariance_report(
         [('0', True), ('1', False)]
     """
     inputs = network_inputs(network, images)
-    moves = tuple(shift if isinstance(shift, tuple) else (shift, shift) for shift in shifts)
+    check_least(margin=(margin, 0))
+    moves = as_moves(shifts)
     if not moves:
         raise ValueError('shifts must hold at least one shift, got none')
     with evaluating(network):
@@ -193,6 +198,16 @@ def _errors(
             pixels = tuple(float(pixels / step) for pixels, step in zip(shift, stride, strict=True))
             errors[name].append(equivariance_error(map, moved[name], pixels, _margins(stride, margin)))
     return errors
+
+
+def as_moves(shifts: Iterable[int | tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Return shifts as pairs of whole pixels, down and right, of either sign."""
+    if isinstance(shifts, str) or not isinstance(shifts, Iterable):
+        raise ValueError(f'shifts must hold whole pixels, or pairs of them, got {shifts!r}')
+    pairs = [tuple(shift) if isinstance(shift, (tuple, list)) else (shift, shift) for shift in shifts]
+    if any(len(pair) != 2 for pair in pairs):
+        raise ValueError(f'shifts must hold whole pixels, or pairs of them, got {pairs}')
+    return tuple((as_integer('shifts', down), as_integer('shifts', right)) for down, right in pairs)
 
 
 def _stride(size: Sequence[int], sides: Sequence[int]) -> tuple[Fraction, Fraction]:

@@ -3,14 +3,15 @@
 Letters: image ``C H W``, view of it ``h w``.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from antialias_plugins.metrics.base import MeanShare, PerImageMetric, Result
+from antialias_plugins.metrics.base import Look, PerImageMetric, Result
 from antialias_plugins.metrics.instances import InstanceAgreement, InstanceRule, Instances, Kind, instance_agreement
+from antialias_plugins.metrics.intervals import MeanShare
 from antialias_plugins.metrics.offsets import check_random_shift, draw_offsets
 from antialias_plugins.metrics.views import shifted_views
 
@@ -62,26 +63,30 @@ class MeanInstanceConsistency(PerImageMetric[_Agreements, InstanceConsistency]):
         check_random_shift(self.max_shift, self.seed)
         self.rule = InstanceRule(self.score_threshold, self.iou_threshold, self.min_area)
 
-    def update(self, index: int, image: Tensor, predict: Callable[[Tensor], Sequence[Instances]]) -> _Agreements:
+    def _look(self, index: int, image: Tensor, predict: Callable[[Tensor], Sequence[Instances]], label: Any) -> Look:
         """Predict two views of one image; keep and return the counts, by the kind of shape of the instances."""
+        if label is not None:
+            raise ValueError(f'label must be None, two predictions are compared with each other, got {label!r:.200}')
         offsets = draw_offsets(self.seed, index, self.max_shift)
         views = shifted_views(image, offsets, self.max_shift)
         pair = predict(views)
+        if not isinstance(pair, Sequence) or not all(isinstance(found, Instances) for found in pair):
+            raise ValueError(f'predict must return one Instances per view, got {pair!r:.200}')
         kinds = [list(found.shapes) for found in pair]
         if len(kinds) != 2 or kinds[0] != kinds[1]:
             raise ValueError(f'predict must return the instances of two views, shapes of the same kinds, got {kinds}')
         size = tuple(views.shape[-2:])
-        self._records[index] = {kind: instance_agreement(*pair, size, *offsets, kind, self.rule) for kind in kinds[0]}
-        return self._records[index]
+        found = {kind: instance_agreement(*pair, size, *offsets, kind, self.rule) for kind in kinds[0]}
+        return Look(found, found)
 
     def compute(self) -> InstanceConsistency:
         """Return the means over all images so far; ``None`` as a mean if no image has instances."""
         records = self._measured()
 
         def mean(kind: Kind) -> MeanShare | None:
-            agreements = [record[kind] for record in records if kind in record]
-            shares = [agreement.share for agreement in agreements if agreement.instances]
-            return MeanShare.of(shares) if agreements else None
+            agreements = {index: record[kind] for index, record in records.items() if kind in record}
+            shares = {index: agreement.share for index, agreement in agreements.items() if agreement.instances}
+            return self._mean(shares) if agreements else None
 
         return InstanceConsistency(mean('mask'), mean('box'), len(records))
 
@@ -95,6 +100,7 @@ def mean_instance_consistency(
     score_threshold: float = 0.5,
     iou_threshold: float = 0.9,
     min_area: float = 10,
+    groups: Iterable[Hashable] | None = None,
 ) -> InstanceConsistency:
     """Measure how little the instances that a detector finds depend on where the image is cropped (mAISC).
 
@@ -114,7 +120,8 @@ def mean_instance_consistency(
 
     Args:
         predict: Maps the two views of one image, in one batch, to the instances of each, ``(2, C, h, w)`` → two
-            `Instances`; in evaluation mode, and on the device where the images are.
+            `Instances`, on the device where the images are. Its networks are measured in evaluation mode, see
+            `PerImageMetric`.
         images: As for `mean_segmentation_consistency`.
         max_shift: As for `mean_segmentation_consistency`.
         seed: As for `mean_segmentation_consistency`.
@@ -123,6 +130,7 @@ def mean_instance_consistency(
         iou_threshold: Lowest intersection over union of partners, in (0, 1]; the paper's by default.
         min_area: Smallest area of a clipped instance that counts, in pixels, at least 1. The default is that of the
             authors' program that makes shifted copies of COCO's annotations.
+        groups: As for `mean_segmentation_consistency`.
 
     Raises:
         ValueError: If there are no images or no instance counts in any of them, an image is too small for
@@ -131,14 +139,14 @@ def mean_instance_consistency(
     Example:
         >>> import torch
         >>> def bright(views):  # finds one instance: all bright pixels
-        ...     return [Instances(torch.ones(1), torch.zeros(1), masks=view > 0.5) for view in views]
+        ...     return [Instances(torch.ones(1), torch.zeros(1).long(), masks=view > 0.5) for view in views]
         >>> print(mean_instance_consistency(bright, torch.rand(3, 1, 32, 48), max_shift=8))
-        mAISC 100.00 ± 0.00 % (n = 3), of 3 images
+        mAISC 100.00 [29.24, 100.00] % (n = 3), of 3 images
     """
     consistency = MeanInstanceConsistency(
         max_shift, seed, score_threshold=score_threshold, iou_threshold=iou_threshold, min_area=min_area
     )
-    result = consistency.measure(predict, images)
+    result = consistency.measure(predict, images, groups=groups)
     if not any(share.images for share in result.shares.values()):
         raise ValueError(
             f'images must show an instance of score {score_threshold} or more and of {min_area} pixels or more in the '

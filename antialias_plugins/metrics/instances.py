@@ -4,11 +4,13 @@ Letters: instances ``N`` or ``M``, view ``h w``. Boxes are ``(N, 4)``: left, top
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from antialias_plugins.functional.arguments import check_choice
+from antialias_plugins.metrics.inputs import as_tensor, check_number
 from antialias_plugins.metrics.views import Offset, Spans, overlap, part_at
 
 Kind = Literal['mask', 'box']
@@ -19,15 +21,15 @@ class Instances:
     """What a detector finds in one view of an image: boxes, masks or both.
 
     Args:
-        scores: How sure it is of each instance, ``(N,)``.
-        labels: Class of each, ``(N,)``.
+        scores: How sure it is of each instance, in [0, 1], ``(N,)``.
+        labels: Class of each, whole numbers, ``(N,)``.
         boxes: Left, top, right and bottom edge of each, in pixels of the view, ``(N, 4)``: pixel ``i`` reaches from
             ``i`` to ``i + 1``.
         masks: The pixels of each, ``(N, h, w)``, boolean.
 
     Raises:
-        ValueError: If there are neither boxes nor masks, a shape or the masks' type is wrong, or a score or a box is
-            not finite.
+        ValueError: If there are neither boxes nor masks, a shape or the masks' type is wrong, a score, a label or a box
+            is not finite, a score is not in [0, 1], a label no whole number, or a box ends before it begins.
     """
 
     scores: Tensor
@@ -38,6 +40,11 @@ class Instances:
     def __post_init__(self) -> None:
         if self.boxes is None and self.masks is None:
             raise ValueError('boxes or masks must be given, got neither')
+        for name in ('scores', 'labels', 'boxes', 'masks'):
+            if (value := getattr(self, name)) is not None or name in ('scores', 'labels'):
+                object.__setattr__(self, name, as_tensor(name, value))
+        if self.scores.ndim != 1:
+            raise ValueError(f'scores must have shape (N,), got {tuple(self.scores.shape)}')
         count, masks = len(self.scores), self.masks
         for name, shape in {'scores': (count,), 'labels': (count,), 'boxes': (count, 4)}.items():
             value = getattr(self, name)
@@ -49,6 +56,12 @@ class Instances:
             raise ValueError(
                 f'masks must be boolean and of shape ({count}, h, w), got {masks.dtype} of shape {tuple(masks.shape)}'
             )
+        if ((self.scores < 0) | (self.scores > 1)).any():
+            raise ValueError(f'scores must be in [0, 1], got {self.scores.min():.4g} to {self.scores.max():.4g}')
+        if self.labels.is_floating_point() and (self.labels != self.labels.round()).any():
+            raise ValueError(f'labels must be whole numbers, got {self.labels[self.labels != self.labels.round()][0]}')
+        if self.boxes is not None and (wrong := (self.boxes[:, 2:] < self.boxes[:, :2]).any(1)).any():
+            raise ValueError(f'boxes must be left, top, right, bottom, got {self.boxes[wrong][0].tolist()}')
 
     @property
     def shapes(self) -> dict[Kind, Tensor]:
@@ -68,12 +81,9 @@ class InstanceRule:
     min_area: float = 10
 
     def __post_init__(self) -> None:
-        if not 0 <= self.score_threshold <= 1:
-            raise ValueError(f'score_threshold must be between 0 and 1, got {self.score_threshold}')
-        if not 0 < self.iou_threshold <= 1:
-            raise ValueError(f'iou_threshold must be above 0 and at most 1, got {self.iou_threshold}')
-        if not self.min_area >= 1:
-            raise ValueError(f'min_area must be at least 1, got {self.min_area}')
+        check_number('score_threshold', self.score_threshold, 'between 0 and 1', lambda value: 0 <= value <= 1)
+        check_number('iou_threshold', self.iou_threshold, 'above 0 and at most 1', lambda value: 0 < value <= 1)
+        check_number('min_area', self.min_area, 'at least 1', lambda value: value >= 1)
 
 
 @dataclass(frozen=True)
@@ -148,6 +158,7 @@ def instance_agreement(
         >>> instance_agreement(pred_a, pred_b, (20, 20), (0, 0), (2, 2), kind='box')
         InstanceAgreement(positive=2, instances=3)
     """
+    check_choice('kind', kind, get_args(Kind))
     rule = rule or InstanceRule()
     spans = overlap(size, offset_a, offset_b)
     labels_a, shapes_a = _seen(pred_a, kind, size, spans, offset_a, rule)
@@ -183,8 +194,10 @@ def clip(shapes: Tensor, spans: Spans, offset: Offset) -> Tensor:
         return part_at(shapes, spans, offset)
     (top, bottom), (left, right) = spans
     down, aside = offset
-    placed = shapes.cpu().double() + torch.tensor([aside, down, aside, down])
-    return placed.clamp(torch.tensor([left, top, left, top]), torch.tensor([right, bottom, right, bottom]))
+    placed = shapes.cpu().double()
+    edges = (placed.new_tensor(its) for its in ([aside, down] * 2, [left, top] * 2, [right, bottom] * 2))
+    moved, least, greatest = edges
+    return (placed + moved).clamp(least, greatest)
 
 
 def areas(shapes: Tensor) -> Tensor:
@@ -218,22 +231,11 @@ def _box_areas(corners: Tensor, opposite: Tensor) -> Tensor:
 def largest_matching(allowed: Tensor) -> int:
     """Return the largest number of pairs that can be formed if nothing may be in two of them.
 
-    By augmenting paths: a row that finds all its columns taken lets the rows that took them look for others.
-
     Example:
         >>> largest_matching(torch.tensor([[True, True], [True, False]]))  # the first row leaves column 0 to the second
         2
     """
-    columns = [row.nonzero().flatten().tolist() for row in allowed]
-    taken: dict[int, int] = {}
+    from scipy.sparse import csr_matrix  # take a quarter of a second to import, which only detectors need
+    from scipy.sparse.csgraph import maximum_bipartite_matching
 
-    def place(row: int, tried: set[int]) -> bool:
-        for column in columns[row]:
-            if column not in tried:
-                tried.add(column)
-                if column not in taken or place(taken[column], tried):
-                    taken[column] = row
-                    return True
-        return False
-
-    return sum(place(row, set()) for row in range(len(columns)))
+    return int((maximum_bipartite_matching(csr_matrix(allowed.cpu().numpy())) >= 0).sum())

@@ -6,12 +6,15 @@ Letters: images ``B``, channels ``C``, image ``H W``.
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from math import inf
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from antialias_plugins.metrics.base import MeanShare, Result, format_percent
+from antialias_plugins.metrics.base import Result
+from antialias_plugins.metrics.inputs import as_tensor
+from antialias_plugins.metrics.intervals import Interval, MeanShare, format_percent
 from antialias_plugins.utils import markdown_table
 
 
@@ -37,8 +40,8 @@ class Row:
 
     @property
     def figure(self) -> MeanShare:
-        """Its mean over images."""
-        return MeanShare.of(self.per_image.tolist())
+        """Its mean over images, with the interval of Student's t: amounts of energy, not shares of counted images."""
+        return MeanShare.of(self.per_image.tolist(), bounds=(0, inf))
 
     @property
     def mean(self) -> float:
@@ -46,8 +49,8 @@ class Row:
         return self.figure.mean
 
     @property
-    def interval(self) -> float | None:
-        """Half-width of its 95 % interval over images; ``None`` for a single image."""
+    def interval(self) -> Interval | None:
+        """Limits of its 95 % interval over images; ``None`` for a single image."""
         return self.figure.interval
 
     def describe(self) -> dict[str, str]:
@@ -121,11 +124,15 @@ def format_pair(values: Sequence[object]) -> str:
 
 def network_inputs(network: nn.Module, images: Iterable[Tensor]) -> list[Tensor]:
     """Return images, ``(C, H, W)``, as batches of one, where a network's parameters are and in their type."""
-    images = list(images)
+    if not isinstance(network, nn.Module):
+        raise ValueError(f'network must be a torch.nn.Module, got {type(network).__name__}')
+    if not isinstance(images, Iterable):
+        raise ValueError(f'images must hold one tensor per image, got {images!r:.200}')
+    images = [as_tensor('images', image) for image in images]
     if not images:
         raise ValueError('images must hold at least one image, got none')
     for image in images:
-        if image.ndim != 3 or not image.is_floating_point() or image.shape != images[0].shape:
+        if image.ndim != 3 or not image.numel() or not image.is_floating_point() or image.shape != images[0].shape:
             kinds = sorted({f'{tuple(it.shape)} of {it.dtype}' for it in images})
             raise ValueError(f'images must be floating-point and of one shape (C, H, W), got {", ".join(kinds)}')
     anchor = next((p for p in network.parameters() if p.is_floating_point()), torch.empty(0, dtype=images[0].dtype))

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from torch import Tensor
 
-from antialias_plugins.metrics.base import check_least
+from antialias_plugins.functional.arguments import check_choice, check_pair
+from antialias_plugins.metrics.inputs import as_integer, check_flag, check_least
 from antialias_plugins.metrics.views import Offset, Shift, centre_part, shifted_views
 
 Protocol = Literal['per_image', 'legacy']
@@ -57,8 +58,8 @@ def draw_subpixel_offsets(
         >>> [side.is_integer() for side in first], [(4 * side).is_integer() for side in second]
         ([True, True], [True, True])
     """
-    check_least(seed=(seed, 0), index=(index, 0), max_shift=(max_shift, 1), subpixel=(subpixel, 1))
-    if not 1 <= count <= max_shift**2:
+    check_least(seed=(seed, 0), index=(index, 0), max_shift=(max_shift, 1), subpixel=(subpixel, 1), count=(count, 1))
+    if count > max_shift**2:
         raise ValueError(
             f'count must be between 1 and max_shift² = {max_shift**2}, so that all offsets can differ, got {count}'
         )
@@ -112,19 +113,19 @@ class ViewPlan:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'crop_size', as_pair(self.crop_size))
-        if not 2 <= self.max_shift <= min(self.crop_size):
+        check_flag(circular=self.circular)
+        check_least(max_shift=(self.max_shift, 2), views=(self.views, 2), seed=(self.seed, 0))
+        if self.max_shift > min(self.crop_size):
             raise ValueError(
                 f'max_shift must be between 2 and the shorter side of crop_size {self.crop_size}, got {self.max_shift}'
             )
-        if not 2 <= self.views <= self.max_shift**2:
+        if self.views > self.max_shift**2:
             raise ValueError(f'views must be between 2 and max_shift² = {self.max_shift**2}, got {self.views}')
-        check_least(seed=(self.seed, 0))
-        if self.protocol not in ('per_image', 'legacy'):
-            raise ValueError(f"protocol must be 'per_image' or 'legacy', got {self.protocol!r}")
+        check_choice('protocol', self.protocol, get_args(Protocol))
         if self.protocol == 'per_image' and self.batch_size is not None:
             raise ValueError(f'batch_size must be None unless the protocol is legacy, got {self.batch_size}')
-        if self.protocol == 'legacy' and (self.batch_size is None or self.batch_size < 1):
-            raise ValueError(f'batch_size must be at least 1 for the legacy protocol, got {self.batch_size}')
+        if self.protocol == 'legacy':
+            as_integer('batch_size', self.batch_size, 1)
         check_least(subpixel=(self.subpixel, 1))
         if self.subpixel > 1 and not (self.circular and self.protocol == 'per_image'):
             raise ValueError(
@@ -188,10 +189,11 @@ class ShiftGrid:
     def __post_init__(self) -> None:
         if self.crop_size is not None:
             object.__setattr__(self, 'crop_size', as_pair(self.crop_size))
-        check_least(max_shift=(self.max_shift, 1))
-        if self.subpixel < 1 or (self.subpixel > 1 and not self.circular):
+        check_flag(circular=self.circular)
+        check_least(max_shift=(self.max_shift, 1), subpixel=(self.subpixel, 1), stride=(self.stride, 1))
+        if self.subpixel > 1 and not self.circular:
             raise ValueError(f'subpixel must be 1, or above 1 and circular True, got {self.subpixel}, {self.circular}')
-        if not 1 <= self.stride < self.max_shift * self.subpixel:
+        if self.stride >= self.max_shift * self.subpixel:
             raise ValueError(
                 f'stride must be from 1 to max_shift · subpixel - 1 = {self.max_shift * self.subpixel - 1}, so that '
                 f'there is a shift, got {self.stride}'
@@ -222,11 +224,9 @@ class ShiftGrid:
 
 def check_random_shift(max_shift: int, seed: int) -> None:
     """Raise unless two different offsets can be drawn."""
-    if max_shift < 2:
-        raise ValueError(f'max_shift must be at least 2, so that two offsets can differ, got {max_shift}')
-    check_least(seed=(seed, 0))
+    check_least(max_shift=(max_shift, 2), seed=(seed, 0))
 
 
 def as_pair(size: int | tuple[int, int]) -> tuple[int, int]:
     """Height and width of a view: a side is that of a square."""
-    return (size, size) if isinstance(size, int) else tuple(size)
+    return check_pair('crop_size', size)

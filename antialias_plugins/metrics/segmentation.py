@@ -3,20 +3,21 @@
 Letters: image ``C H W``, view of it ``h w``, views ``V``.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import KW_ONLY, astuple, dataclass
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor
 
 from antialias_plugins.metrics.agreement import (
-    PairAgreement,
     boundary_agreement,
     class_agreement,
     segmentation_consistency,
 )
-from antialias_plugins.metrics.base import MeanResult, MeanShare, PerImageMetric, Predict, check_least
+from antialias_plugins.metrics.base import Look, MeanResult, PerImageMetric, Predict
+from antialias_plugins.metrics.inputs import as_class_maps, as_integer, as_tensor, check_flag, check_least
+from antialias_plugins.metrics.intervals import Interval, MeanShare
 from antialias_plugins.metrics.offsets import check_random_shift, draw_subpixel_offsets
 from antialias_plugins.metrics.views import Offset, Shift, overlap, part_at, shifted_views
 from antialias_plugins.utils import markdown_table
@@ -31,18 +32,20 @@ class PixelConsistency(MeanResult):
 
     Attributes:
         labelled_mean: Mean share over labelled pixels; ``None`` if no image has any.
-        labelled_interval: Half-width of its interval; ``None`` for fewer than two images with labelled pixels.
+        labelled_interval: Limits of its interval; ``None`` for fewer than two images with labelled pixels.
         labelled_images: Number of images with labelled pixels.
     """
 
     labelled_mean: float | None = None
-    labelled_interval: float | None = None
+    labelled_interval: Interval | None = None
     labelled_images: int = 0
 
     def __str__(self) -> str:
         first, labelled, *_ = self.parts
         text = f'{self.titles[first]} {self.figures[first]}'
-        return text if self.labelled_mean is None else f'{text}, labelled pixels {self.figures[labelled]}'
+        if self.labelled_mean is not None:
+            text += f', labelled pixels {self.figures[labelled]}'
+        return self.with_note(text)
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class SegmentationConsistency(PixelConsistency):
     }
 
     def table(self, names: Sequence[str] = ()) -> str | None:
-        """Write the consistency of every class, with half-widths in percent, as a table in Markdown."""
+        """Write the consistency of every class, with intervals in percent, as a table in Markdown."""
         if not self.classes:
             return None
         columns = {'mASSC (%)': self.classes, 'of labelled pixels (%)': self.labelled_classes}
@@ -114,16 +117,18 @@ class MeanSegmentationConsistency(PerImageMetric[dict[_Region, float], Segmentat
 
     def __post_init__(self) -> None:
         check_random_shift(self.max_shift, self.seed)
-        counts = {'num_classes': self.num_classes, 'boundary': self.boundary}
+        check_flag(circular=self.circular)
+        as_integer('ignore_index', self.ignore_index)
+        counts = {'num_classes': self.num_classes, 'boundary': self.boundary, 'subpixel': self.subpixel}
         check_least(**{name: (count, 1) for name, count in counts.items() if count is not None})
-        if self.subpixel < 1 or (self.subpixel > 1 and not self.circular):
+        if self.subpixel > 1 and not self.circular:
             raise ValueError(
                 f'subpixel must be 1, or above 1 and circular True, got {self.subpixel} and {self.circular}'
             )
 
-    def update(self, index: int, image: Tensor, predict: Predict, label: Tensor | None = None) -> PairAgreement:
+    def _look(self, index: int, image: Tensor, predict: Predict, label: Tensor | None) -> Look:
         """Predict two views of one image and keep their shares; return the counts behind those of the overlap."""
-        check_label_size(label, image, index)
+        label = as_label_map(label, image, index)
         offsets = draw_subpixel_offsets(self.seed, index, self.max_shift, subpixel=self.subpixel)
         views = shifted_views(image, offsets, self.max_shift, circular=self.circular)
         maps, corners = place_class_maps(predict, views, offsets, self.circular)
@@ -133,8 +138,7 @@ class MeanSegmentationConsistency(PerImageMetric[dict[_Region, float], Segmentat
         shares = {'all': agreement.share} | self._regions(*pair)
         if agreement.labelled_share is not None:
             shares |= {'labelled': agreement.labelled_share} | self._regions(*pair, part_at(label, spans))
-        self._records[index] = shares
-        return agreement
+        return Look(agreement, shares, classes_in(maps))
 
     def _regions(self, pred_a: Tensor, pred_b: Tensor, label: Tensor | None = None) -> dict[_Region, float]:
         """Shares of the classes, and of the boundaries and the rest, as far as they occur."""
@@ -154,7 +158,7 @@ class MeanSegmentationConsistency(PerImageMetric[dict[_Region, float], Segmentat
         records = self._measured()
 
         def mean(region: _Region) -> MeanShare:
-            return MeanShare.of([shares[region] for shares in records if region in shares])
+            return self._mean({index: shares[region] for index, shares in records.items() if region in shares})
 
         overall, labelled = mean('all'), mean('labelled')
         regions = {}
@@ -164,7 +168,7 @@ class MeanSegmentationConsistency(PerImageMetric[dict[_Region, float], Segmentat
                 regions[name] = tuple(mean((name, index)) for index in range(self.num_classes))
             if self.boundary is not None:
                 regions |= {name: mean(name) for name in (f'{prefix}boundary', f'{prefix}interior')}
-        return SegmentationConsistency(*astuple(overall), *astuple(labelled), **regions)
+        return SegmentationConsistency(*as_parts(overall), *as_parts(labelled), **regions, note=self._note())
 
 
 def mean_segmentation_consistency(
@@ -179,6 +183,7 @@ def mean_segmentation_consistency(
     num_classes: int | None = None,
     boundary: int | None = None,
     subpixel: int = 1,
+    groups: Iterable[Hashable] | None = None,
 ) -> SegmentationConsistency:
     """Measure how little a segmentation depends on where the image is cropped (mASSC).
 
@@ -195,11 +200,12 @@ def mean_segmentation_consistency(
     for a network that is perfectly shift-equivariant: judge it by ``interior``, or against another network.
 
     Args:
-        predict: Maps the two views of one image, in one batch, to their class maps, ``(2, C, h, w)`` → ``(2, h, w)``;
-            in evaluation mode, and on the device where the images are. For a network that returns logits:
-            ``lambda x: network(x).argmax(1)``.
+        predict: Maps the two views of one image, in one batch, to their class maps, ``(2, C, h, w)`` → ``(2, h, w)``,
+            integers, on the device where the images are. For a network that returns logits: ``lambda x:
+            network(x).argmax(1)``. Its networks are measured in evaluation mode, see `PerImageMetric`.
         images: The images, ``(C, H, W)`` each; their sizes may differ.
-        labels: One label map per image, ``(H, W)`` each. With them the share over labelled pixels is measured too.
+        labels: One label map per image, ``(H, W)`` each, integers. With them the share over labelled pixels is measured
+            too.
         max_shift: Offsets are drawn from ``{0, …, max_shift - 1}²``, see `draw_offsets`; from 2 to half the shorter
             side of the smallest image.
         seed: Seed of the offsets, at least 0. Image number ``i`` of ``images`` always gets the same ones.
@@ -211,22 +217,23 @@ def mean_segmentation_consistency(
         boundary: Reach of the band around boundaries, in pixels, at least 1; measure it and its complement too.
         subpixel: The second offset is a multiple of ``1 / subpixel`` pixels, interpolated by `fourier_shift`; above 1
             for circular shifts of floating-point images only.
+        groups: What each image belongs to, such as its video or scene, for the intervals; see `mean_interval`.
 
     Raises:
-        ValueError: If there are no images, an image is too small for ``max_shift``, the labels do not fit the images
-            or are ignored everywhere, a map holds something that is not one of ``num_classes`` classes, or ``predict``
-            returns another shape.
+        ValueError: If there are no images, an image is too small for ``max_shift``, the labels or the groups do not fit
+            the images or all labels are ignored, a map holds something that is not one of ``num_classes`` classes, or
+            ``predict`` returns another shape or anything but integers.
 
     Example:
         >>> images = torch.rand(3, 1, 32, 48)
         >>> result = mean_segmentation_consistency(lambda x: x[:, 0] > 0.5, images, max_shift=8)  # sees single pixels
         >>> print(result)
-        mASSC 100.00 ± 0.00 % (n = 3)
+        mASSC 100.00 [29.24, 100.00] % (n = 3)
     """
     consistency = MeanSegmentationConsistency(
         max_shift, seed, circular, ignore_index, num_classes=num_classes, boundary=boundary, subpixel=subpixel
     )
-    return check_some_labelled(consistency.measure(predict, images, labels), labels, ignore_index)
+    return check_some_labelled(consistency.measure(predict, images, labels, groups), labels, ignore_index)
 
 
 def place_class_maps(
@@ -237,10 +244,11 @@ def place_class_maps(
     Circular ones are rolled back by the nearest whole number of pixels and then all begin at (0, 0). What is left of a
     shift is at most half a pixel in either direction.
     """
-    maps = predict(views)
+    maps = as_tensor('class maps of predict', predict(views))
     expected = (len(views), *views.shape[-2:])
     if tuple(maps.shape) != expected:
         raise ValueError(f'predict must return class maps of shape {expected}, got {tuple(maps.shape)}')
+    maps = as_class_maps('class maps of predict', maps, '(V, h, w)')
     whole = [(round(down), round(right)) for down, right in offsets]
     if not circular:
         return maps, whole
@@ -248,13 +256,27 @@ def place_class_maps(
     return torch.stack(rolled), [(0, 0)] * len(rolled)
 
 
-def check_label_size(label: Tensor | None, image: Tensor, index: int) -> None:
-    """Raise unless ``label``, if there is one, has the size of ``image``."""
-    if label is not None and label.shape != image.shape[-2:]:
+def as_label_map(label: Tensor | None, image: Tensor, index: int) -> Tensor | None:
+    """Return the label map of an image, if there is one, as integers; raise unless it has the image's size."""
+    if label is None:
+        return None
+    label = as_class_maps('label', label, '(H, W)')
+    if label.shape != image.shape[-2:]:
         raise ValueError(
             f"label must have the image's size {tuple(image.shape[-2:])}, got shape {tuple(label.shape)} "
             f'for image {index}'
         )
+    return label
+
+
+def classes_in(maps: Tensor) -> frozenset[int]:
+    """Return the least and the greatest class in maps: one if they are constant."""
+    return frozenset({int(maps.min()), int(maps.max())})
+
+
+def as_parts(share: MeanShare) -> tuple[float | None, Interval | None, int]:
+    """Return the fields of a share, as a result keeps them."""
+    return share.mean, share.interval, share.images
 
 
 def check_some_labelled(result: _Pixels, labels: Iterable | None, ignore_index: int) -> _Pixels:

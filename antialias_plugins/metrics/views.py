@@ -1,9 +1,13 @@
 """Views of one image that differ by a shift, and what two of them share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from math import isfinite
+from numbers import Real
 
 import torch
 from torch import Tensor
+
+from antialias_plugins.metrics.inputs import as_tensor, check_least, check_shape
 
 Offset = tuple[int, int]
 Shift = tuple[float, float]
@@ -30,11 +34,14 @@ def shifted_views(image: Tensor, offsets: Sequence[Shift], max_shift: int, *, ci
     Raises:
         ValueError: If ``image`` is not a map with channels, or is too small for ``max_shift``: two crops are sure to
             overlap only if no side of the image is shorter than ``2 * max_shift``, two circular views are sure to
-            differ only if none is shorter than ``max_shift``. If an offset is a fraction and the view is a crop, or
-            the image is not floating-point.
+            differ only if none is shorter than ``max_shift``. If an offset is a fraction or out of range and the view
+            is a crop, or an offset is a fraction and the image is not floating-point.
     """
-    if image.ndim != 3:
-        raise ValueError(f'image must have shape (C, H, W), got {tuple(image.shape)}')
+    image = as_image(image)
+    check_least(max_shift=(max_shift, 0))
+    offsets = [_as_shift('offsets', offset) for offset in offsets]
+    if not offsets:
+        raise ValueError('offsets must hold at least one pair, got none')
     height, width = image.shape[-2:]
     limit = min(height, width) if circular else min(height, width) // 2
     if max_shift > limit:
@@ -46,16 +53,26 @@ def shifted_views(image: Tensor, offsets: Sequence[Shift], max_shift: int, *, ci
     if circular:
         return torch.stack([fourier_shift(image, (-y, -x)) for y, x in offsets])
     if any(side != int(side) for offset in offsets for side in offset):
-        raise ValueError(f'offsets must be whole pixels unless the views are circular, got {list(offsets)}')
+        raise ValueError(f'offsets must be whole pixels unless the views are circular, got {offsets}')
+    if not all(0 <= side <= max_shift for offset in offsets for side in offset):
+        raise ValueError(
+            f'offsets must be from 0 to max_shift {max_shift} unless the views are circular, got {offsets}'
+        )
     rows, columns = height - max_shift, width - max_shift
     corners = [(int(y), int(x)) for y, x in offsets]
     return torch.stack([image[:, y : y + rows, x : x + columns] for y, x in corners])
 
 
+def as_image(image: Tensor) -> Tensor:
+    """Return an image as a tensor; raise unless it has shape ``(C, H, W)``, none of them 0."""
+    image = as_tensor('image', image)
+    check_shape('image', image, '(C, H, W)')
+    return image
+
+
 def centre_part(image: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the centre of ``image``, ``(C, H, W)``, as a view; of an odd margin more is below and to the right."""
-    if image.ndim != 3:
-        raise ValueError(f'image must have shape (C, H, W), got {tuple(image.shape)}')
+    image = as_image(image)
     (height, width), (rows, columns) = image.shape[-2:], size
     if height < rows or width < columns:
         raise ValueError(f'image must be at least {rows}x{columns}, got {height}x{width}')
@@ -111,10 +128,8 @@ def fourier_shift(image: Tensor, shift: tuple[float, float]) -> Tensor:
         >>> fourier_shift(torch.tensor([[1.0, 0.0, -1.0, 0.0]]), (0, 0.5))  # a cosine, an eighth of its period later
         tensor([[ 0.7071,  0.7071, -0.7071, -0.7071]])
     """
-    if image.ndim < 2:
-        raise ValueError(f'image must have shape (..., H, W), got {tuple(image.shape)}')
-    if not all(-float('inf') < pixels < float('inf') for pixels in shift):
-        raise ValueError(f'shift must be finite, got {shift}')
+    image, shift = as_tensor('image', image), _as_shift('shift', shift)
+    check_shape('image', image, '(..., H, W)')
     whole = [round(pixels) for pixels in shift]
     fractions = [pixels - rounded for pixels, rounded in zip(shift, whole, strict=True)]
     moved = image.roll(whole, (-2, -1))
@@ -132,9 +147,20 @@ def fourier_shift(image: Tensor, shift: tuple[float, float]) -> Tensor:
 
 def _shift_axis(image: Tensor, dim: int, pixels: float) -> Tensor:
     size = image.shape[dim]
-    phase = torch.exp(-2j * torch.pi * pixels * torch.fft.rfftfreq(size, dtype=torch.float64))
+    phase = torch.exp(-2j * torch.pi * pixels * torch.fft.rfftfreq(size, dtype=torch.float64, device='cpu'))
     if size % 2 == 0:
         # irfft ignores it on the CPU, but does not promise to do so everywhere.
         phase.imag[-1] = 0
     spectrum = torch.fft.rfft(image, dim=dim)
-    return torch.fft.irfft(spectrum * phase.view(-1, *[1] * (-dim - 1)).to(spectrum), n=size, dim=dim)
+    return torch.fft.irfft(
+        spectrum * phase.view(-1, *[1] * (-dim - 1)).to(spectrum.dtype).to(spectrum.device), n=size, dim=dim
+    )
+
+
+def _as_shift(name: str, shift: Shift) -> Shift:
+    """Return a pair of finite numbers, down and right."""
+    pair = tuple(shift) if isinstance(shift, Iterable) and not isinstance(shift, str) else (shift,)
+    pair = tuple(pixels.item() if hasattr(pixels, 'item') else pixels for pixels in pair)
+    if len(pair) != 2 or not all(isinstance(pixels, Real) and isfinite(pixels) for pixels in pair):
+        raise ValueError(f'{name} must be finite, pixels down and right, got {shift!r}')
+    return pair

@@ -3,20 +3,23 @@
 Letters: image ``C H W``, view of it ``h w``, views in a batch ``B``, classes ``N``.
 """
 
-from collections.abc import Iterable
-from dataclasses import astuple, dataclass, field
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor
 
 from antialias_plugins.metrics.agreement import segmentation_consistency
-from antialias_plugins.metrics.base import MeanResult, MeanShare, PerImageMetric, Predict, check_least, mean_interval
-from antialias_plugins.metrics.classification import check_logits
+from antialias_plugins.metrics.base import Look, MeanResult, PerImageMetric, Predict
+from antialias_plugins.metrics.inputs import as_class, as_integer, as_logits, check_least
+from antialias_plugins.metrics.intervals import Interval
 from antialias_plugins.metrics.offsets import ShiftGrid
 from antialias_plugins.metrics.segmentation import (
     PixelConsistency,
-    check_label_size,
+    as_label_map,
+    as_parts,
     check_some_labelled,
+    classes_in,
     place_class_maps,
 )
 from antialias_plugins.metrics.views import Shift
@@ -41,11 +44,11 @@ class WorstCaseClassification(MeanResult):
 
     Attributes:
         accuracy: Share of images that are classified correctly at every shift; ``None`` without labels.
-        accuracy_interval: Half-width of its interval.
+        accuracy_interval: Limits of its interval.
     """
 
     accuracy: float | None = None
-    accuracy_interval: float | None = None
+    accuracy_interval: Interval | None = None
 
     parts: ClassVar[dict[str, tuple[str, ...]]] = {
         'worst_case_consistency': ('mean', 'interval', 'images'),
@@ -67,25 +70,27 @@ class WorstCaseShiftConsistency(PerImageMetric[GridAgreement, WorstCaseClassific
     def __post_init__(self) -> None:
         check_least(batch_size=(self.batch_size, 1))
 
-    def update(self, index: int, image: Tensor, predict: Predict, label: int | None = None) -> GridAgreement:
+    def _look(self, index: int, image: Tensor, predict: Predict, label: int | None) -> Look:
         """Classify one image at every shift; keep and return whether all agree."""
         classes = set()
         for _, views in self.grid.batches(image, self.batch_size):
-            logits = predict(views)
-            check_logits(logits, len(views), label)
+            logits = as_logits('logits of predict', predict(views), len(views))
+            label = None if label is None else as_class(label, logits.shape[1])
             classes |= set(logits.argmax(1).tolist())
-        self._records[index] = GridAgreement(len(classes) == 1, None if label is None else classes == {label})
-        return self._records[index]
+        found = GridAgreement(len(classes) == 1, None if label is None else classes == {label})
+        return Look(found, found, frozenset(classes))
 
     def compute(self) -> WorstCaseClassification:
         """Return the shares over all images so far; raise `ValueError` if there are none or only some have a label."""
         records = self._measured()
-        agree, correct = [record.agree for record in records], [record.correct for record in records]
-        if all(value is None for value in correct):
-            return WorstCaseClassification(*mean_interval(agree), len(records))
-        if None in correct:
-            raise ValueError(f'label must be given for all images or for none, got {correct.count(None)} without')
-        return WorstCaseClassification(*mean_interval(agree), len(records), *mean_interval(correct))
+        agree = self._mean({index: record.agree for index, record in records.items()})
+        correct = {index: record.correct for index, record in records.items()}
+        labelled = [value for value in correct.values() if value is not None]
+        if 0 < len(labelled) < len(records):
+            missing = len(records) - len(labelled)
+            raise ValueError(f'label must be given for all images or for none, got {missing} without')
+        accuracy = as_parts(self._mean(correct))[:2] if labelled else ()
+        return WorstCaseClassification(*as_parts(agree), *accuracy, note=self._note())
 
 
 def worst_case_shift_consistency(
@@ -99,6 +104,7 @@ def worst_case_shift_consistency(
     circular: bool = False,
     subpixel: int = 1,
     batch_size: int = 64,
+    groups: Iterable[Hashable] | None = None,
 ) -> WorstCaseClassification:
     """Measure how many classifications no shift of a grid can change.
 
@@ -108,16 +114,16 @@ def worst_case_shift_consistency(
     Activations", CVPR 2023, there on circular grids of whole, half and quarter pixels.
 
     Args:
-        predict: Maps views of one image to their logits, ``(B, C, h, w)`` → ``(B, N)``; in evaluation mode, and on the
-            device where the images are.
+        predict: Maps views of one image to their logits, ``(B, C, h, w)`` → ``(B, N)``, as for `shift_consistency`.
         images: The images, ``(C, H, W)`` each; their sizes may differ.
-        labels: The class of each image.
+        labels: The class of each image; a sequence or a tensor of integers.
         max_shift: All shifts are below it, in pixels: ``max_shift²`` views by default.
         stride: Step of the grid, in units of ``1 / subpixel`` pixels.
         crop_size: Size of a view in pixels, by default as large as the image allows.
         circular: Shift circularly, so that no content enters or leaves.
         subpixel: How many parts a pixel has; above 1 for circular shifts of floating-point images only.
         batch_size: Largest number of views that are predicted at once; the result does not depend on it.
+        groups: As for `shift_consistency`.
 
     Raises:
         ValueError: As `shift_consistency`.
@@ -126,10 +132,10 @@ def worst_case_shift_consistency(
         >>> import torch
         >>> images = torch.rand(3, 1, 8, 8)
         >>> print(worst_case_shift_consistency(lambda x: x.mean((2, 3)) * torch.ones(1, 2), images, max_shift=3))
-        worst-case consistency 100.00 ± 0.00 % (n = 3)
+        worst-case consistency 100.00 [29.24, 100.00] % (n = 3); note: all predictions are of one class, 0
     """
     grid = ShiftGrid(max_shift, stride, crop_size, circular, subpixel)
-    return WorstCaseShiftConsistency(grid, batch_size).measure(predict, images, labels)
+    return WorstCaseShiftConsistency(grid, batch_size).measure(predict, images, labels, groups)
 
 
 @dataclass(frozen=True)
@@ -174,16 +180,18 @@ class WorstCaseSegmentationConsistency(PerImageMetric[WorstShift, WorstCaseSegme
 
     def __post_init__(self) -> None:
         check_least(batch_size=(self.batch_size, 1))
+        as_integer('ignore_index', self.ignore_index)
         size = self.grid.crop_size
         if size is not None:
             raise ValueError(f'grid must not have a crop_size, crops are as large as the image allows, got {size}')
 
-    def update(self, index: int, image: Tensor, predict: Predict, label: Tensor | None = None) -> WorstShift:
+    def _look(self, index: int, image: Tensor, predict: Predict, label: Tensor | None) -> Look:
         """Segment one image at every shift; keep and return the least agreement with the view at (0, 0)."""
-        check_label_size(label, image, index)
-        first, found, labelled = None, [], []
+        label = as_label_map(label, image, index)
+        first, found, labelled, seen = None, [], [], frozenset[int]()
         for offsets, views in self.grid.batches(image, self.batch_size):
             maps, corners = place_class_maps(predict, views, offsets, self.grid.circular)
+            seen |= classes_in(maps)
             for offset, classes, corner in zip(offsets, maps, corners, strict=True):
                 if first is None:
                     # A copy, so that the rest of its batch can be freed.
@@ -192,15 +200,15 @@ class WorstCaseSegmentationConsistency(PerImageMetric[WorstShift, WorstCaseSegme
                 agreement = segmentation_consistency(first, classes, (0, 0), corner, label, self.ignore_index)
                 found.append((agreement.share, offset))
                 labelled += [] if agreement.labelled_share is None else [agreement.labelled_share]
-        self._records[index] = WorstShift(*min(found), min(labelled, default=None))
-        return self._records[index]
+        worst = WorstShift(*min(found), min(labelled, default=None))
+        return Look(worst, worst, seen)
 
     def compute(self) -> WorstCaseSegmentation:
         """Return the means over all images so far."""
         records = self._measured()
-        worst = MeanShare.of([record.share for record in records])
-        labelled = MeanShare.of([record.labelled_share for record in records if record.labelled_share is not None])
-        return WorstCaseSegmentation(*astuple(worst), *astuple(labelled))
+        worst = self._mean({index: record.share for index, record in records.items()})
+        labelled = {index: it.labelled_share for index, it in records.items() if it.labelled_share is not None}
+        return WorstCaseSegmentation(*as_parts(worst), *as_parts(self._mean(labelled)), note=self._note())
 
 
 def worst_case_segmentation_consistency(
@@ -214,6 +222,7 @@ def worst_case_segmentation_consistency(
     subpixel: int = 1,
     batch_size: int = 8,
     ignore_index: int = 255,
+    groups: Iterable[Hashable] | None = None,
 ) -> WorstCaseSegmentation:
     """Measure how far a segmentation can be moved away by the worst shift of a grid.
 
@@ -234,17 +243,17 @@ def worst_case_segmentation_consistency(
         subpixel: As for `worst_case_shift_consistency`. Maps are rolled back by the nearest whole number of pixels.
         batch_size: As for `worst_case_shift_consistency`.
         ignore_index: Label of the pixels that do not count as labelled.
+        groups: As for `mean_segmentation_consistency`.
 
     Raises:
-        ValueError: If there are no images, an image is too small, an argument is outside its range, the labels do not
-            fit the images or are ignored everywhere, or ``predict`` returns another shape.
+        ValueError: As `mean_segmentation_consistency`, or if an argument is outside its range.
 
     Example:
         >>> import torch
         >>> images = torch.rand(3, 1, 16, 16)
         >>> print(worst_case_segmentation_consistency(lambda x: x[:, 0] > 0.5, images, max_shift=3))
-        worst-case mASSC 100.00 ± 0.00 % (n = 3)
+        worst-case mASSC 100.00 [29.24, 100.00] % (n = 3)
     """
     grid = ShiftGrid(max_shift, stride, None, circular, subpixel)
     consistency = WorstCaseSegmentationConsistency(grid, batch_size, ignore_index)
-    return check_some_labelled(consistency.measure(predict, images, labels), labels, ignore_index)
+    return check_some_labelled(consistency.measure(predict, images, labels, groups), labels, ignore_index)

@@ -19,6 +19,8 @@ from torch.utils.data import DataLoader
 
 from antialias_plugins.metrics import MeanShare
 from antialias_plugins.metrics.base import Result
+from antialias_plugins.metrics.inputs import as_integer
+from antialias_plugins.metrics.intervals import group_of
 from antialias_plugins.metrics.offsets import as_pair
 from antialias_plugins.metrics.views import centre_part
 from antialias_plugins.openmmlab.consistency_tasks import TASKS, SegmentationTask, Task
@@ -37,7 +39,7 @@ class ConsistencyMetric(BaseMetric):
 
     Args:
         images: Measure the first so many images of the data set only; ``None`` for all.
-        **options: Options of `ShiftConsistencyTestLoop`.
+        groups, **options: As those of `ShiftConsistencyTestLoop`.
 
     Attributes:
         options: Those of them that are not the default of every kind of model.
@@ -54,11 +56,11 @@ class ConsistencyMetric(BaseMetric):
 
     default_prefix = ''
 
-    def __init__(self, images: int | None = None, **options: Any) -> None:
+    def __init__(self, images: int | None = None, groups: str | None = None, **options: Any) -> None:
         super().__init__()
-        if images is not None and images < 1:
-            raise ValueError(f'images must be at least 1, or None for all, got {images}')
-        self.images = images
+        if images is not None:
+            as_integer('images', images, 1)
+        self.images, self.groups = images, groups
         common = {name: default for name, default in SegmentationTask.defaults.items() if name in _COMMON}
         self.options = {name: it for name, it in options.items() if name not in common or it != common[name]}
         self._candidates = [task(**self.options) for task in TASKS if self.options.keys() <= task.defaults.keys()]
@@ -109,7 +111,8 @@ class ConsistencyMetric(BaseMetric):
         images = zip(next(self._batches), self._inputs, data_batch['data_samples'], strict=True)
         chosen = [image for image in images if self.images is None or image[0] < self.images]
         for index, image, sample in chosen:
-            self._task.add(index, image, sample, partial(self._predict, sample))
+            group = None if self.groups is None else group_of(sample.img_path, self.groups)
+            self._task.add(index, image, sample, partial(self._predict, sample), group)
         del self._inputs
         if chosen:
             self.views.add(len(chosen), now() - start)
@@ -122,8 +125,8 @@ class ConsistencyMetric(BaseMetric):
             merged.merge(other)
         self.result = merged.metric.compute()
         self.metrics = in_percent(self.result.figures)
-        if missing := merged.missing(self.result):
-            print_log(missing, logger='current', level=logging.WARNING)
+        for warning in filter(None, (merged.missing(self.result), self.result.note)):
+            print_log(warning, logger='current', level=logging.WARNING)
         if table := self.result.table(self.classes or ()):
             print_log(f'consistency per class\n{table}', logger='current')
         return dict(self.metrics)
@@ -157,8 +160,8 @@ class ShiftConsistencyTestLoop(TestLoop):
     After the usual forward pass of a batch and the usual metrics, the views of each image, cut from it as the test
     pipeline made it, go through ``model.test_step`` as one batch, and their predictions are compared: for two views
     about two more forward passes per image. What is measured depends on what the model predicts; metrics are in
-    percent, and each has its ``…_interval`` next to it, the half-width of its 95 % interval over images (absent for a
-    single image).
+    percent, and each has ``…_low`` and ``…_high`` next to it, the limits of its 95 % interval over images (absent for a
+    single image); see `antialias_plugins.metrics.mean_interval`.
 
     **Semantic segmentation** (``pred_sem_seg``, as mmseg's segmentors): two crops, ``max_shift`` smaller than the
     input, compared on their overlap; see `antialias_plugins.metrics.mean_segmentation_consistency`.
@@ -203,6 +206,8 @@ class ShiftConsistencyTestLoop(TestLoop):
         circular: Shift the image circularly instead of moving a crop over it; not for detection.
         subpixel: Offsets are multiples of ``1 / subpixel`` pixels; above 1 for circular shifts, and not for detection.
         images: Measure the first so many images only; ``None`` for all.
+        groups: Regular expression; images whose paths have the same text for its first group belong together, such as
+            frames of one video, and the intervals count groups. By default every image is its own.
         **options: Those of the metric, with its defaults: for segmentation of `mean_segmentation_consistency` (with
             ``per_class=False`` for the number of classes), for classification of `shift_consistency` (with
             ``crop_size=None``), for detection of `mean_instance_consistency`.
@@ -237,11 +242,12 @@ class ShiftConsistencyTestLoop(TestLoop):
         circular: bool = False,
         subpixel: int = 1,
         images: int | None = None,
+        groups: str | None = None,
         **options: Any,
     ) -> None:
         super().__init__(runner, dataloader, evaluator, fp16)
         common = dict(max_shift=max_shift, seed=seed, circular=circular, subpixel=subpixel)
-        self.consistency = ConsistencyMetric(images, **common, **options)
+        self.consistency = ConsistencyMetric(images, groups, **common, **options)
 
     def run(self) -> dict:
         """Test all images and return the metrics."""
@@ -275,8 +281,8 @@ class ShiftConsistencyHook(Hook):
     Args:
         images: Number of images, the first of the data set; ``None`` for all. The interval tells how far so few images
             can be trusted.
-        max_shift, seed, circular, subpixel, **options: As those of `ShiftConsistencyTestLoop`. ``crop_size`` asks that
-            the pipeline of the validation makes larger images, as there.
+        max_shift, seed, circular, subpixel, groups, **options: As those of `ShiftConsistencyTestLoop`. ``crop_size``
+            asks that the pipeline of the validation makes larger images, as there.
 
     Raises:
         ValueError: If an option is out of range; at the first validation, if it is for another kind of model.
@@ -295,10 +301,11 @@ class ShiftConsistencyHook(Hook):
         seed: int = 0,
         circular: bool = False,
         subpixel: int = 1,
+        groups: str | None = None,
         **options: Any,
     ) -> None:
         common = dict(max_shift=max_shift, seed=seed, circular=circular, subpixel=subpixel)
-        self.consistency = ConsistencyMetric(images, **common, **options)
+        self.consistency = ConsistencyMetric(images, groups, **common, **options)
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Join the validation's metrics."""
@@ -316,15 +323,16 @@ class ShiftConsistencyHook(Hook):
 
 
 def in_percent(figures: Mapping[str, MeanShare]) -> dict[str, float]:
-    """Return a metric for each mean and each half-width that there is, in percent as the OpenMMLab packages do.
+    """Return a metric for each mean and each limit of an interval, in percent as the OpenMMLab packages do.
 
     Example:
-        >>> in_percent({'mASSC': MeanShare(0.75, 0.0625, 9), 'mASSC_boundary': MeanShare(None, None, 0)})
-        {'mASSC': 75.0, 'mASSC_interval': 6.25}
+        >>> in_percent({'mASSC': MeanShare(0.75, (0.5, 0.875), 9), 'mASSC_boundary': MeanShare(None, None, 0)})
+        {'mASSC': 75.0, 'mASSC_low': 50.0, 'mASSC_high': 87.5}
     """
     metrics = {}
     for name, share in figures.items():
-        metrics |= {name: share.mean, f'{name}_interval': share.interval}
+        low, high = share.interval or (None, None)
+        metrics |= {name: share.mean, f'{name}_low': low, f'{name}_high': high}
     return {name: 100 * value for name, value in metrics.items() if value is not None}
 
 

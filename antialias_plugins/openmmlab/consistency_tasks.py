@@ -48,7 +48,9 @@ class Task(ABC):
         """Forget all images; those to come have classes of these names, which are empty if they have none."""
 
     @abstractmethod
-    def add(self, index: int, image: Tensor, sample: BaseDataElement, predict: Predict) -> None:
+    def add(
+        self, index: int, image: Tensor, sample: BaseDataElement, predict: Predict, group: str | None = None
+    ) -> None:
         """Measure one image, as the test pipeline made it.
 
         Args:
@@ -56,6 +58,7 @@ class Task(ABC):
             image: The image, ``(C, H, W)``.
             sample: Its data sample, with the annotation if there is one.
             predict: Maps views of it, ``(V, C, h, w)``, to the model's predictions.
+            group: What it belongs to, if the intervals are to count groups.
         """
 
     def merge(self, other: 'Task') -> None:
@@ -83,13 +86,15 @@ class SegmentationTask(Task):
             raise ValueError("per_class must be False where the data set's metainfo has no classes, got True")
         self.metric = MeanSegmentationConsistency(**options, num_classes=len(classes) if per_class else None)
 
-    def add(self, index: int, image: Tensor, sample: BaseDataElement, predict: Predict) -> None:
+    def add(
+        self, index: int, image: Tensor, sample: BaseDataElement, predict: Predict, group: str | None = None
+    ) -> None:
         """Measure one image, see `Task`."""
 
         def class_maps(views: Tensor) -> Tensor:
             return torch.stack([output.pred_sem_seg.data.squeeze(0) for output in predict(views)])
 
-        self.metric.update(index, image, class_maps, _label_map(sample, image.shape[-2:]))
+        self.metric.update(index, image, class_maps, _label_map(sample, image.shape[-2:]), group=group)
 
 
 class ClassificationTask(Task):
@@ -109,11 +114,13 @@ class ClassificationTask(Task):
         size = max(self.options['max_shift'], 2) if self._size is None else self._size
         self.metric = ShiftConsistency(ViewPlan(**self.options | {'crop_size': size}))
 
-    def add(self, index: int, image: Tensor, sample: BaseDataElement, predict: Predict) -> None:
+    def add(
+        self, index: int, image: Tensor, sample: BaseDataElement, predict: Predict, group: str | None = None
+    ) -> None:
         """Measure one image, see `Task`."""
         if self.options['crop_size'] is None:
             self._fit(image)
-        self.metric.update(index, image, lambda views: _logits(predict(views)), _label(sample))
+        self.metric.update(index, image, lambda views: _logits(predict(views)), _label(sample), group=group)
 
     def _fit(self, image: Tensor) -> None:
         """Let the views be as large as the image leaves room for."""
@@ -153,9 +160,15 @@ class InstanceTask(Task):
         """Forget all images, see `Task`."""
         self.metric = MeanInstanceConsistency(**self.options)
 
-    def add(self, index: int, image: Tensor, sample: BaseDataElement, predict: Predict) -> None:
+    def add(
+        self, index: int, image: Tensor, sample: BaseDataElement, predict: Predict, group: str | None = None
+    ) -> None:
         """Measure one image, see `Task`."""
-        self.metric.update(index, image, lambda views: [_instances(it.pred_instances) for it in predict(views)])
+
+        def found(views: Tensor) -> list[Instances]:
+            return [_instances(it.pred_instances) for it in predict(views)]
+
+        self.metric.update(index, image, found, group=group)
 
     def missing(self, result: Result) -> str | None:
         """What the figures cannot tell, as a warning; ``None`` if they tell all."""

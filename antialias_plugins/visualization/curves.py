@@ -36,7 +36,7 @@ class EquivarianceCurve:
         title: What it is called.
         layers: Names of its layers, in the network's order.
         error: Relative error of each. Shape: L.
-        interval: Half-widths of the errors' intervals; zeros for none. Shape: L.
+        interval: Limits of the errors' intervals; the error twice for none. Shape: L 2.
     """
 
     title: str
@@ -92,15 +92,14 @@ def plot_equivariance(curves: Sequence[EquivarianceCurve]) -> Figure:
     for curve in curves:
         if curve.layers != layers or not layers:
             raise ValueError(f'layers of {curve.title!r} must be those of {curves[0].title!r}, and not none')
-        for name in ('error', 'interval'):
-            if (shape := getattr(curve, name).shape) != (len(layers),):
-                raise ValueError(f'{name} of {curve.title!r} must have a number per layer, got {shape}')
+        for name, shape in {'error': (len(layers),), 'interval': (len(layers), 2)}.items():
+            if (found := getattr(curve, name).shape) != shape:
+                raise ValueError(f'{name} of {curve.title!r} must have shape {shape}, got {found}')
     figure = Figure(figsize=(max(6, 0.27 * len(layers) + 1.4), 4.2), layout='constrained')
     axis = figure.subplots()
     positions = np.arange(len(layers))
     for curve, color, marker in zip(curves, NETWORKS, MARKERS, strict=False):
-        low, high = 100 * (curve.error - curve.interval), 100 * (curve.error + curve.interval)
-        axis.fill_between(positions, low, high, color=color, alpha=0.12, linewidth=0)
+        axis.fill_between(positions, *(100 * curve.interval.T), color=color, alpha=0.12, linewidth=0)
         axis.plot(positions, 100 * curve.error, color=color, marker=marker, markersize=5, label=curve.title)
     axis.set_xticks(positions, layers, rotation=60, ha='right', rotation_mode='anchor', fontsize=8)
     axis.set(ylabel='equivariance error / %', xlim=(-0.5, len(layers) - 0.5))

@@ -21,8 +21,8 @@ from antialias_plugins.metrics import (
 )
 
 CLASSIFICATION = Evaluation(
-    {'top1': (0.6974, 0.004), 'top5': (0.9, 0.001)},
-    ClassificationConsistency(0.8511, 0.003, 50000, 0.05, 0.001),
+    {'top1': (0.6974, (0.69, 0.7)), 'top5': (0.9, (0.89, 0.91))},
+    ClassificationConsistency(0.8511, (0.848, 0.854), 50000, 0.05, (0.04, 0.06)),
     parameters=11689512,
     images_per_second=100.0,
     plain_per_second=300.0,
@@ -30,14 +30,14 @@ CLASSIFICATION = Evaluation(
 )
 UNLABELLED = Evaluation({}, ClassificationConsistency(0.9, None, 1, 0.0, None), 500, images_per_second=10.0)
 SEGMENTATION = Evaluation(
-    {'aAcc': (0.9, None), 'mIoU': (0.2, None)}, SegmentationConsistency(0.95, 0.01, 40), 1000, 2.0, 6.0, 3.0
+    {'aAcc': (0.9, None), 'mIoU': (0.2, None)}, SegmentationConsistency(0.95, (0.93, 0.96), 40), 1000, 2.0, 6.0, 3.0
 )
 BOXES = Evaluation(
-    {'bbox_mAP': (0.3, None)}, InstanceConsistency(None, MeanShare(0.6, 0.02, 30), 40), 1000, 2.0, 6.0, 3.0
+    {'bbox_mAP': (0.3, None)}, InstanceConsistency(None, MeanShare(0.6, (0.58, 0.61), 30), 40), 1000, 2.0, 6.0, 3.0
 )
 MASKS = Evaluation(
     {'bbox_mAP': (0.3, None), 'segm_mAP': (0.25, None)},
-    InstanceConsistency(MeanShare(0.5, 0.01, 30), MeanShare(0.6, 0.02, 30), 40),
+    InstanceConsistency(MeanShare(0.5, (0.49, 0.52), 30), MeanShare(0.6, (0.58, 0.61), 30), 40),
     *(1000, 2.0, 6.0, 3.0),
 )
 
@@ -68,18 +68,18 @@ def test_table():
     assert table.splitlines() == [
         '| model  | top-1 (%) | consistency (%), 95 % interval | parameters (M) | images / s |',
         '| ------ | --------: | -----------------------------: | -------------: | ---------: |',
-        '| model0 |     69.74 |                   85.11 ± 0.30 |          11.69 |      300.0 |',
-        '| model1 |     69.74 |                   85.11 ± 0.30 |          11.69 |      300.0 |',
+        '| model0 |     69.74 |           85.11 [84.80, 85.40] |          11.69 |      300.0 |',
+        '| model1 |     69.74 |           85.11 [84.80, 85.40] |          11.69 |      300.0 |',
     ]
 
 
 @pytest.mark.parametrize(
     ('evaluation', 'name', 'titles', 'cells'),
     [
-        (SEGMENTATION, 'mIoU', 'mIoU (%) | mASSC (%)', ['20.00', '95.00 ± 1.00', '0.00', '6.0']),
+        (SEGMENTATION, 'mIoU', 'mIoU (%) | mASSC (%)', ['20.00', '95.00 [93.00, 96.00]', '0.00', '6.0']),
         (UNLABELLED, None, 'consistency (%)', ['90.00', '0.00', '10.0']),
-        (MASKS, 'segm_mAP', 'mask mAP (%) | mAISC (%)', ['25.00', '50.00 ± 1.00', '0.00', '6.0']),
-        (BOXES, 'bbox_mAP', 'box mAP (%) | box AISC (%)', ['30.00', '60.00 ± 2.00', '0.00', '6.0']),
+        (MASKS, 'segm_mAP', 'mask mAP (%) | mAISC (%)', ['25.00', '50.00 [49.00, 52.00]', '0.00', '6.0']),
+        (BOXES, 'bbox_mAP', 'box mAP (%) | box AISC (%)', ['30.00', '60.00 [58.00, 61.00]', '0.00', '6.0']),
     ],
     ids=['segmentation', 'unlabelled', 'masks', 'boxes'],
 )

@@ -161,6 +161,28 @@ def test_batch_size_and_workers_change_nothing(protocol, workers, network, photo
     assert replace(batched.consistency, **rounded) == replace(alone.consistency, **rounded)
 
 
+def test_intervals_count_groups(network, photographs):
+    alone, grouped = (run(network, photographs, groups=groups) for groups in (None, r'(\w+)/\d\.png'))
+    for name in ('mean', 'images'):
+        assert getattr(grouped.consistency, name) == getattr(alone.consistency, name)
+    assert grouped.consistency.interval != alone.consistency.interval
+    assert grouped.accuracy['top1'][0] == alone.accuracy['top1'][0]
+    assert grouped.accuracy['top1'][1] != alone.accuracy['top1'][1]
+
+
+@pytest.mark.parametrize(
+    ('groups', 'message'),
+    [
+        ('(', r"groups must be a regular expression, got '\('"),
+        ('tile_9', "groups must match every .* 'tile_9' for .*0.png"),
+    ],
+    ids=['pattern', 'no-match'],
+)
+def test_bad_groups(groups, message, network, photographs):
+    with pytest.raises(ValueError, match=message):
+        run(network, photographs, groups=groups)
+
+
 def test_without_labels(network, photographs):
     network.reset_classifier(11)
     result = run(network, photographs, labelled=False)

@@ -6,18 +6,19 @@ from antialias_plugins.evaluation.report import Evaluation, format_report, write
 from antialias_plugins.metrics import ClassificationConsistency, InstanceConsistency, MeanShare
 
 EVALUATION = Evaluation(
-    {'top1': (0.75, 0.0125), 'top5': (1.0, 0.0)},
-    ClassificationConsistency(0.9, 0.02, 50, 0.015, 0.001, 0.95, 0.03),
+    {'top1': (0.75, (0.7375, 0.7625)), 'top5': (1.0, (0.9, 1.0))},
+    ClassificationConsistency(0.9, (0.88, 0.915), 50, 0.015, (0.0140, 0.0165), 0.95, (0.9, 0.97), note='so'),
     parameters=1000,
     images_per_second=12.5,
 )
 TABLE = """
                                 %
-top-1 accuracy              75.00 ±  1.25
-top-5 accuracy             100.00 ±  0.00
-consistency                 90.00 ±  2.00
-correct-consistency         95.00 ±  3.00
-change of top probability    1.50 ±  0.10
+top-1 accuracy              75.00 [73.75, 76.25]
+top-5 accuracy             100.00 [90.00, 100.00]
+consistency                 90.00 [88.00, 91.50]
+correct-consistency         95.00 [90.00, 97.00]
+change of top probability    1.50 [1.40, 1.65]
+note: so
 """
 BARE_TABLE = """
                                 %
@@ -26,7 +27,7 @@ change of top probability    1.50
 """
 DETECTION = Evaluation(
     {'bbox_mAP': (0.414, None), 'segm_mAP': (0.372, None)},
-    InstanceConsistency(MeanShare(0.67, 0.01, 30), MeanShare(0.699, 0.02, 31), 40),
+    InstanceConsistency(MeanShare(0.67, (0.66, 0.68), 30), MeanShare(0.699, (0.67, 0.7), 31), 40),
     1000,
     12.5,
 )
@@ -34,8 +35,8 @@ DETECTION_TABLE = """
                %
 bbox_mAP   41.40
 segm_mAP   37.20
-mAISC      67.00 ±  1.00
-box AISC   69.90 ±  2.00
+mAISC      67.00 [66.00, 68.00]
+box AISC   69.90 [67.00, 70.00]
 """
 
 
@@ -57,7 +58,7 @@ def test_file(tmp_path):
     write_report(path, {'model': 'resnet18'}, EVALUATION)
     report = json.loads(path.read_text())
     assert report['settings'] == {'model': 'resnet18'}
-    assert report['accuracy']['top1'] == {'mean': 0.75, 'interval': 0.0125}
+    assert report['accuracy']['top1'] == {'mean': 0.75, 'interval': [0.7375, 0.7625]}
     assert (report['consistency']['mean'], report['consistency']['images']) == (0.9, 50)
     assert 'torch' in report['environment']
     assert list(path.parent.iterdir()) == [path]

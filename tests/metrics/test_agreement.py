@@ -89,7 +89,7 @@ def test_matches_brute_force(dtype):
     ('arguments', 'message'),
     [
         ((full(1), full(1, (3, 5)), (0, 0), (0, 0)), r'same shape \(h, w\), got \(3, 4\) and \(3, 5\)'),
-        ((full(1, (2, 3, 4)), full(1, (2, 3, 4)), (0, 0), (0, 0)), r'same shape \(h, w\)'),
+        ((full(1, (2, 3, 4)), full(1, (2, 3, 4)), (0, 0), (0, 0)), r'pred_a must have shape \(h, w\), got \(2, 3, 4\)'),
         ((full(1), full(1), (0, -1), (0, 0)), r'must not be negative, got \(0, -1\)'),
         ((full(1), full(1), (0, 0), (3, 0)), r'must let crops of size \(3, 4\) overlap'),
         (
@@ -208,6 +208,10 @@ def test_straight_boundary(width):
     assert boundary_band(STEP, width).tolist() == [near] * 3
 
 
+def test_neighbours_beyond_the_precision_of_floats():
+    assert boundary_band(torch.tensor([[2**24, 2**24 + 1, 2**24 + 1]]), 1).tolist() == [[True, True, False]]
+
+
 def test_corners_touch():
     square = torch.zeros(7, 7)
     square[3, 3] = 1
@@ -322,3 +326,54 @@ def test_bad_boundary_argument(arguments, message):
 def test_band_needs_a_map():
     with pytest.raises(ValueError, match=r'classes must have shape \(h, w\), got \(1, 3, 8\)'):
         boundary_band(STEP[None], 1)
+
+
+MAP = torch.tensor([[0, 1, 2], [0, 0, 2]])
+PROBABILITIES = torch.rand(2, 3, generator=torch.Generator().manual_seed(0))
+FUNCTIONS = {
+    'pair': lambda a, b, label=None, **options: segmentation_consistency(a, b, (0, 0), (0, 0), label, **options),
+    'classes': lambda a, b, label=None, **options: class_agreement(a, b, 3, label, **options),
+    'boundary': lambda a, b, label=None, **options: boundary_agreement(a, b, 1, label, **options),
+}
+COMPARE = pytest.mark.parametrize('compare', FUNCTIONS.values(), ids=FUNCTIONS)
+
+
+@COMPARE
+def test_maps_of_any_type(compare):
+    expected = compare(MAP, MAP.flip(0), MAP.flip(1))
+    for kind in (
+        torch.Tensor.numpy,
+        torch.Tensor.float,
+        lambda it: it.numpy().astype('uint16')[::1],
+        torch.Tensor.byte,
+    ):
+        assert compare(*map(kind, (MAP, MAP.flip(0), MAP.flip(1)))) == expected
+
+
+@COMPARE
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (
+            dict(a=PROBABILITIES),
+            r'pred_a must hold classes, whole numbers, got 0\.\d+ of .*: take the argmax',
+        ),
+        (dict(b=torch.full((2, 3), torch.nan)), 'pred_b must hold classes, whole numbers, got nan of torch.float32'),
+        (dict(a=torch.full((2, 3), torch.inf)), 'pred_a must hold classes, whole numbers, got infinite ones'),
+        (dict(label=PROBABILITIES), 'label must hold classes, whole numbers'),
+        (dict(label=torch.full((2, 3), -1)), 'label must hold classes of at least 0, or ignore_index 255, got -1'),
+        (dict(label=MAP, ignore_index='255'), "ignore_index must be an integer, got '255'"),
+        (dict(a=MAP[:0], b=MAP[:0]), r'pred_a must have shape \(h, w\), none of them 0, got \(0, 3\)'),
+        (dict(a=[[0, 1, 2]]), 'pred_a must be a tensor, got list'),
+    ],
+    ids=['probabilities', 'nan', 'infinite', 'soft-label', 'negative', 'ignore_index', 'empty', 'list'],
+)
+def test_bad_maps(compare, changes, message):
+    with pytest.raises(ValueError, match=message):
+        compare(**(dict(a=MAP, b=MAP) | changes))
+
+
+@COMPARE
+def test_a_negative_label_that_is_ignored(compare):
+    label = torch.where(MAP == 1, -1, MAP)
+    assert compare(MAP, MAP, label, ignore_index=-1) == compare(MAP, MAP, torch.where(MAP == 1, 255, MAP))

@@ -127,7 +127,7 @@ def test_rings_match_a_loop():
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ((torch.zeros(3, 4, 4),), r'maps must have shape \(N, C, H, W\), got \(3, 4, 4\)'),
+        ((torch.zeros(3, 4, 4),), r'maps must have shape \(B, C, H, W\), got \(3, 4, 4\)'),
         ((torch.zeros(1, 3, 4, 4), 'hamming'), "window must be None or 'hann', got 'hamming'"),
     ],
     ids=['shape', 'window'],
@@ -261,7 +261,7 @@ def test_networks_side_by_side(reports):
         'lpf3',
     ]
     row = next(line for line in table if 'layer2.0.conv1' in line)
-    assert row.split()[3] == 'conv' and '128×16×16' in row and row.count(' ± ') == 2
+    assert row.split()[3] == 'conv' and '128×16×16' in row and row.count('] %') == 2
 
 
 def test_a_place_that_one_network_lacks_shows_a_dash(reports):

@@ -1,19 +1,19 @@
 """Records per image, means with their intervals, and named figures."""
 
 import pickle
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from antialias_plugins.metrics import (
     Instances,
     MeanInstanceConsistency,
     MeanSegmentationConsistency,
-    MeanShare,
     ShiftConsistency,
     ShiftGrid,
     ViewPlan,
@@ -22,53 +22,6 @@ from antialias_plugins.metrics import (
     mean_interval,
 )
 from antialias_plugins.metrics.base import options_of
-
-
-def test_interval_by_hand():
-    mean, half_width = mean_interval([0.25, 0.75])
-    assert mean == 0.5
-    assert half_width == pytest.approx(1.959964 * 0.25, rel=1e-6)  # s = √(2 · 0.25²), s / √2 = 0.25
-
-
-def test_covers_the_true_mean_95_times_in_100():
-    draws = np.random.default_rng(0).beta(8, 2, size=(2000, 100))
-    hits = sum(abs(mean - 0.8) < half_width for mean, half_width in map(mean_interval, draws.tolist()))
-    assert hits / 2000 == pytest.approx(0.95, abs=3 * (0.95 * 0.05 / 2000) ** 0.5)
-
-
-def test_order_does_not_matter():
-    values = [random.Random(0).random() * 10**-power for power in range(12) for _ in range(9)]
-    shuffled = random.Random(1).sample(values, len(values))
-    assert mean_interval(values) == mean_interval(shuffled)
-
-
-def test_single_value_has_no_interval():
-    assert mean_interval([0.5]) == (0.5, None)
-
-
-@pytest.mark.parametrize(
-    ('values', 'confidence', 'message'),
-    [([], 0.95, 'values .* got none'), ([1.0], 95, 'confidence must be between 0 and 1, got 95')],
-    ids=['empty', 'per-cent'],
-)
-def test_bad_interval(values, confidence, message):
-    with pytest.raises(ValueError, match=message):
-        mean_interval(values, confidence)
-
-
-@pytest.mark.parametrize(
-    ('shares', 'expected', 'text'),
-    [
-        ([], MeanShare(None, None, 0), 'in no image'),
-        ([0.25], MeanShare(0.25, None, 1), '25.00 % (n = 1)'),
-        ([0.5, 0.5], MeanShare(0.5, 0.0, 2), '50.00 ± 0.00 % (n = 2)'),
-    ],
-    ids=['none', 'one', 'two'],
-)
-def test_mean_share(shares, expected, text):
-    assert MeanShare.of(shares) == expected
-    assert str(expected) == text
-
 
 IMAGES = torch.rand(6, 1, 14, 15, generator=torch.Generator().manual_seed(0))
 
@@ -264,3 +217,174 @@ def test_options_of_a_metric_are_its_fields():
     assert options_of(MeanInstanceConsistency) == dict(
         max_shift=32, seed=0, score_threshold=0.5, iou_threshold=0.9, min_area=10
     )
+
+
+@ALL
+@pytest.mark.parametrize('kind', [torch.tensor, np.int64], ids=['tensor', 'numpy'])
+def test_image_that_is_seen_twice_counts_once_whatever_its_index_is(case, kind):
+    metric = case.accumulate(range(6))
+    labels = [] if case.labels is None else [case.labels[1]]
+    metric.update(kind(1), IMAGES[1], case.predict, *labels)
+    assert metric.compute() == case.accumulate(range(6)).compute()
+
+
+@ALL
+@pytest.mark.parametrize('kind', [torch.as_tensor, np.asarray], ids=['tensor', 'numpy'])
+def test_labels_and_images_of_any_type(case, kind):
+    labels = None if case.labels is None else kind(np.stack([np.asarray(label) for label in case.labels]))
+    images = IMAGES.numpy() if kind is np.asarray else IMAGES
+    assert case.create().measure(case.predict, images, labels) == case.accumulate(range(6)).compute()
+
+
+@pytest.mark.parametrize('name', [name for name in CASES if name != 'legacy'])
+def test_intervals_count_groups(name):
+    case, groups = CASES[name], torch.tensor([7, 7, 8, 8, 9, 9])
+    result = case.create().measure(case.predict, IMAGES, case.labels, groups)
+    share, alone = (next(iter(it.figures.values())) for it in (result, case.accumulate(range(6)).compute()))
+    assert share.mean == alone.mean
+    assert share.interval != alone.interval
+    single = case.create().measure(case.predict, IMAGES, case.labels, ['scene'] * 6)
+    assert next(iter(single.figures.values())).interval is None
+
+
+def test_interval_of_groups_is_that_of_their_means():
+    metric = ShiftConsistency(ViewPlan(**SMALL))
+    for index, agrees in enumerate([1, 1, 1, 0, 1, 0, 0, 0, 1, 1]):
+        metric.add(index, torch.eye(3)[[0, 1 - agrees]], group=index // 2)
+    assert metric.compute().interval == pytest.approx(mean_interval([1, 0.5, 0.5, 0, 1])[1])
+
+
+def test_group_for_some_images_only():
+    metric = ShiftConsistency(ViewPlan(**SMALL))
+    metric.add(0, torch.eye(3)[:2], group='a')
+    metric.add(1, torch.eye(3)[:2])
+    with pytest.raises(ValueError, match='group must be given for all images or for none, got 1 without'):
+        metric.compute()
+
+
+def test_groups_of_the_legacy_protocol():
+    with pytest.raises(ValueError, match=r"group must be None for the legacy protocol, .* got 'a'"):
+        CASES['legacy'].create().measure(classify, IMAGES, groups='abcdef')
+
+
+class Noisy(nn.Module):
+    """Classifies, segments or finds instances by chance in training mode, and by the image otherwise."""
+
+    def __init__(self, predict):
+        super().__init__()
+        self.predict, self.drop, self.head = predict, nn.Dropout(0.9), nn.Sequential(nn.Dropout(0.9))
+        self.head.eval()
+
+    def forward(self, views):
+        return self.predict(self.head(self.drop(views)))
+
+
+NETWORK = Noisy(classify)
+WRAPPED = {
+    'network': lambda network: network,
+    'method': lambda network: network.forward,
+    'lambda': lambda network: lambda views: network(views),
+    'nested': lambda network: lambda views: (lambda part: network(part))(views),
+    'partial': lambda network: partial(lambda views, networks: networks[0](views), networks=[network]),
+    'object': lambda network: type('Predictor', (), {'__call__': lambda self, views: network(views)})(),
+    'fields': lambda network: Holder(network),
+}
+
+
+@dataclass
+class Holder:
+    network: nn.Module
+
+    def __call__(self, views):
+        return self.network(views)
+
+
+def flags(network):
+    return [module.training for module in network.modules()]
+
+
+@ALL
+def test_network_is_measured_in_evaluation_mode(case):
+    network = Noisy(case.predict)
+    before = flags(network)
+    assert case.create().measure(network, IMAGES, case.labels) == case.accumulate(range(6)).compute()
+    assert flags(network) == before == [True, True, False, False]
+
+
+@pytest.mark.parametrize('wrap', WRAPPED.values(), ids=WRAPPED)
+def test_network_behind_a_function_is_measured_in_evaluation_mode(wrap):
+    network = Noisy(classify)
+    assert CASES['shift'].create().measure(wrap(network), IMAGES) == CASES['shift'].create().measure(classify, IMAGES)
+    assert flags(network) == [True, True, False, False]
+
+
+def test_global_network_is_measured_in_evaluation_mode():
+    assert CASES['shift'].create().measure(lambda views: NETWORK(views), IMAGES).mean == (
+        CASES['shift'].create().measure(classify, IMAGES).mean
+    )
+    assert flags(NETWORK) == [True, True, False, False]
+
+
+def test_mode_comes_back_after_an_error():
+    network = Noisy(lambda views: views)
+    with pytest.raises(ValueError, match='logits of predict must have shape'):
+        CASES['shift'].create().measure(network, IMAGES)
+    assert flags(network) == [True, True, False, False]
+
+
+CONSTANT = {
+    'shift': lambda views: torch.eye(3)[[1] * len(views)],
+    'mASSC': lambda views: torch.ones_like(views[:, 0]).long(),
+    'worst-case-shift': lambda views: torch.eye(3)[[1] * len(views)],
+    'worst-case-mASSC': lambda views: torch.ones_like(views[:, 0]).long(),
+}
+
+
+@pytest.mark.parametrize('name', CONSTANT)
+def test_constant_predictions_are_noted(name):
+    result = CASES[name].create().measure(CONSTANT[name], IMAGES)
+    assert (result.mean, result.note) == (1.0, 'all predictions are of one class, 1')
+    assert str(result).endswith('; note: all predictions are of one class, 1')
+    assert CASES[name].create().measure(CASES[name].predict, IMAGES).note == ''
+
+
+@ALL
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(index='0'), "index must be an integer of at least 0, got '0'"),
+        (dict(index=-1), 'index must be at least 0, got -1'),
+        (dict(index=True), 'index must be an integer of at least 0, got True'),
+        (dict(image=None), 'image must be a tensor, got NoneType'),
+        (dict(image=IMAGES[0, 0]), r'image must have shape \(C, H, W\), got \(14, 15\)'),
+        (dict(image=IMAGES[0, :, :0]), r'image must have shape \(C, H, W\), none of them 0, got \(1, 0, 15\)'),
+        (dict(predict='network'), 'predict must be callable, got str'),
+        (dict(predict=lambda views: None), 'predict must'),
+    ],
+    ids=['text', 'negative', 'bool', 'no-image', 'no-channels', 'empty', 'not-callable', 'nothing'],
+)
+def test_bad_update(case, changes, message):
+    arguments = dict(index=0, image=IMAGES[0], predict=case.predict) | changes
+    with pytest.raises(ValueError, match=message):
+        case.create().update(**arguments)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(images=5), 'images must hold one per image, got 5'),
+        (dict(labels=1), 'labels must hold one per image, got 1'),
+        (dict(groups=1), 'groups must hold one per image, got 1'),
+        (dict(groups=[1]), 'groups must hold one per image, got too few'),
+        (dict(groups=range(7)), 'groups must hold one per image, got too many'),
+        (dict(labels=[0, 1, 2, 0.0, 1, 2]), 'label must be an integer, got 0.0'),
+        (dict(labels=torch.eye(6)), r'label must be an integer, got tensor\(\['),
+        (dict(labels=[0, 1, 2, True, 1, 2]), 'label must be an integer, got True'),
+        (dict(labels=[0, 1, 2, -1, 1, 2]), 'label must be one of 3 classes, got -1'),
+    ],
+    ids=['images', 'labels', 'groups', 'few', 'many', 'float', 'one-hot', 'bool', 'negative'],
+)
+def test_bad_measure(changes, message):
+    for name in ('shift', 'worst-case-shift'):
+        with pytest.raises(ValueError, match=message):
+            CASES[name].create().measure(classify, **(dict(images=IMAGES) | changes))

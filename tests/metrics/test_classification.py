@@ -3,6 +3,7 @@
 from itertools import combinations
 from math import exp
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -76,6 +77,20 @@ def test_identical_views():
 def test_bad_logits(logits, label, message):
     with pytest.raises(ValueError, match=message):
         classification_agreement(logits, label)
+
+
+@pytest.mark.parametrize('label', [torch.tensor(1), torch.tensor([1]), np.int64(1), np.uint8(1)], ids=str)
+def test_label_of_any_integer_type(label):
+    logits = torch.eye(3)[[1, 1]]
+    assert classification_agreement(logits, label) == classification_agreement(logits, 1)
+    assert mean_absolute_change(logits, label) == mean_absolute_change(logits, 1)
+
+
+@pytest.mark.parametrize('label', [-1, 3, 1.0, '1', True, torch.tensor(1.0), torch.tensor([1, 1])], ids=str)
+def test_bad_label(label):
+    for function in (classification_agreement, mean_absolute_change):
+        with pytest.raises(ValueError, match=r'label must be (one of 3 classes|an integer), got'):
+            function(torch.eye(3)[:2], label)
 
 
 SMALL = dict(max_shift=4, crop_size=8)
@@ -154,12 +169,16 @@ def test_legacy_matches_a_plain_script_of_the_published_evaluation(circular):
 @MODES
 def test_constant_classifier_is_perfectly_consistent(circular):
     result = shift_consistency(same_class, noise(4), circular=circular, **SMALL)
-    assert result == ClassificationConsistency(1.0, 0.0, 4, 0.0, 0.0)
+    low, high = 0.025 ** (1 / 4), 1 - 0.025 ** (1 / 4)  # by hand: all of four, and none
+    note = 'all predictions are of one class, 2'
+    intervals = pytest.approx((low, 1)), pytest.approx((0, high))
+    assert result == ClassificationConsistency(1.0, intervals[0], 4, 0.0, intervals[1], note=note)
 
 
 def test_consistently_wrong_images_do_not_count_as_correct():
     result = shift_consistency(same_class, noise(4), [2, 0, 0, 2], **SMALL)
-    assert (result.mean, result.correct_mean, result.correct_interval) == (1.0, 1.0, 0.0)
+    assert (result.mean, result.correct_mean) == (1.0, 1.0)
+    assert result.correct_interval == pytest.approx((0.025**0.5, 1))
     assert shift_consistency(same_class, noise(4), [0] * 4, **SMALL).correct_mean is None
 
 
@@ -176,7 +195,8 @@ def test_random_predictions_agree_by_chance(classes, views):
     result = shift_consistency(lambda x: torch.rand(len(x), classes, generator=generator), images, views=views, **SMALL)
     deviation = (chance * (1 - chance) / count) ** 0.5
     assert result.mean == pytest.approx(chance, abs=4 * deviation)
-    assert result.interval == pytest.approx(1.96 * deviation, rel=0.1)
+    low, high = result.interval
+    assert high - low == pytest.approx(2 * 1.96 * deviation, rel=0.1)
 
 
 @pytest.mark.parametrize('stride', [1, 2])
@@ -242,8 +262,8 @@ def test_single_image_has_no_interval():
     [
         (ClassificationConsistency(0.5, None, 1, 0.1, None), 'consistency 50.00 % (n = 1)'),
         (
-            ClassificationConsistency(0.5, 0.125, 9, 0.1, 0.01, 0.75, 0.0625),
-            'consistency 50.00 ± 12.50 % (n = 9), correct-consistency 75.00 ± 6.25 %',
+            ClassificationConsistency(0.5, (0.375, 0.625), 9, 0.1, (0.05, 0.2), 0.75, (0.625, 0.8), note='so'),
+            'consistency 50.00 [37.50, 62.50] % (n = 9), correct-consistency 75.00 [62.50, 80.00] %; note: so',
         ),
     ],
     ids=['one-image', 'labelled'],
@@ -260,8 +280,11 @@ def test_str(result, text):
         (dict(labels=[0]), 'labels must hold one per image, got too few'),
         (dict(labels=[0, 1, 2]), 'labels must hold one per image, got too many'),
         (dict(labels=[0, 5]), 'label must be one of 5 classes, got 5'),
-        (dict(predict=lambda views: views), r'logits must have shape \(2, N\), one row per view, got \(2, 1, 8, 8\)'),
-        (dict(predict=lambda views: same_class(views[:1])), r'logits must have shape \(2, N\), .* got \(1, 5\)'),
+        (dict(predict=lambda views: views), r'logits of predict must have shape \(2, N\), got \(2, 1, 8, 8\)'),
+        (
+            dict(predict=lambda views: same_class(views[:1])),
+            r'logits of predict must have shape \(2, N\), got \(1, 5\)',
+        ),
     ],
     ids=['no-images', 'small-image', 'few', 'many', 'label', 'maps', 'one-row'],
 )
@@ -315,11 +338,14 @@ def test_circular_sweep_is_flat_without_subsampling(stride, flat):
     ('changes', 'message'),
     [
         (dict(image=torch.zeros(1, 9, 20)), 'image must be at least 10x10, got 9x20'),
-        (dict(max_shift=0), r'max_shift must be between 1 and .* \(8, 8\), got 0'),
+        (dict(max_shift=0), r'max_shift must be at least 1, got 0'),
         (dict(max_shift=9), r'max_shift must be between 1 and .* \(8, 8\), got 9'),
         (dict(label=-1), 'label must be one of 3 classes, got -1'),
-        (dict(predict=lambda x: x), r'predict must return logits of shape \(3, N\), N > 1, got \(3, 1, 8, 8\)'),
-        (dict(predict=lambda x: torch.full((len(x), 2), torch.nan)), 'predict must return finite logits'),
+        (dict(predict=lambda x: x), r'logits of predict must have shape \(3, N\), got \(3, 1, 8, 8\)'),
+        (
+            dict(predict=lambda x: torch.full((len(x), 2), torch.nan)),
+            'logits of predict must be finite, got 6 that are not',
+        ),
     ],
     ids=['small-image', 'no-shift', 'shift', 'label', 'maps', 'nan'],
 )

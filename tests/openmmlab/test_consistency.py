@@ -173,12 +173,13 @@ def test_boundary_and_classes_are_those_of_the_accumulator(runner, tmp_path):
     for part in ('boundary', 'interior', 'labelled_boundary', 'labelled_interior'):
         share = getattr(result, part)
         assert metrics[f'mASSC_{part}'] == 100 * share.mean
-        assert metrics[f'mASSC_{part}_interval'] == 100 * share.interval
+        limits = [metrics[f'mASSC_{part}_{end}'] for end in ('low', 'high')]
+        assert limits == [100 * limit for limit in share.interval]
     assert metrics['mASSC_boundary'] != metrics['mASSC_interior']
     (log,) = tmp_path.glob('*/*.log')
     rows = dict(re.findall(r'^\| (\S.*?) +\| +(.*) \|$', log.read_text(), re.MULTILINE))
     road, car = result.classes[0], result.classes[13]
-    assert rows['road'].startswith(f'{100 * road.mean:.2f} ± {100 * road.interval:.2f} (n = 5) |')
+    assert rows['road'].startswith(f'{str(road).replace(" %", "")} |')
     assert (car.images, rows['car'][0]) == (0, '–')
 
 

@@ -55,14 +55,14 @@ def measure(runner, **options):
     options = dict(max_shift=MAX_SHIFT, crop_size=CROP) | options
     result = shift_consistency(predict, images, labels, **options)
     assert 0 < result.mean < 1
-    metrics = {
-        'consistency': result.mean,
-        'consistency_interval': result.interval,
-        'correct_consistency': result.correct_mean,
-        'correct_consistency_interval': result.correct_interval,
-        'probability_change': result.probability_change,
-        'probability_change_interval': result.probability_change_interval,
+    found = {
+        'consistency': (result.mean, result.interval),
+        'correct_consistency': (result.correct_mean, result.correct_interval),
+        'probability_change': (result.probability_change, result.probability_change_interval),
     }
+    metrics = {name: mean for name, (mean, _) in found.items()}
+    for name, (_, interval) in found.items():
+        metrics |= {} if interval is None else {f'{name}_low': interval[0], f'{name}_high': interval[1]}
     return {name: 100 * value for name, value in metrics.items() if value is not None}
 
 
@@ -133,7 +133,10 @@ def test_without_a_size_the_usual_metrics_see_the_whole_image(runner):
 
 def test_without_labels(runner):
     metrics = runner({'test_dataloader.dataset.with_label': False, 'test_evaluator': []}).test()
-    assert {name.removesuffix('_interval') for name in metrics} == {'consistency', 'probability_change'}
+    assert {name.removesuffix('_low').removesuffix('_high') for name in metrics} == {
+        'consistency',
+        'probability_change',
+    }
 
 
 class Confident(torch.nn.Module):
@@ -161,8 +164,8 @@ def test_certainty_is_no_overflow(runner):
         ([1.0, 0.0], dict(max_shift=17), 'image must be at least 49x49, got 48x48'),
         ([1.0, 0.0], dict(crop_size=49), 'image must be at least 49x49, got 48x48'),
         ([1.0, 0.0], dict(crop_size=None, max_shift=25), 'max_shift must not exceed half the .* got 25 .* of 48x48'),
-        ([1.0, 0.0], dict(views=1), 'views must be between 2 and'),
-        ([1.0, 0.0], dict(protocol='legacy'), 'batch_size must be at least 1 for the legacy protocol, got None'),
+        ([1.0, 0.0], dict(views=1), 'views must be at least 2, got 1'),
+        ([1.0, 0.0], dict(protocol='legacy'), 'batch_size must be an integer of at least 1, got None'),
         ([1.0, 0.0], dict(boundary=1), 'options must all be of one kind .* got max_shift, crop_size, boundary'),
     ],
     ids=['multi-label', 'no-room', 'small-image', 'max_shift', 'views', 'legacy', 'task'],

@@ -87,7 +87,7 @@ def test_validation_measures_what_the_test_does(segmentation, tmp_path):
 @pytest.mark.skipif(importlib.util.find_spec('tensorboard') is None, reason='TensorBoard is not installed')
 def test_tensorboard_shows_it(classification, tmp_path):
     build(classification(EVERY | dict(crop_size=32), backend='tensorboard')).train()
-    for name in ('accuracy/top1', 'consistency', 'consistency_interval'):
+    for name in ('accuracy/top1', 'consistency', 'consistency_low', 'consistency_high'):
         assert list(drawn(tmp_path, name)) == [2, 4]
 
 
@@ -99,7 +99,7 @@ def test_first_images_only(segmentation, images):
     for _ in range(2):
         passes.clear()
         metrics = runner.val()
-        assert ('mASSC_interval' in metrics) == (images > 1)
+        assert ('mASSC_low' in metrics) == (images > 1)
         assert passes == [1, 2] * images + [1] * (IMAGES - images)
 
 
@@ -113,9 +113,9 @@ def test_leaves_the_evaluator_as_it_was(segmentation):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(images=0), 'images must be at least 1, or None for all, got 0'),
-        (dict(max_shift=1), 'max_shift must be at least 2, .* got 1'),
-        (dict(views=1), 'views must be between 2 and .* got 1'),
+        (dict(images=0), 'images must be at least 1, got 0'),
+        (dict(max_shift=1), 'max_shift must be at least 2, got 1'),
+        (dict(views=1), 'views must be at least 2, got 1'),
         (dict(colour='red'), 'options must all be of one kind .* got colour'),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else '',

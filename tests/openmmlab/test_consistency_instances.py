@@ -87,8 +87,9 @@ def test_views_are_images_of_their_own_scale(masks, batch_size, tmp_path):
     """The detector tells places of the original image, which is half as large as what it is given."""
     metrics = run_detector(tmp_path, Detector(masks), batch_size=batch_size)
     names = ['mAISC', 'mAISC_box'] if masks else ['mAISC_box']
-    shares = {name: 100.0 for name in names} | {f'{name}_interval': 0.0 for name in names}
-    assert metrics == shares | {'instances': 15}
+    shares = {name + end: 100.0 for name in names for end in ('', '_high')} | {'instances': 15}
+    shares |= {f'{name}_low': pytest.approx(100 * 0.025 ** (1 / 5)) for name in names}  # all of five images
+    assert metrics == shares
 
 
 def test_lost_instances(tmp_path):
@@ -194,7 +195,8 @@ def expect(config, checkpoint):
     for name, share in shares.items():
         if share is not None:
             assert 0 < share.mean < 1
-            metrics |= {name: 100 * share.mean, f'{name}_interval': 100 * share.interval}
+            low, high = share.interval
+            metrics |= {name: 100 * share.mean, f'{name}_low': 100 * low, f'{name}_high': 100 * high}
     return metrics
 
 

@@ -80,12 +80,10 @@ def measure(runner, divisor=1):
     labels = [sample['data_samples'].gt_sem_seg.data[0] for sample in samples]
     result = mean_segmentation_consistency(predict, images, labels, max_shift=MAX_SHIFT)
     assert 0 < result.mean < 1
-    return {
-        'mASSC': 100 * result.mean,
-        'mASSC_interval': 100 * result.interval,
-        'mASSC_labelled': 100 * result.labelled_mean,
-        'mASSC_labelled_interval': 100 * result.labelled_interval,
-    }
+    shares = {'mASSC': (result.mean, *result.interval)}
+    shares['mASSC_labelled'] = (result.labelled_mean, *result.labelled_interval)
+    ends = ('', '_low', '_high')
+    return {name + end: 100 * it for name, its in shares.items() for end, it in zip(ends, its, strict=True)}
 
 
 @pytest.fixture(scope='module')
@@ -101,6 +99,16 @@ def expected(cityscapes, checkpoint, tmp_path_factory):
 def test_usual_metrics_and_consistency(runner, expected, batch_size, workers, shuffle):
     options = {'batch_size': batch_size, 'num_workers': workers, 'sampler.shuffle': shuffle}
     assert runner({f'test_dataloader.{name}': value for name, value in options.items()}).test() == expected
+
+
+def test_intervals_count_groups(runner, expected):
+    """Frames of one video: the paths end with their numbers."""
+    metrics = runner({'test_cfg.groups': r'_(\d+)_leftImg8bit'}).test()
+    assert {name for name in metrics if metrics[name] != expected[name]} <= {
+        f'mASSC{part}_{end}' for part in ('', '_labelled') for end in ('low', 'high')
+    }
+    alone = runner({'test_cfg.groups': 'leftImg8bit'}).test()
+    assert alone == {name: value for name, value in expected.items() if not name.endswith(('_low', '_high'))}
 
 
 def test_can_be_run_again(runner, expected):
@@ -184,7 +192,7 @@ def test_labels_lie_on_the_networks_input(stub_runner, tmp_path, transforms):
 
 
 def test_without_annotation(stub_runner):
-    assert stub_runner(DarkIsRandom(), pipeline=[LOAD, PACK]).test().keys() == {'mASSC', 'mASSC_interval'}
+    assert stub_runner(DarkIsRandom(), pipeline=[LOAD, PACK]).test().keys() == {'mASSC', 'mASSC_low', 'mASSC_high'}
 
 
 def test_views_are_padded_as_images_are(runner):
@@ -214,14 +222,26 @@ TWO_SCALES = dict(
         ),
         (DarkIsRandom(), dict(pipeline=[LOAD, TWO_SCALES]), 'test-time augmentation, got a (list|tuple) per image'),
         (DarkIsRandom(), dict(max_shift=HEIGHT), 'max_shift must not exceed half .* got 64 for an image of 64x96'),
-        (DarkIsRandom(), dict(max_shift=0), 'max_shift must be at least 2, .* got 0'),
+        (DarkIsRandom(), dict(max_shift=0), 'max_shift must be at least 2, got 0'),
         (DarkIsRandom(), dict(seed=-1), 'seed must be at least 0, got -1'),
         (DarkIsRandom(), dict(crop_size=32), 'options must be for semantic segmentation, .* got crop_size'),
         (DarkIsRandom(), dict(crop_size=32, ignore_index=0), 'options must all be of one kind .* got .*ignore_index'),
         (DarkIsRandom(), dict(max_shfit=3), 'options must all be of one kind .* got .*max_shfit'),
-        (DarkIsRandom(), dict(images=0), 'images must be at least 1, or None for all, got 0'),
+        (DarkIsRandom(), dict(images=0), 'images must be at least 1, got 0'),
+        (DarkIsRandom(), dict(groups='scene_9'), "groups must match every image's path, got 'scene_9' for .*"),
     ],
-    ids=['other', 'test-time-augmentation', 'small-image', 'max_shift', 'seed', 'task', 'tasks', 'typo', 'images'],
+    ids=[
+        'other',
+        'test-time-augmentation',
+        'small-image',
+        'max_shift',
+        'seed',
+        'task',
+        'tasks',
+        'typo',
+        'images',
+        'groups',
+    ],
 )
 def test_bad_setting(stub_runner, model, options, message):
     with pytest.raises(ValueError, match=message):

@@ -14,7 +14,10 @@ LAYERS = ('conv1', 'layer1.0', 'layer2.0')
 ERROR = np.array([0.25, 0.5, 0.125])
 
 
-def curve(title='plain', layers=LAYERS, error=ERROR, interval=ERROR / 5):
+LIMITS = np.stack([0.8 * ERROR, 1.2 * ERROR], 1)
+
+
+def curve(title='plain', layers=LAYERS, error=ERROR, interval=LIMITS):
     return EquivarianceCurve(title, layers, error, interval)
 
 
@@ -34,9 +37,9 @@ def test_a_line_and_a_band_per_network():
         ([], 'curves must hold one to 6 networks, got 0'),
         ([curve()] * 7, 'curves must hold one to 6 networks, got 7'),
         ([curve(), curve('b', LAYERS[::-1])], "layers of 'b' must be those of 'plain', and not none"),
-        ([curve(layers=(), error=ERROR[:0], interval=ERROR[:0])], "layers of 'plain' must be .* not none"),
-        ([curve(error=ERROR[1:])], r"error of 'plain' must have a number per layer, got \(2,\)"),
-        ([curve(interval=ERROR[1:])], r"interval of 'plain' must have a number per layer, got \(2,\)"),
+        ([curve(layers=(), error=ERROR[:0], interval=LIMITS[:0])], "layers of 'plain' must be .* not none"),
+        ([curve(error=ERROR[1:])], r"error of 'plain' must have shape \(3,\), got \(2,\)"),
+        ([curve(interval=LIMITS[1:])], r"interval of 'plain' must have shape \(3, 2\), got \(2, 2\)"),
     ],
     ids=['none', 'many', 'layers', 'no layer', 'error', 'interval'],
 )

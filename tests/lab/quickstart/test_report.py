@@ -180,7 +180,13 @@ def leave_experiment(folder, data):
     torch.save({'state_dict': segmentor.state_dict(), 'meta': {'dataset_meta': {}}}, checkpoint)
     (folder / 'last_checkpoint').write_text(str(checkpoint))
     leave_json(folder / 'time' / 'vis_data' / 'scalars.json', {'loss': 1.0, 'time': 0.5})
-    leave_json(folder / 'test' / 'time' / 'time.json', {'mIoU': 20.0, 'mASSC': 90.0, 'mASSC_interval': 1.0})
+    leave_json(
+        folder / 'test' / 'time' / 'time.json', {'mIoU': 20.0, 'mASSC': 90.0, 'mASSC_low': 89.0, 'mASSC_high': 91.0}
+    )
+
+
+def metrics(*values):
+    return dict(zip(('mIoU', 'mASSC', 'mASSC_low', 'mASSC_high'), values, strict=True))
 
 
 def leave_json(path, content):
@@ -192,8 +198,9 @@ def test_summary_gathers_what_the_experiments_left(experiments, tmp_path):
     summarize(experiments, tmp_path)
     methods = json.loads((tmp_path / 'summary.json').read_text())['methods']
     assert list(methods) == ['baseline', 'lpf3']
-    found = {key: methods['lpf3'][key] for key in ('mIoU', 'mASSC', 'mASSC_interval', 'seconds_per_iteration', 'seed')}
-    assert found == {'mIoU': 20.0, 'mASSC': 90.0, 'mASSC_interval': 1.0, 'seconds_per_iteration': 0.5, 'seed': 0}
+    keys = ('mIoU', 'mASSC', 'mASSC_low', 'mASSC_high', 'seconds_per_iteration', 'seed')
+    found = {key: methods['lpf3'][key] for key in keys}
+    assert found == dict(zip(keys, (20.0, 90.0, 89.0, 91.0, 0.5, 0), strict=True))
     assert methods['lpf3']['parameters'] == methods['baseline']['parameters'] > 11_000_000  # a ResNet-18 has 11 million
     assert 'lpf3 is NOT shown to be more consistent' in (tmp_path / 'summary.md').read_text()
 
@@ -202,7 +209,10 @@ def test_summary_gathers_what_the_experiments_left(experiments, tmp_path):
     summarize(experiments, tmp_path)
     assert figure.stat().st_mtime_ns == written
 
-    leave_json(experiments[1] / 'test' / 'time_2' / 'time_2.json', {'mIoU': 1.0, 'mASSC': 99.0, 'mASSC_interval': 1.0})
+    leave_json(
+        experiments[1] / 'test' / 'time_2' / 'time_2.json',
+        {'mIoU': 1.0, 'mASSC': 99.0, 'mASSC_low': 98.0, 'mASSC_high': 99.5},
+    )
     summarize(experiments, tmp_path)
     assert 'lpf3 is more consistent' in (tmp_path / 'summary.md').read_text()
 

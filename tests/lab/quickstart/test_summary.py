@@ -3,11 +3,12 @@ import pytest
 from lab.quickstart.report import compare_consistency, describe_environments, format_table
 
 
-def method(massc=90.0, interval=3.0, **environment):
+def method(massc=90.0, below=4.0, above=3.0, **environment):
     return {
         'mIoU': 25.125,
         'mASSC': massc,
-        'mASSC_interval': interval,
+        'mASSC_low': massc - below,
+        'mASSC_high': massc + above,
         'seconds_per_iteration': 0.25,
         'parameters': 1234567,
         'environment': {'machine': 'abacus', 'torch': '2.5.1'} | environment,
@@ -15,27 +16,27 @@ def method(massc=90.0, interval=3.0, **environment):
 
 
 def test_table_has_a_row_per_method():
-    assert format_table({'baseline': method(), 'lpf3': method(95.5, 0.25)}).splitlines() == [
+    assert format_table({'baseline': method(), 'lpf3': method(95.5, 0.5, 0.25)}).splitlines() == [
         '| method   | mIoU (%) | mASSC (%), 95 % interval | s / iteration | parameters |',
         '| -------- | -------: | -----------------------: | ------------: | ---------: |',
-        '| baseline |    25.12 |             90.00 ± 3.00 |         0.250 |  1,234,567 |',
-        '| lpf3     |    25.12 |             95.50 ± 0.25 |         0.250 |  1,234,567 |',
+        '| baseline |    25.12 |     90.00 [86.00, 93.00] |         0.250 |  1,234,567 |',
+        '| lpf3     |    25.12 |     95.50 [95.00, 95.75] |         0.250 |  1,234,567 |',
     ]
 
 
-# The intervals 3 and 4 make one of 5 for the difference.
+# For the difference: 4 below the method and 3 above the baseline make 5; 12 above the one and 5 below the other 13.
 @pytest.mark.parametrize(
     ('massc', 'verdict'),
     [
-        (95.5, 'lpf3 is more consistent than baseline: mASSC +5.50 ± 5.00 points.'),
-        (94.5, 'lpf3 is NOT shown to be more consistent than baseline: mASSC +4.50 ± 5.00 points.'),
-        (89.0, 'lpf3 is NOT shown to be more consistent than baseline: mASSC -1.00 ± 5.00 points.'),
-        (84.0, 'lpf3 is LESS consistent than baseline: mASSC -6.00 ± 5.00 points.'),
+        (95.5, 'lpf3 is more consistent than baseline: mASSC +5.50 [+0.50, +18.50] points.'),
+        (94.5, 'lpf3 is NOT shown to be more consistent than baseline: mASSC +4.50 [-0.50, +17.50] points.'),
+        (89.0, 'lpf3 is NOT shown to be more consistent than baseline: mASSC -1.00 [-6.00, +12.00] points.'),
+        (76.0, 'lpf3 is LESS consistent than baseline: mASSC -14.00 [-19.00, -1.00] points.'),
     ],
     ids=['more', 'a little more', 'a little less', 'less'],
 )
 def test_verdict_follows_the_interval(massc, verdict):
-    assert compare_consistency({'baseline': method(90.0, 3.0), 'lpf3': method(massc, 4.0)}) == [verdict]
+    assert compare_consistency({'baseline': method(90.0, 5.0, 3.0), 'lpf3': method(massc, 4.0, 12.0)}) == [verdict]
 
 
 def test_one_environment_is_described():

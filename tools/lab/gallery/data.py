@@ -58,7 +58,7 @@ def curves_of(reports: Mapping[str, EquivarianceReport]) -> list[EquivarianceCur
             network,
             names,
             np.array([column[name].mean for name in names]),
-            np.array([column[name].interval or 0.0 for name in names]),
+            np.array([column[name].interval or (column[name].mean,) * 2 for name in names]),
         )
         for network, column in columns.items()
     ]

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from math import hypot
 from pathlib import Path
 from typing import Any
 
 import mmcv
 
+from antialias_plugins.metrics import difference_interval
 from antialias_plugins.utils import markdown_table
 from lab.quickstart.experiment import Experiment
 from lab.quickstart.shift_flips import (
@@ -27,13 +27,13 @@ _HEADER = ('method', 'mIoU (%)', 'mASSC (%), 95 % interval', 's / iteration', 'p
 
 
 def numbers(experiment: Experiment, parameters: int) -> dict[str, Any]:
-    """Return what there is to report of one experiment; metrics in percent, the interval as a half-width."""
+    """Return what there is to report of one experiment; metrics in percent, the interval by its limits."""
     metrics = experiment.metrics
     return {
         'config': experiment.record['config'],
         'seed': experiment.config.randomness.seed,
         'iterations': experiment.config.train_cfg.max_iters,
-        **{name: metrics[name] for name in ('mIoU', 'mASSC', 'mASSC_interval')},
+        **{name: metrics[name] for name in ('mIoU', 'mASSC', 'mASSC_low', 'mASSC_high')},
         'seconds_per_iteration': experiment.seconds_per_iteration,
         'parameters': parameters,
         'environment': experiment.record['environment'],
@@ -48,8 +48,8 @@ def format_table(methods: Mapping[str, Numbers]) -> str:
 def compare_consistency(methods: Mapping[str, Numbers]) -> list[str]:
     """Say of every method but the first whether it is more consistent than the first.
 
-    A difference counts if it exceeds its 95 % interval, taken as if the two were measured on different images. They
-    are measured on the same, so the true interval is narrower.
+    A difference counts if its 95 % interval does not hold 0, taken as if the two were measured on different images.
+    They are measured on the same, so the true interval is narrower.
     """
     (base, reference), *others = methods.items()
     return [_compare(name, method, base, reference) for name, method in others]
@@ -68,7 +68,7 @@ def _row(name: str, method: Numbers) -> Sequence[str]:
     return (
         name,
         f'{method["mIoU"]:.2f}',
-        f'{method["mASSC"]:.2f} ± {method["mASSC_interval"]:.2f}',
+        f'{method["mASSC"]:.2f} [{method["mASSC_low"]:.2f}, {method["mASSC_high"]:.2f}]',
         f'{method["seconds_per_iteration"]:.3f}',
         f'{method["parameters"]:,}',
     )
@@ -76,14 +76,15 @@ def _row(name: str, method: Numbers) -> Sequence[str]:
 
 def _compare(name: str, method: Numbers, base: str, reference: Numbers) -> str:
     difference = method['mASSC'] - reference['mASSC']
-    interval = hypot(method['mASSC_interval'], reference['mASSC_interval'])
-    if difference > interval:
+    first, second = ((it['mASSC'], (it['mASSC_low'], it['mASSC_high'])) for it in (method, reference))
+    low, high = difference_interval(first, second)
+    if low > 0:
         verdict = f'{name} is more consistent than {base}'
-    elif difference < -interval:
+    elif high < 0:
         verdict = f'{name} is LESS consistent than {base}'
     else:
         verdict = f'{name} is NOT shown to be more consistent than {base}'
-    return f'{verdict}: mASSC {difference:+.2f} ± {interval:.2f} points.'
+    return f'{verdict}: mASSC {difference:+.2f} [{low:+.2f}, {high:+.2f}] points.'
 
 
 def summarize(folders: Sequence[Path], out: Path) -> None:
@@ -118,6 +119,8 @@ def _read_up_to_date(summary_file: Path, figure_file: Path, experiments: Mapping
     if any(source.stat().st_mtime >= written for source in sources):
         return None
     summary = json.loads(summary_file.read_text())
+    if any('mASSC_low' not in method for method in summary['methods'].values()):  # of a version with half-widths
+        return None
     return summary if summary['folders'] == _folders(experiments) else None
 
 
