@@ -1,18 +1,24 @@
 """Helpers that every subpackage shares: environment, files, Markdown tables, name patterns, and a stopwatch."""
 
 import hashlib
+import json
 import os
 import platform
 import re
+import shutil
 import subprocess
+import sys
 import time
+import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 DISTRIBUTIONS = (
     *('antialias-plugins', 'torch', 'torchvision', 'timm', 'numpy'),
@@ -71,12 +77,17 @@ def _commit() -> str | None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write a file under another name, which becomes `path` once it is complete.
+    """Write a file under another name, which becomes `path` once it is complete and on the disk.
 
-    An error or an interruption leaves what was there before. The folder is made if need be.
+    An error, a full disk or an interruption leaves what was there before. The folder is made if need be; a link is
+    followed, and what is no file (``/dev/stdout``) is written to as it is. Every file that the package and its tools
+    make is written in this way; only what grows line by line is not.
 
     Yields:
         Where to write, in the same folder.
+
+    Raises:
+        IsADirectoryError: `path` is a folder.
 
     Example:
         >>> import tempfile
@@ -86,13 +97,105 @@ def replacing(path: Path) -> Iterator[Path]:
         ...     [file.name for file in Path(folder).glob('*/*')]
         ['a.txt']
     """
+    if path.is_dir():
+        raise IsADirectoryError(f'{path} is a folder, where a file is to be written')
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+    partial = partial_of(path)
     try:
         yield partial
+        with partial.open('rb') as file:
+            os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file by `replacing`, in UTF-8."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding='utf-8')
+
+
+def partial_of(path: Path) -> Path:
+    """Return a name beside `path` that no other process and no thread has, and that tells whose it is."""
+    return path.with_name(f'.{path.name[:100]}.{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.partial')
+
+
+def remove_partials(folder: Path) -> None:
+    """Remove from a folder what processes of this machine that were killed while they wrote have left there.
+
+    What processes that live are writing stays, and so does everything with a name of another kind.
+    """
+    for path in folder.glob('.*.partial'):
+        named = re.fullmatch(rf'\..*\.{re.escape(_host())}-(\d+)-[0-9a-f]{{8}}\.partial', path.name, re.DOTALL)
+        if named is None or _is_alive(int(named[1])):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _host() -> str:
+    return re.sub(r'\W', '', platform.node().partition('.')[0]) or 'host'
+
+
+def _is_alive(process: int) -> bool:
+    if os.name != 'posix':  # where asking would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Be alone at work on a file or folder, among all processes that ask; wait for others, and say so.
+
+    The lock is a hidden file beside it, which stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f'.{path.name[:100]}.lock'))
+    try:
+        lock.acquire(timeout=0.2)
+    except Timeout:
+        print(f'{path}: another process is at work on it; waiting for it to end', file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def as_path(argument: str, value: Any) -> Path:
+    """Return a path, given as text or as a path.
+
+    Raises:
+        ValueError: it is anything else.
+    """
+    if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str) or not os.fspath(value):
+        raise ValueError(f'{argument} must be a path, got {value!r}')
+    return Path(value)
+
+
+def read_json(path: Path, what: str) -> Any:
+    """Return what a JSON file of ours holds.
+
+    Raises:
+        ValueError: it is empty or broken; names the file and `what` it should be.
+    """
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{path} must be {what}, but it is empty or broken ({error}): delete it to go on') from error
 
 
 def sha256_of(path: Path) -> str:
@@ -104,14 +207,8 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def remove_partials(folder: Path) -> None:
-    """Remove from a folder what processes that were killed inside `replacing` have left there."""
-    for partial in folder.glob('.*.partial'):
-        partial.unlink()
-
-
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table with aligned columns: the first to the left, the others to the right.
+    """Return a table with aligned columns: the first to the left, the others to the right; cells are one line of text.
 
     Example:
         >>> print(markdown_table(['model', 'top-1 (%)'], [['resnet18', '69.74'], ['resnet18_lpf4', '71.69']]))
@@ -120,6 +217,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         | resnet18      |     69.74 |
         | resnet18_lpf4 |     71.69 |
     """
+    header, *rows = ([cell.replace('|', '\\|').replace('\n', ' ') for cell in cells] for cells in (header, *rows))
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     rule = ['-' * widths[0], *('-' * (width - 1) + ':' for width in widths[1:])]
     signs = ['<'] + ['>'] * (len(widths) - 1)
@@ -145,6 +243,9 @@ def matching_names(argument: str, meaning: str, patterns: Iterable[str], names: 
     """
     if isinstance(patterns, str):
         raise ValueError(f'{argument} must be a list of name patterns, got the string {patterns!r}')
+    patterns = list(patterns) if isinstance(patterns, Iterable) else patterns
+    if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
+        raise ValueError(f'{argument} must be a list of name patterns, got {patterns!r}')
     matches: set[str] = set()
     for pattern in patterns:
         found = {name for name in names if fnmatchcase(name, pattern)}

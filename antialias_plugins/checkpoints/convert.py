@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Size, Tensor, nn
@@ -87,8 +88,9 @@ def convert_state_dict(
         Tensors by the network's keys, and the report.
 
     Raises:
-        CheckpointError: keys are left over or missing, or shapes differ.
-        ValueError: a pattern of `skip` matches nothing.
+        CheckpointError: keys are left over or missing, shapes differ, or values are of another kind (integers where the
+            network has fractions) or beyond its range.
+        ValueError: an argument is of another type, or a pattern of `skip` matches nothing.
 
     Warns:
         AntialiasWarning: all fits, but the network does not compute what the weights were trained for.
@@ -112,23 +114,36 @@ def match(
     skip: Iterable[str] = (),
     drop_filters: bool = False,
     trained_shapes: Mapping[str, Size] | None = None,
+    argument: str = 'model',
 ) -> tuple[dict[str, Tensor], CheckpointReport]:
     """`convert_state_dict` without its warnings.
 
     `drop_filters` drops adaptive filters that the network lacks; `trained_shapes` are the shapes of those of its keys
-    that had another one when it was trained.
+    that had another one when it was trained; `argument` is what the network is called in messages.
     """
+    check_network(argument, model)
+    if not isinstance(state_dict, Mapping) or not all(isinstance(key, str) for key in state_dict):
+        raise ValueError(f'state_dict must be tensors by name, got {type(state_dict).__name__}')
+    if foreign := [key for key, value in state_dict.items() if not isinstance(value, Tensor)]:
+        raise ValueError(f'state_dict must hold tensors, got {type(state_dict[foreign[0]]).__name__} as {foreign[0]!r}')
     state_dict, copies = _without_copies(state_dict)
     own = model.state_dict()
+    extra = [LeftAlone(key, 'no tensor') for key, value in own.items() if not isinstance(value, Tensor)]
+    own = {key: value for key, value in own.items() if isinstance(value, Tensor)}
     shapes = {key: tensor.shape for key, tensor in own.items()} | dict(trained_shapes or {})
     skipped = matching_names('skip', 'keys', skip, own)
     layout, theirs, ours = _names(state_dict, own)
     pairs, dropped, leftovers = _pair(theirs, ours, skipped, drop_filters)
     kept, zeroed, missing = _unpaired(ours, pairs, skipped, any(map(_is_adaptive, theirs.values())))
     misshapen = [key for key, old in pairs.items() if not _fits(state_dict[old].shape, shapes[key], ours[key])]
-    if leftovers or missing or misshapen:
+    mistyped = [
+        f'{key} {_type(state_dict[old])} in the file, {_type(own[key])} here'
+        for key, old in pairs.items()
+        if key not in misshapen and not _can_hold(own[key], state_dict[old])
+    ]
+    if leftovers or missing or misshapen or mistyped:
         different = [(key, state_dict[pairs[key]].shape, shapes[key]) for key in misshapen]
-        raise CheckpointError(_complaint(model, layout, leftovers, missing, different))
+        raise CheckpointError(_complaint(model, layout, leftovers, missing, different, mistyped))
     values = {key: state_dict[old].reshape(shapes[key]) for key, old in pairs.items()}
     values |= {key: torch.zeros(own[key].shape, dtype=own[key].dtype) for key in zeroed}
     report = CheckpointReport(
@@ -137,9 +152,9 @@ def match(
         loaded=tuple(pairs),
         renamed=tuple((old, key) for key, old in pairs.items() if old != key),
         dropped=(*dropped, *copies),
-        kept=tuple(kept),
+        kept=(*kept, *extra),
         zeroed=tuple(zeroed),
-        notes=tuple(_differences(state_dict, layout, model)),
+        notes=(*_differences(state_dict, layout, model), *_not_finite(values)),
     )
     return values, report
 
@@ -227,8 +242,55 @@ def _fits(stored: Size, wanted: Size, name: str | None) -> bool:
     return stored == wanted or (name in LINEAR and stored[:1] == wanted[:1] and stored.numel() == wanted.numel())
 
 
+def check_network(argument: str, value: Any) -> None:
+    """Make sure that an argument is a network."""
+    if not isinstance(value, nn.Module):
+        raise ValueError(f'{argument} must be a torch.nn.Module, got {type(value).__name__}')
+
+
+def _type(tensor: Tensor) -> str:
+    layout = '' if tensor.layout == torch.strided else f', {str(tensor.layout).removeprefix("torch.")}'
+    return f'{str(tensor.dtype).removeprefix("torch.")}{layout}'
+
+
+def _can_hold(own: Tensor, stored: Tensor) -> bool:
+    """Whether values are, but for rounding, the same in a tensor of the network."""
+    if any(it.is_quantized or it.layout != torch.strided for it in (own, stored)):
+        return False
+    kind, other = _kind(own), _kind(stored)
+    if kind != other and (kind, other) != ('integers', 'fractions'):  # counters may be kept as whole fractions
+        return False
+    if stored.is_meta or own.dtype == stored.dtype:
+        return True
+    cast = stored.to(own.dtype)
+    if kind == 'integers':
+        return torch.equal(cast.to(stored.dtype), stored)
+    return torch.equal(_finite(cast), _finite(stored))
+
+
+def _kind(tensor: Tensor) -> str:
+    if tensor.dtype == torch.bool or tensor.dtype.is_complex:
+        return 'bits' if tensor.dtype == torch.bool else 'complex'
+    return 'fractions' if tensor.dtype.is_floating_point else 'integers'
+
+
+def _not_finite(values: Mapping[str, Tensor]) -> Iterator[str]:
+    names = [key for key, it in values.items() if it.dtype.is_floating_point and not it.is_meta]
+    if names := [key for key in names if not _finite(values[key]).all()]:
+        yield f'the weights hold values that are not finite: {_shorten(names)}'
+
+
+def _finite(tensor: Tensor) -> Tensor:
+    return torch.isfinite(tensor if tensor.dtype.itemsize > 1 else tensor.float())  # float8 lacks the operator
+
+
 def _complaint(
-    model: nn.Module, layout: str, leftovers: list[str], missing: list[str], shapes: list[tuple[str, Size, Size]]
+    model: nn.Module,
+    layout: str,
+    leftovers: list[str],
+    missing: list[str],
+    shapes: list[tuple[str, Size, Size]],
+    types: list[str],
 ) -> str:
     lines = [f'{type(model).__name__}: the weights (layout: {layout}) do not fit; nothing was loaded']
     if leftovers:
@@ -238,6 +300,8 @@ def _complaint(
     if shapes:
         listed = _shorten(f'{key} {tuple(stored)} in the file, {tuple(wanted)} here' for key, stored, wanted in shapes)
         lines.append(f'other shapes: {listed}{_advice([key for key, *_ in shapes])}')
+    if types:
+        lines.append(f'other kinds of numbers: {_shorten(types)}')
     return '\n  '.join(lines)
 
 

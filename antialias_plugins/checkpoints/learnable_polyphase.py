@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from antialias_plugins.checkpoints.read import CheckpointError, StandIn, read_content, state_dict_in
+from antialias_plugins.checkpoints.archive import Global, StandIn
+from antialias_plugins.checkpoints.read import CheckpointError, read_content
 
 _STEM = 'core.maxpool.0'
 _TEMPERATURE = '.component_selection.gumbel_tau'
@@ -34,8 +35,7 @@ def trained_arguments(path: str | os.PathLike[str], filt_size: int, sha256: str 
     Raises:
         CheckpointError: the file has filters of another size, or its network computes what ours cannot.
     """
-    content = read_content(path, sha256)
-    weights = state_dict_in(path, content)
+    weights, content = read_content(path, sha256)
     if not any(key.endswith(_TEMPERATURE) for key in weights):
         return {}
     if not any(key.endswith(_CHOICE) for key in weights):
@@ -57,6 +57,9 @@ def trained_arguments(path: str | os.PathLike[str], filt_size: int, sha256: str 
 
 def _layer(path: str | os.PathLike[str], weights: Mapping[str, Tensor]) -> tuple[int, dict[str, Any]]:
     """The width of the filters, and the other arguments of `LearnablePolyphasePool2d`."""
+    kernels = (_CHOICE, f'{_FILTER}.filt', f'{_FILTER}.conv.weight')
+    if flat := [key for key, it in weights.items() if key.endswith(kernels) and (it.ndim != 4 or not it.numel())]:
+        raise CheckpointError(f'{path}: {flat[0]} must be a kernel of four dimensions')
     shares = {tensor.shape[0] / tensor.shape[1] for key, tensor in weights.items() if key.endswith(_CHOICE)}
     widths = {tensor.shape[-1] for key, tensor in weights.items() if key.endswith(f'{_FILTER}.filt')}
     logits = [tensor.shape for key, tensor in weights.items() if key.endswith(f'{_FILTER}.conv.weight')]
@@ -74,21 +77,23 @@ def _layer(path: str | os.PathLike[str], weights: Mapping[str, Tensor]) -> tuple
 
 def _complaints(hyperparameters: Mapping[str, Any]) -> Iterator[str]:
     """What a network computes that ours cannot."""
-    if (hyperparameters.get('extras_model') or {}).get('maxpool_zpad'):
+    extras = hyperparameters.get('extras_model')
+    if isinstance(extras, Mapping) and extras.get('maxpool_zpad'):
         yield 'maxpool_zpad=True'
     layer = _keywords(hyperparameters.get('pooling_layer'))
     yield from (f'{name}={layer[name]!r}' for name, value in _COMPUTED.items() if layer.get(name, value) != value)
-    logits = getattr(layer.get('get_logits'), '__name__', _LOGITS)
-    if logits != _LOGITS:
-        yield f'logits of {logits}'
+    logits = layer.get('get_logits')
+    if isinstance(logits, Global) and logits.name != _LOGITS:
+        yield f'logits of {logits.name}'
     filters = _keywords(layer.get('antialias_layer'))
     padding = filters.get('padding_mode', filters.get('pad_type', 'circular'))
     if padding != 'circular':
         yield f'filters of border {padding!r}'
-    if (padding := hyperparameters.get('padding_mode')) not in _PADDINGS:
+    if (padding := hyperparameters.get('padding_mode')) not in [*_PADDINGS]:
         yield f'padding_mode={padding!r}'
 
 
 def _keywords(partial: Any) -> Mapping[str, Any]:
     """The keyword arguments of a `functools.partial`, whose state is (function, arguments, keywords, attributes)."""
-    return partial.state[2] or {} if isinstance(partial, StandIn) and partial.state else {}
+    state = partial.state if isinstance(partial, StandIn) else None
+    return state[2] if isinstance(state, tuple) and len(state) == 4 and isinstance(state[2], Mapping) else {}

@@ -56,25 +56,36 @@ def _translate(keys: Mapping[str, None]) -> tuple[str, Iterator[tuple[str, str |
     for scheme in SEQUENTIALS:
         filters = {match[1] for key in keys if (match := re.fullmatch(scheme.filter, key))}
         if filters and scheme.signature <= keys.keys():
-            return scheme.name, ((key, _without_filters(key, filters, scheme.rules)) for key in keys)
+            indices = _by_parent(filters)
+            return scheme.name, ((key, _without_filters(key, indices, scheme.rules)) for key in keys)
     for layout in LAYOUTS:
         if layout.signature <= keys.keys():
             return layout.name, ((key, _with_modules(key, layout.modules)) for key in keys)
     return PLAIN, ((key, key) for key in keys)
 
 
-def _without_filters(key: str, filters: set[str], rules: Rules) -> str | None:
+def _without_filters(key: str, filters: Mapping[str, list[int]], rules: Rules) -> str | None:
     """Count every index of a key without the filters in front of it."""
     if key.endswith(NOT_STORED):
         return None
     parts = key.split('.')
-    counted = [
-        str(int(part) - sum('.'.join([*parts[:depth], str(index)]) in filters for index in range(int(part))))
-        if part.isdigit()
-        else part
-        for depth, part in enumerate(parts)
-    ]
+    counted = []
+    for depth, part in enumerate(parts):
+        if re.fullmatch('[0-9]{1,9}', part):
+            siblings = filters.get('.'.join(parts[:depth]), ())
+            part = str(int(part) - sum(index < int(part) for index in siblings))
+        counted.append(part)
     return _rename('.'.join(counted), rules)
+
+
+def _by_parent(filters: set[str]) -> dict[str, list[int]]:
+    """The indices of filters in the sequences that hold them."""
+    found: dict[str, list[int]] = {}
+    for name in filters:
+        parent, _, index = name.rpartition('.')
+        if re.fullmatch('[0-9]{1,9}', index):
+            found.setdefault(parent, []).append(int(index))
+    return found
 
 
 def _with_modules(key: str, modules: Mapping[str, str]) -> str:

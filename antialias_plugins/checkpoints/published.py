@@ -5,17 +5,24 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import torch
+from tqdm import tqdm
 
 from antialias_plugins.checkpoints.learnable_polyphase import trained_arguments
 from antialias_plugins.checkpoints.read import CheckpointError, check_sha256
+from antialias_plugins.utils import as_path, locked
 
 logger = logging.getLogger(__name__)
+
+_TIMEOUT = 30.0  # seconds without a byte
 
 _ADOBE = 'https://antialiased-cnns.s3.us-east-2.amazonaws.com/weights_v0.1'
 _DRIVE = 'https://drive.google.com/file/d'
@@ -172,6 +179,8 @@ def published_arguments(arch: str, path: str | os.PathLike[str], sha256: str | N
         >>> published_arguments('resnet101_ddac3', 'resnet101.pth.tar')
         {'softmax': 'joint', 'groups': 8}
     """
+    if not isinstance(arch, str):
+        raise ValueError(f'arch must be the name of a network, got {arch!r}')
     match = re.fullmatch(r'\w+_(ddac|lps)(\d+)', arch)
     if match is None:
         return {}
@@ -185,8 +194,10 @@ def published_arguments(arch: str, path: str | os.PathLike[str], sha256: str | N
 def fetch_weights(weights: PublishedWeights, cache_dir: str | os.PathLike[str] | None = None) -> Path:
     """Return the file of `weights`, downloaded if it is not there yet, with a progress bar.
 
-    Its digest is checked every time, also that of a file that is there. A download that fails or is interrupted leaves
-    nothing behind.
+    Its digest is checked every time, also that of a file that is there. It has its name only once it is whole: a
+    download that was interrupted, in whatever way, is kept under another name, and the next call goes on from there. A
+    second process that asks for the same file waits for the first. A server that says nothing for 30 seconds is an
+    error.
 
     Args:
         weights: an entry of `PUBLISHED`.
@@ -194,24 +205,62 @@ def fetch_weights(weights: PublishedWeights, cache_dir: str | os.PathLike[str] |
 
     Raises:
         CheckpointError: the file cannot be downloaded, or is another one; says how to use a local file.
+        ValueError: an argument is of another type.
     """
-    folder = Path(cache_dir) if cache_dir is not None else Path(torch.hub.get_dir()) / 'checkpoints'
+    if not isinstance(weights, PublishedWeights):
+        raise ValueError(f'weights must be an entry of PUBLISHED, got {weights!r}')
+    folder = Path(torch.hub.get_dir()) / 'checkpoints' if cache_dir is None else as_path('cache_dir', cache_dir)
     if weights.sha256 is None:
         raise CheckpointError(f'{weights.key} cannot be downloaded automatically. {_by_hand(weights)}')
     path = folder / weights.url.rpartition('/')[2]
-    if path.exists():
-        try:
-            check_sha256(path, weights.sha256)
-        except CheckpointError as error:
-            raise CheckpointError(f'{error}; delete it to have {weights.url} downloaded again') from error
-        return path
-    logger.info('downloading %s to %s (%s, %s)', weights.url, path, weights.license or 'no licence', weights.paper)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(weights.url, str(path), hash_prefix=weights.sha256)
-    except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: another digest
+        with locked(path):
+            if not path.exists():
+                _download(weights, path)
+                return path
+    except (OSError, HTTPException) as error:
         raise CheckpointError(f'{weights.key} could not be downloaded ({error}). {_by_hand(weights)}') from error
+    try:
+        check_sha256(path, weights.sha256)
+    except CheckpointError as error:
+        raise CheckpointError(f'{error}; delete it to have {weights.url} downloaded again') from error
     return path
+
+
+def _download(weights: PublishedWeights, path: Path) -> None:
+    """Download a file, or the rest of it; to be called by one process at a time."""
+    terms = (weights.license or 'no licence', weights.paper)
+    logger.info('downloading %s to %s (%s, %s)', weights.url, path, *terms)
+    partial = path.with_name(f'.{path.name}.download')
+    start = partial.stat().st_size if partial.exists() else 0
+    headers = {'User-Agent': 'antialias_plugins'} | ({'Range': f'bytes={start}-'} if start else {})
+    try:
+        response = urlopen(Request(weights.url, headers=headers), timeout=_TIMEOUT)
+    except HTTPError as error:
+        if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not start:
+            raise
+        partial.unlink()  # all of it, or more: of another file
+        _download(weights, path)
+        return
+    with response:
+        resumed = response.status == HTTPStatus.PARTIAL_CONTENT
+        start = start if resumed else 0
+        length = response.headers.get('Content-Length')
+        total = start + int(length) if length else None
+        bar = tqdm(total=total, initial=start, unit='B', unit_scale=True, unit_divisor=1024, desc=path.name)
+        with bar, partial.open('ab' if resumed else 'wb', buffering=0) as file:
+            while chunk := response.read1(1 << 17):
+                file.write(chunk)
+                bar.update(len(chunk))
+    size = partial.stat().st_size
+    if total is not None and size < total:
+        raise OSError(f'the connection ended after {size} of {total} bytes; call again to go on from there')
+    try:
+        check_sha256(partial, weights.sha256)
+    except CheckpointError as error:
+        partial.unlink()
+        raise OSError(f'it has another digest: {error}') from error
+    partial.replace(path)
 
 
 def _by_hand(weights: PublishedWeights) -> str:

@@ -40,8 +40,9 @@ def build_antialiased(
         architecture: how to build it.
         method: the filter that it gets wherever it downsamples.
         filt_size: the taps of that filter.
-        pretrained: load published weights, or a local copy of them: ``pretrained_cfg_overlay=dict(file=...)``. Sources
-            of timm's own (``hf-hub:``, ``local-dir:``, ``checkpoint_path``) are left to timm.
+        pretrained: load published weights, or a local copy of them: ``pretrained_cfg_overlay=dict(file=...)``, which
+            must be one if their tag is named, and may otherwise hold weights of one's own. Sources of timm's own
+            (``hf-hub:``, ``local-dir:``, ``checkpoint_path``) are left to timm.
         pretrained_cfg: tag or config of the weights; the default tag if None.
         pretrained_cfg_overlay: entries that replace those of the config.
         cache_dir: where downloads are kept; torch.hub's folder if None.
@@ -66,7 +67,7 @@ def build_antialiased(
         raise ValueError(f'aa_layer must be left out: {name} brings its own filters, got {kwargs["aa_layer"]!r}')
     cfg = resolve_pretrained_cfg(name, pretrained_cfg, pretrained_cfg_overlay)
     is_ours = pretrained and not (cfg.source or cfg.state_dict or cfg.hf_hub_id)
-    published = find_published(cfg) if is_ours else None
+    published = find_published(cfg, is_default=not pretrained_cfg) if is_ours else None
     path = None
     if is_ours and (published or cfg.file):
         path = cfg.file or fetch_weights(published, cache_dir)

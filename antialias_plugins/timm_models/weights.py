@@ -7,7 +7,8 @@ from typing import Any
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models import PretrainedCfg
 
-from antialias_plugins.checkpoints import PUBLISHED, PublishedWeights
+from antialias_plugins.checkpoints import PUBLISHED, CheckpointError, PublishedWeights
+from antialias_plugins.checkpoints.read import check_sha256
 
 FINE_TUNED = 'adobe_ft_in1k'
 ORIGINS = {
@@ -56,10 +57,31 @@ def pretrained_cfgs(name: str, shared: Mapping[str, Any]) -> dict[str, dict[str,
     return tagged or {name: base}
 
 
-def find_published(cfg: PretrainedCfg) -> PublishedWeights | None:
-    """The published weights that a config stands for, by their URL or a local copy; None if it names other ones."""
+def find_published(cfg: PretrainedCfg, is_default: bool = True) -> PublishedWeights | None:
+    """The published weights that a config stands for, by their URL or a local copy; None if it names other ones.
+
+    A file is a copy if it has their digest, where that is known; any other is of somebody's own.
+
+    Args:
+        cfg: the config.
+        is_default: whether nobody asked for its tag.
+
+    Raises:
+        CheckpointError: the tag was asked for and the file is not what it means.
+    """
     weights = PUBLISHED.get(f'{cfg.architecture}.{cfg.tag}')
-    return weights if weights is not None and (cfg.file or cfg.url == weights.url) else None
+    if weights is None or not (cfg.file or cfg.url == weights.url):
+        return None
+    if cfg.file and weights.sha256:
+        try:
+            check_sha256(cfg.file, weights.sha256)
+        except CheckpointError as error:
+            if is_default:
+                return None
+            raise CheckpointError(
+                f'{error} with the tag {cfg.tag!r}; leave the tag out for weights of your own'
+            ) from error
+    return weights
 
 
 def warn_of_license(weights: PublishedWeights, is_default: bool) -> None:

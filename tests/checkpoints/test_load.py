@@ -8,13 +8,21 @@ from safetensors.torch import load_file
 from torch import nn
 
 from antialias_plugins import AntialiasWarning
-from antialias_plugins.checkpoints import CheckpointError, copy_weights, load_checkpoint, read_checkpoint
+from antialias_plugins.checkpoints import (
+    CheckpointError,
+    convert_state_dict,
+    copy_weights,
+    load_checkpoint,
+    published_arguments,
+    read_checkpoint,
+)
 from antialias_plugins.checkpoints.load import export_checkpoint
 from tests.checkpoints.networks import (
     CLASSES,
     HOSTS,
     published,
     published_adaptive,
+    randomise,
     save,
     timm_network,
     torchvision_network,
@@ -303,3 +311,169 @@ def test_what_does_not_fit_is_not_written(source, tmp_path):
     with pytest.raises(ValueError, match=r'target must end in \.pth'):
         export_checkpoint(torchvision_network('resnet18'), source, tmp_path / 'out.safetensors', meta={})
     assert list(tmp_path.iterdir()) == []
+
+
+def tiny(dtype=torch.float32):
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).to(dtype)
+    return randomise(model)
+
+
+KINDS = {
+    'int8': (lambda it: it.to(torch.int8), '0.weight int8 in the file, float32 here'),
+    'int64': (lambda it: it.to(torch.int64), '0.weight int64 in the file'),
+    'bool': (lambda it: it > 0, '0.weight bool in the file'),
+    'complex64': (lambda it: it.to(torch.complex64), '0.weight complex64 in the file'),
+    'too large': (lambda it: it.double() * 1e300, '0.weight float64 in the file, float32 here'),
+}
+
+
+@pytest.mark.parametrize('case', KINDS)
+def test_values_of_another_kind_are_refused(case, tmp_path):
+    change, message = KINDS[case]
+    path = edited(
+        tiny(), tmp_path / 'net.pth', lambda state_dict: state_dict.update({'0.weight': change(state_dict['0.weight'])})
+    )
+    model = tiny()
+    before = snapshot(model)
+    with pytest.raises(CheckpointError, match=f'other kinds of numbers: {message}'):
+        load_checkpoint(model, path)
+    assert_untouched(model, before)
+
+
+COUNTERS = {
+    'int32': (torch.tensor(7, dtype=torch.int32), True),
+    'a whole float': (torch.tensor(7.0), True),
+    'a fraction': (torch.tensor(7.5), False),
+    'infinite': (torch.tensor(float('inf')), False),
+    'a bit': (torch.tensor(True), False),
+}
+
+
+@pytest.mark.parametrize('case', COUNTERS)
+def test_counters_are_read_from_whole_numbers(case, tmp_path):
+    counter, fits = COUNTERS[case]
+    path = edited(
+        tiny(), tmp_path / 'net.pth', lambda state_dict: state_dict.update({'1.num_batches_tracked': counter})
+    )
+    model = tiny()
+    if not fits:
+        with pytest.raises(CheckpointError, match=r'other kinds of numbers: 1\.num_batches_tracked'):
+            load_checkpoint(model, path)
+        return
+    load_checkpoint(model, path)
+    assert model[1].num_batches_tracked == 7 and model[1].num_batches_tracked.dtype == torch.int64
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float64])
+def test_precisions_may_differ(dtype, tmp_path):
+    source, model = tiny(dtype), tiny()
+    torch.save(source.state_dict(), tmp_path / 'net.pth')
+    load_checkpoint(model, tmp_path / 'net.pth')
+    assert_untouched(
+        model, {key: value.to(tiny().state_dict()[key].dtype) for key, value in source.state_dict().items()}
+    )
+
+
+def test_values_that_are_not_finite_are_noted(tmp_path):
+    path = edited(tiny(), tmp_path / 'net.pth', lambda state_dict: state_dict['0.bias'].fill_(float('nan')))
+    with pytest.warns(AntialiasWarning, match=r'not finite: 0\.bias'):
+        report = load_checkpoint(tiny(), path)
+    assert 'note: the weights hold values that are not finite: 0.bias' in str(report)
+
+
+def with_parameter(make):
+    """A network whose last parameter is made anew."""
+    model = tiny()
+    model[1].bias = make(model[1].bias)
+    return model
+
+
+def under_inference(_):
+    with torch.inference_mode():
+        return nn.Parameter(torch.rand(4))
+
+
+FIXED = {
+    'meta': (lambda: tiny().to('meta'), r'0\.weight is on the meta device'),
+    'one on meta': (lambda: with_parameter(lambda it: nn.Parameter(it.to('meta'))), r'1\.bias is on the meta device'),
+    'expanded': (lambda: with_parameter(lambda _: nn.Parameter(torch.rand(1).expand(4))), r'1\.bias is expanded'),
+    'inference': (lambda: with_parameter(under_inference), r'1\.bias was made under torch\.inference_mode'),
+}
+
+
+@pytest.mark.parametrize('case', FIXED)
+def test_a_network_that_cannot_be_written_to_stays_as_it_was(case, tmp_path):
+    make, message = FIXED[case]
+    torch.save(tiny().state_dict(), tmp_path / 'net.pth')
+    model = make()
+    kept = {key: it for key, it in model.state_dict().items() if not it.is_meta}
+    before = {key: it.clone() for key, it in kept.items()}
+    for load in (lambda: load_checkpoint(model, tmp_path / 'net.pth'), lambda: copy_weights(tiny(), model)):
+        with pytest.raises(CheckpointError, match=f'{message}.*; nothing was loaded'):
+            load()
+    assert all(torch.equal(it, before[key]) for key, it in kept.items())
+
+
+def test_weights_of_the_meta_device_are_no_weights():
+    model = tiny()
+    before = snapshot(model)
+    with pytest.raises(CheckpointError, match='is on the meta device in the source; nothing was loaded'):
+        copy_weights(tiny().to('meta'), model)
+    assert_untouched(model, before)
+
+
+@pytest.mark.filterwarnings('ignore:.*quantize_per_tensor:UserWarning')
+def test_quantised_weights_are_refused():
+    quantised = torch.quantize_per_tensor(torch.rand(4, 3, 1, 1), 0.1, 0, torch.qint8)
+    with pytest.raises(CheckpointError, match=r'other kinds of numbers: 0\.weight qint8 in the file, float32 here'):
+        convert_state_dict(tiny().state_dict() | {'0.weight': quantised}, tiny())
+
+
+@pytest.mark.parametrize('equal', [True, False])
+def test_a_shared_parameter_needs_one_value(equal, tmp_path):
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model[1].weight = model[0].weight
+    weights = {key: value.clone() + 1 for key, value in model.state_dict().items()}
+    weights['1.weight'] += 0 if equal else 1
+    torch.save(weights, tmp_path / 'net.pth')
+    before = snapshot(model)
+    if equal:
+        load_checkpoint(model, tmp_path / 'net.pth')
+        assert_untouched(model, weights)
+        return
+    with pytest.raises(CheckpointError, match=r'0\.weight and 1\.weight are one tensor of the network and differ'):
+        load_checkpoint(model, tmp_path / 'net.pth')
+    assert_untouched(model, before)
+
+
+@pytest.mark.parametrize(
+    ('call', 'message'),
+    [
+        (lambda path: load_checkpoint('resnet18', path), 'model must be a torch.nn.Module, got str'),
+        (lambda path: load_checkpoint(tiny(), None), 'path must be a path, got None'),
+        (lambda path: load_checkpoint(tiny(), path, skip=3), 'skip must be a list of name patterns, got 3'),
+        (lambda path: load_checkpoint(tiny(), path, skip=[3]), 'skip must be a list of name patterns, got'),
+        (lambda path: load_checkpoint(tiny(), path, sha256=3), 'sha256 must be 1 to 64 hexadecimal digits, got 3'),
+        (lambda path: copy_weights({}, tiny()), 'source must be a torch.nn.Module, got dict'),
+        (lambda path: copy_weights(tiny(), tiny().state_dict()), 'target must be a torch.nn.Module, got'),
+        (lambda path: convert_state_dict([1], tiny()), 'state_dict must be tensors by name, got list'),
+        (lambda path: convert_state_dict({1: torch.ones(1)}, tiny()), 'state_dict must be tensors by name, got'),
+        (lambda path: convert_state_dict({'a': 1}, tiny()), "state_dict must hold tensors, got int as 'a'"),
+        (lambda path: convert_state_dict({}, None), 'model must be a torch.nn.Module, got NoneType'),
+        (lambda path: export_checkpoint(tiny(), path, 3), 'target must be a path, got 3'),
+        (lambda path: export_checkpoint(tiny(), path, 'a.pth', meta=[1]), r'meta must be a dict, got \[1\]'),
+        (lambda path: published_arguments(3, path), 'arch must be the name of a network, got 3'),
+    ],
+)
+def test_arguments_are_named(call, message, tmp_path):
+    torch.save(tiny().state_dict(), tmp_path / 'net.pth')
+    with pytest.raises(ValueError, match=message):
+        call(tmp_path / 'net.pth')
+
+
+@pytest.mark.parametrize(
+    'key', ['features.99999999999.filt', 'features.²0.filt', f'{"9" * 400}.filt', 'layer1.filt.filt']
+)
+def test_names_with_odd_numbers_are_left_over(key):
+    with pytest.raises(CheckpointError, match='do not fit'):
+        convert_state_dict({key: torch.ones(1), 'features.1.weight': torch.ones(1)}, tiny())

@@ -1,15 +1,19 @@
 import dataclasses
-import functools
 import hashlib
 import http.server
 import re
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
-from antialias_plugins.checkpoints import PUBLISHED, CheckpointError, fetch_weights
+from antialias_plugins.checkpoints import PUBLISHED, CheckpointError, fetch_weights, published
 
 BUCKET = 'https://antialiased-cnns.s3.us-east-2.amazonaws.com/weights_v0.1'
 CONTENT = bytes(range(256)) * 999
@@ -83,26 +87,51 @@ def test_files_of_a_folder_are_named(key, file, arguments):
     assert (weights.sha256, weights.accuracy) == (None, None)
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves files, and breaks off in the middle of those called cut-*."""
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves CONTENT under all names but none-*, in parts too, and as its name says: cut-*, stalling-*, another-*."""
 
-    def copyfile(self, source, outputfile):
-        outputfile.write(source.read() if 'cut' not in self.path else source.read()[:1000])
+    def do_GET(self):
+        kind = self.path.strip('/').partition('-')[0]
+        self.server.asked.append((kind, self.headers.get('Range')))
+        if kind == 'none':
+            self.send_error(404)
+            return
+        start = int((self.headers.get('Range') or 'bytes=0-')[6:-1]) if kind != 'wholes' else 0
+        if start >= len(CONTENT):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header('Content-Length', str(len(CONTENT) - start))
+        self.end_headers()
+        if kind == 'slow':
+            self.server.released.wait(0.6)
+        first = start == 0 and kind in ('cut', 'stalling')
+        self.wfile.write(CONTENT[start : start + 1000] if first else CONTENT[start:])
+        if kind == 'stalling' and first:
+            self.server.released.wait(30)
 
     def log_message(self, *args):
         pass
 
 
-@pytest.fixture(scope='module')
-def site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('site')
-    for name in (f'net-{DIGEST}.pth', 'net-00000000.pth', f'cut-{DIGEST}.pth'):
-        (folder / name).write_bytes(CONTENT)
-    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(Handler, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f'http://127.0.0.1:{server.server_port}'
+@pytest.fixture
+def server():
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    server.asked, server.released = [], threading.Event()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server
+    server.released.set()
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def site(server):
+    return f'http://127.0.0.1:{server.server_port}'
+
+
+def visible(folder):
+    return [path.name for path in folder.iterdir() if not path.name.startswith('.')]
 
 
 def weights(site, name='net', digest=DIGEST):
@@ -135,10 +164,18 @@ def test_a_file_in_the_cache_is_checked_and_kept(site, tmp_path):
 
 @pytest.mark.parametrize(
     ('name', 'digest', 'cause'),
-    [('net', '00000000', 'invalid hash value'), ('cut', DIGEST, ''), ('none', DIGEST, '404')],
-    ids=['another file', 'interrupted', 'no such file'],
+    [
+        ('net', '00000000', 'another digest: .*expected 00000000'),
+        ('cut', DIGEST, 'ended after 1000 of 255744 bytes'),
+        ('stalling', DIGEST, 'timed out'),
+        ('none', DIGEST, '404'),
+    ],
+    ids=['another file', 'cut', 'stalling', 'no such file'],
 )
-def test_a_download_that_fails_leaves_nothing_and_names_another_way(name, digest, cause, site, tmp_path):
+def test_a_download_that_fails_is_not_taken_for_whole_and_names_another_way(
+    name, digest, cause, site, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(published, '_TIMEOUT', 0.5)
     wanted = weights(site, name, digest)
     with pytest.raises(CheckpointError, match=cause) as caught:
         fetch_weights(wanted, tmp_path)
@@ -147,7 +184,7 @@ def test_a_download_that_fails_leaves_nothing_and_names_another_way(name, digest
     assert f'SHA-256 {digest}' in message
     assert "pretrained_cfg_overlay=dict(file='FILE')" in message
     assert f"antialias_plugins.checkpoints.load_checkpoint(model, 'FILE', sha256='{digest}')" in message
-    assert list(tmp_path.iterdir()) == []
+    assert visible(tmp_path) == []
 
 
 def test_no_server_at_all(tmp_path):
@@ -155,14 +192,69 @@ def test_no_server_at_all(tmp_path):
         fetch_weights(weights('http://127.0.0.1:9'), tmp_path)
 
 
-def test_an_interruption_by_hand_leaves_nothing(site, tmp_path, monkeypatch):
-    def interrupt(*args):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize('name', ['cut', 'stalling'])
+def test_a_download_goes_on_where_it_broke_off(name, server, site, tmp_path, monkeypatch):
+    monkeypatch.setattr(published, '_TIMEOUT', 0.5)
+    with pytest.raises(CheckpointError):
+        fetch_weights(weights(site, name), tmp_path)
+    assert fetch_weights(weights(site, name), tmp_path).read_bytes() == CONTENT
+    assert server.asked == [(name, None), (name, 'bytes=1000-')]
 
-    monkeypatch.setattr(torch.hub.tqdm, 'update', interrupt)
-    with pytest.raises(KeyboardInterrupt):
+
+@pytest.mark.parametrize(
+    ('name', 'left'),
+    [('wholes', CONTENT[:99]), ('net', CONTENT), ('net', CONTENT + b'more')],
+    ids=['no parts', 'all', 'too much'],
+)
+def test_what_cannot_be_gone_on_with_is_downloaded_anew(name, left, site, tmp_path):
+    (tmp_path / f'.{name}-{DIGEST}.pth.download').write_bytes(left)
+    assert fetch_weights(weights(site, name), tmp_path).read_bytes() == CONTENT
+
+
+def test_the_rest_of_another_file_is_not_taken(site, tmp_path):
+    (tmp_path / f'.net-{DIGEST}.pth.download').write_bytes(b'another')
+    with pytest.raises(CheckpointError, match='another digest'):
         fetch_weights(weights(site), tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert fetch_weights(weights(site), tmp_path).read_bytes() == CONTENT
+
+
+FETCH = """
+import dataclasses, pathlib, sys
+from antialias_plugins.checkpoints import published
+from antialias_plugins.checkpoints import PUBLISHED, fetch_weights
+entry = dataclasses.replace(PUBLISHED['resnet50_lpf4.adobe_ft_in1k'], url=sys.argv[1], sha256=sys.argv[2])
+print('ready', flush=True)
+fetch_weights(entry, sys.argv[3])
+"""
+
+
+@pytest.mark.parametrize('kill', ['SIGTERM', 'SIGKILL'])
+def test_a_killed_download_is_gone_on_with(kill, server, site, tmp_path):
+    url = weights(site, 'stalling').url
+    process = subprocess.Popen([sys.executable, '-c', FETCH, url, DIGEST, tmp_path], stderr=subprocess.DEVNULL)
+    partial = tmp_path / f'.stalling-{DIGEST}.pth.download'
+    deadline = time.monotonic() + 60
+    while not (partial.exists() and partial.stat().st_size == 1000) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(getattr(signal, kill))
+    assert process.wait(30) != 0
+    assert visible(tmp_path) == []
+    server.released.set()
+    assert fetch_weights(weights(site, 'stalling'), tmp_path).read_bytes() == CONTENT
+    assert server.asked[-1] == ('stalling', 'bytes=1000-')
+
+
+def test_a_second_one_waits_for_the_first_and_takes_its_file(server, site, tmp_path, capfd):
+    with ThreadPoolExecutor(2) as pool:  # for locks, threads are what processes are
+        paths = list(pool.map(lambda _: fetch_weights(weights(site, 'slow'), tmp_path), range(2)))
+    assert server.asked == [('slow', None)] and paths[0] == paths[1] and paths[0].read_bytes() == CONTENT
+    assert f'{paths[0]}: another process is at work on it; waiting for it to end' in capfd.readouterr().err
+
+
+@pytest.mark.parametrize('wrong', ['resnet50_lpf4.adobe_ft_in1k', None])
+def test_what_is_no_entry_is_named(wrong, tmp_path):
+    with pytest.raises(ValueError, match='weights must be an entry of PUBLISHED, got'):
+        fetch_weights(wrong, tmp_path)
 
 
 def test_weights_without_a_digest_have_to_be_fetched_by_hand(tmp_path):

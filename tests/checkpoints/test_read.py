@@ -1,19 +1,26 @@
 import argparse
+import contextlib
 import functools
 import hashlib
 import io
+import json
 import os
 import pickle
+import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
-from antialias_plugins.checkpoints import CheckpointError, read_checkpoint
-from antialias_plugins.checkpoints.read import read_content
+from antialias_plugins.checkpoints import PUBLISHED, CheckpointError, read_checkpoint
+from antialias_plugins.checkpoints.read import _NAMED_DIGEST, read_content
+from tests.checkpoints import hostile
 
 WEIGHTS = {'conv.weight': torch.arange(24.0).view(2, 3, 2, 2), 'bn.num_batches_tracked': torch.tensor(3)}
 
@@ -78,7 +85,6 @@ def test_a_prefix_that_not_every_key_has_stays(tmp_path):
     assert list(read_checkpoint(tmp_path / 'net.pth')) == list(content)
 
 
-@pytest.mark.skipif(not hasattr(torch.serialization, 'safe_globals'), reason='this torch cannot allow single types')
 def test_checkpoint_of_timms_training_script(tmp_path):
     content = {
         'state_dict': WEIGHTS,
@@ -106,7 +112,6 @@ class Settings:
         self.width = 3
 
 
-@pytest.mark.skipif(not hasattr(torch.serialization, 'safe_globals'), reason='this torch cannot allow single types')
 def test_objects_beside_the_weights_are_not_loaded(tmp_path):
     """As pytorch-lightning saves them; one of them would remove a folder."""
     (tmp_path / 'kept').mkdir()
@@ -115,24 +120,126 @@ def test_objects_beside_the_weights_are_not_loaded(tmp_path):
     objects = {'trap': trap, 'class': Settings, 'object': Settings(), 'call': functools.partial(Settings, width=3)}
     torch.save({'state_dict': WEIGHTS, 'hyper_parameters': objects}, tmp_path / 'net.ckpt')
     assert_weights(read_checkpoint(tmp_path / 'net.ckpt'))
-    read = read_content(tmp_path / 'net.ckpt')['hyper_parameters']
-    assert (read['class'].__name__, read['object'].state) == ('Settings', {'width': 3})
+    read = read_content(tmp_path / 'net.ckpt')[1]['hyper_parameters']
+    assert (read['class'].name, read['object'].state) == ('Settings', {'width': 3})
     assert read['call'].state[2] == {'width': 3} and read['trap'].arguments == (str(tmp_path / 'kept'),)
     assert (tmp_path / 'kept').exists()
 
 
-@pytest.mark.skipif(not hasattr(torch.serialization, 'safe_globals'), reason='this torch cannot allow single types')
 def test_a_whole_network_is_no_state_dict(tmp_path):
     torch.save(torch.nn.Linear(2, 2), tmp_path / 'net.pth')
-    with pytest.raises(CheckpointError, match='holds an object of type Linear, not a state dict'):
+    with pytest.raises(
+        CheckpointError,
+        match=r'holds the Python object torch\.nn\.modules\.linear\.Linear, which is not loaded, not a state dict',
+    ):
         read_checkpoint(tmp_path / 'net.pth')
 
 
 def test_code_in_a_file_does_not_run(tmp_path):
-    torch.save({'state_dict': WEIGHTS, 'trap': Trap(tmp_path / 'sprung')}, tmp_path / 'net.pth')
-    with pytest.raises(CheckpointError, match=r'needs the Python object (posix|nt)\.mkdir, which is not loaded'):
+    torch.save({**WEIGHTS, 'trap': Trap(tmp_path / 'sprung')}, tmp_path / 'net.pth')
+    with pytest.raises(CheckpointError, match=r"'trap' \(the Python object (posix|nt)\.mkdir, which is not loaded\)"):
         read_checkpoint(tmp_path / 'net.pth')
     assert not (tmp_path / 'sprung').exists()
+
+
+def test_files_that_were_made_to_do_harm_are_refused(tmp_path):
+    """500 of them, each in a process of its own with little time and memory; `hostile` says what they are."""
+    (tmp_path / 'files').mkdir()
+    hostile.write(tmp_path / 'files')
+    command = [sys.executable, hostile.__file__, tmp_path / 'files']
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=600)
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(results) == hostile.COUNT == 500
+    assert [result for result in results if not result['result'].startswith('refused:')] == []
+    slowest, largest = (max(results, key=lambda result: result[kind]) for kind in ('seconds', 'memory'))
+    print(f'longest: {slowest["seconds"]:.2f} s, {slowest["file"]}')
+    print(f'largest: {largest["memory"] / 2**20:.0f} MiB beside its process, {largest["file"]}')
+    assert slowest['seconds'] < 10 and largest['memory'] < 64 << 20
+    assert {path.name for path in tmp_path.iterdir()} == {'files'}
+
+
+@pytest.mark.parametrize('legacy', [False, True], ids=['zip', 'legacy'])
+def test_a_flip_of_any_bit_does_no_harm(legacy, tmp_path):
+    """Where no checksum tells, the weights may be others; nothing but weights or this error comes out of a file."""
+    whole, path = hostile.saved(legacy=legacy), tmp_path / 'net.pth'
+    generator = random.Random(0)
+    for _ in range(300):
+        data = bytearray(whole)
+        data[generator.randrange(len(data))] ^= 1 << generator.randrange(8)
+        path.write_bytes(data)
+        with contextlib.suppress(CheckpointError):
+            assert all(isinstance(value, torch.Tensor) for value in read_checkpoint(path).values())
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='devices and pipes of POSIX')
+@pytest.mark.parametrize(
+    ('make', 'message'),
+    [
+        (Path.mkdir, 'must be a file, got a folder'),
+        (os.mkfifo, 'must be a file, got a folder, a device or a pipe'),
+        (lambda path: path.symlink_to('/dev/zero'), 'must be a file'),
+        (lambda path: path.symlink_to(path), 'Too many levels of symbolic links'),
+        (lambda path: path.symlink_to('nowhere'), 'no such file'),
+    ],
+    ids=['folder', 'pipe', 'device', 'link to itself', 'link to nothing'],
+)
+def test_what_is_no_file_is_said_so(make, message, tmp_path):
+    make(tmp_path / 'net.pth')
+    with pytest.raises(CheckpointError, match=rf'net\.pth: {message}'):
+        read_checkpoint(tmp_path / 'net.pth')
+
+
+@pytest.mark.parametrize('path', [None, 3, b'net.pth', '', ['net.pth']], ids=repr)
+def test_path_must_be_a_path(path):
+    with pytest.raises(ValueError, match='path must be a path, got'):
+        read_checkpoint(path)
+
+
+TENSORS = {
+    'shared': lambda x: {'a': x, 'b': x, 'c': x[1:, :2]},
+    'strided': lambda x: {'a': x.t(), 'b': x[:, ::2], 'c': x.new_empty(0, 3), 'd': x[0, 0]},
+    'expanded': lambda x: {'a': x[:1, :1].expand(2, 3), 'b': torch.zeros(64)},
+    'parameter': lambda x: {'a': nn.Parameter(x), 'b': nn.Parameter(x.int(), requires_grad=False)},
+    'types': lambda x: {str(kind): x.to(kind) for kind in KINDS},
+    'channels last': lambda x: {'a': x.view(1, 2, 2, 2).contiguous(memory_format=torch.channels_last)},
+    'with attributes': lambda x: {'a': with_attribute(x), 'b': with_attribute(nn.Parameter(x))},
+}
+KINDS = [
+    *(torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.complex64, torch.complex128, torch.int64),
+    *(torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool, torch.float8_e4m3fn),
+]
+
+
+def with_attribute(tensor):
+    tensor.note = 'mine'
+    return tensor
+
+
+@pytest.mark.parametrize('legacy', [False, True], ids=['zip', 'legacy'])
+@pytest.mark.parametrize('case', TENSORS)
+def test_tensors_are_those_that_torch_reads(case, legacy, tmp_path):
+    content = TENSORS[case](torch.arange(8.0).view(2, 4) - 3)
+    if legacy:
+        content = {key: value for key, value in content.items() if value.dtype != torch.float8_e4m3fn}
+    torch.save(content, tmp_path / 'net.pth', _use_new_zipfile_serialization=not legacy)
+    read, expected = read_checkpoint(tmp_path / 'net.pth'), torch.load(tmp_path / 'net.pth', weights_only=True)
+    assert list(read) == list(expected)
+    for key, value in expected.items():
+        assert (read[key].dtype, read[key].shape, read[key].stride()) == (value.dtype, value.shape, value.stride())
+        number = torch.complex128 if value.is_complex() else torch.float64  # float8 knows no equality
+        assert torch.equal(read[key].to(number), value.to(number))
+    if case == 'shared':
+        assert read['a'].data_ptr() == read['b'].data_ptr() == read['c'].data_ptr() - 4 * 4
+
+
+@pytest.mark.skipif(not hasattr(torch.serialization, 'set_crc32_options'), reason='this torch always writes checksums')
+def test_a_file_without_checksums_is_read(tmp_path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(WEIGHTS, tmp_path / 'net.pth')
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert_weights(read_checkpoint(tmp_path / 'net.pth'))
 
 
 def saved(content, **kwargs):
@@ -196,8 +303,39 @@ def test_digest(length, tmp_path):
         read_checkpoint(tmp_path / 'net.pth', sha256=wrong)
 
 
-@pytest.mark.parametrize('sha256', ['', 'xyz', '0' * 65])
+@pytest.mark.parametrize('sha256', ['', 'xyz', '0' * 65, 5])
 def test_digest_must_be_hexadecimal(sha256, tmp_path):
     torch.save(WEIGHTS, tmp_path / 'net.pth')
     with pytest.raises(ValueError, match='sha256 must be 1 to 64 hexadecimal digits'):
         read_checkpoint(tmp_path / 'net.pth', sha256=sha256)
+
+
+@pytest.mark.parametrize(
+    ('name', 'refused'),
+    [
+        ('resnet18_lpf4_finetune-8cc58f59.pth', True),
+        ('fcn_r50-d8_512x1024_40k_cityscapes_20200604_192608-efe53f0d.pth', True),
+        (f'net-{"8cc58f59" * 8}.safetensors', True),
+        ('net-20200604.pth', False),
+        ('net-00000250.pth', False),
+        ('net-8cc58f5.pth', False),
+        ('net-8cc58f59-2.pth', False),
+    ],
+)
+def test_a_file_is_held_against_the_digest_in_its_name(name, refused, tmp_path):
+    path = tmp_path / name
+    (save_file if path.suffix == '.safetensors' else torch.save)(WEIGHTS, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if not refused:
+        assert len(read_checkpoint(path)) == 2
+        return
+    with pytest.raises(CheckpointError, match=rf'{name}: SHA-256 {digest}, expected [0-9a-f]+: .*; rename it if'):
+        read_checkpoint(path)
+    assert len(read_checkpoint(path, sha256=digest)) == 2  # what the caller says counts
+    assert len(read_checkpoint(path.rename(tmp_path / f'net-{digest[:8]}{path.suffix}'))) == 2
+
+
+@pytest.mark.parametrize('weights', PUBLISHED.values(), ids=PUBLISHED)
+def test_published_names_hold_their_digest(weights):
+    found = _NAMED_DIGEST.search(weights.url.rpartition('/')[2])
+    assert (found and found[1]) == weights.sha256

@@ -49,6 +49,14 @@ def pretrained(name, path, **kwargs):
     )
 
 
+@pytest.fixture
+def known(published, monkeypatch):
+    """As if the file were each of the published ones of its network."""
+    digest = hashlib.sha256(published[0].read_bytes()).hexdigest()
+    entries = {key: dataclasses.replace(entry, sha256=digest[:8]) for key, entry in PUBLISHED.items() if entry.sha256}
+    monkeypatch.setattr(weights, 'PUBLISHED', {**PUBLISHED, **entries})
+
+
 @LICENSED
 def test_local_file(published):
     path, network = published
@@ -113,14 +121,32 @@ def test_features_of_mobilenet(tmp_path):
     ],
 )
 @pytest.mark.filterwarnings('ignore::antialias_plugins.AntialiasWarning')  # the file's filters have 4 taps
-def test_the_user_is_told_which_weights_these_are(published, name, message):
+def test_the_user_is_told_which_weights_these_are(published, known, name, message):
     with pytest.warns(WeightsLicenseWarning) as record:
         pretrained(name, published[0])
     said = [str(warning.message) for warning in record if warning.category is WeightsLicenseWarning]
     assert said == [f'{name.partition(".")[0]} takes the {message}']
 
 
-def test_a_file_of_ones_own_has_no_licence_of_theirs(tmp_path):
+@pytest.mark.parametrize('name', ['resnet18_lpf4.adobe_ft_in1k', 'resnet18_lpf4.adobe_in1k'])
+def test_a_tag_that_is_named_must_be_that_of_the_file(name, published):
+    path = published[0]
+    digest, expected = hashlib.sha256(path.read_bytes()).hexdigest(), PUBLISHED[name].sha256
+    with pytest.raises(CheckpointError, match=rf'{path}: SHA-256 {digest}, expected {expected}.*leave the tag out'):
+        pretrained(name, path)
+
+
+def test_the_name_of_a_published_file_must_be_its_own(published, tmp_path):
+    path = tmp_path / 'resnet18_lpf4_finetune-8cc58f59.pth'
+    path.write_bytes(published[0].read_bytes())
+    with pytest.raises(CheckpointError, match=rf'{path.name}: SHA-256 [0-9a-f]{{64}}, expected 8cc58f59'):
+        pretrained('resnet18_lpf4', path)
+
+
+def test_a_file_of_ones_own_has_no_licence_of_theirs(published, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        pretrained('resnet18_lpf4', published[0])
     torch.save(timm.create_model('resnet18').state_dict(), tmp_path / 'own.pth')
     with warnings.catch_warnings():
         warnings.simplefilter('error')
@@ -138,13 +164,13 @@ def test_without_a_network_the_error_says_what_to_do(monkeypatch, tmp_path):
     def fail(*args, **kwargs):
         raise URLError('no network')
 
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', fail)
+    monkeypatch.setattr('antialias_plugins.checkpoints.published.urlopen', fail)
     known = PUBLISHED['resnet18_lpf4.adobe_ft_in1k']
     with pytest.raises(CheckpointError) as error:
         timm.create_model('resnet18_lpf4', pretrained=True, cache_dir=tmp_path)
     for part in (known.url, known.sha256, 'no network', "pretrained_cfg_overlay=dict(file='FILE')"):
         assert part in str(error.value)
-    assert list(tmp_path.iterdir()) == []
+    assert [path for path in tmp_path.iterdir() if not path.name.startswith('.')] == []
 
 
 def test_a_download_is_kept_and_its_hash_is_always_checked(monkeypatch, published, tmp_path):
