@@ -84,6 +84,7 @@ def test_plain_install_has_no_upper_bounds(distributions):
     """With lower bounds alone, an environment that has OpenMMLab keeps every package that it has."""
     required = metadata(distributions.wheel).get_all('Requires-Dist')
     assert {line for line in required if 'extra ==' not in line} == {
+        'filelock',
         'numpy',
         'pillow',
         'timm>=1.0',

@@ -8,7 +8,7 @@ import numpy as np
 from mmengine.config import Config
 
 from antialias_plugins.evaluation import run_command
-from antialias_plugins.utils import markdown_table
+from antialias_plugins.utils import markdown_table, replacing
 from lab.command import add_config_options, make_parser
 from lab.scaling import ProcessCurves, largest_difference, losses_by_processes, plot_processes, without_batch_statistics
 
@@ -48,7 +48,8 @@ def run(args: argparse.Namespace) -> None:
     panels = []
     for path, title in zip(args.configs, args.titles, strict=True):
         panels.append(ProcessCurves(title, train(path, args.work_dir / title, args)))
-    plot_processes(panels).savefig(args.out, dpi=150)
+    with replacing(args.out) as partial:
+        plot_processes(panels).savefig(partial, format=args.out.suffix[1:] or 'png', dpi=150)
     rows = [[one.title, *(f'{largest_difference(losses):.1e}' for losses in one.losses.values())] for one in panels]
     print(markdown_table(['largest relative difference', AS_IT_IS, INDEPENDENT], rows))
     print(f'\n{args.out}: written')

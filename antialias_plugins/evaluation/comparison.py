@@ -10,7 +10,7 @@ from typing import Any
 from antialias_plugins.evaluation.models import Model
 from antialias_plugins.evaluation.report import as_record
 from antialias_plugins.evaluation.settings import Settings
-from antialias_plugins.utils import describe_environment, markdown_table, replacing
+from antialias_plugins.utils import describe_environment, locked, markdown_table, replacing, write_text
 
 Record = dict[str, Any]
 
@@ -58,11 +58,15 @@ class Comparison:
             return found
         evaluation = model.evaluate(self.settings, progress)
         results = as_record(evaluation) | {'prepared': dict(evaluation.prepared), 'environment': describe_environment()}
-        self._records.append(json.loads(json.dumps(key | results)))  # as it will be read again, with lists for tuples
+        record = json.loads(json.dumps(key | results))  # as it will be read again, with lists for tuples
+        self._records.append(record)
         if self.path is not None:
-            with replacing(self.path) as partial:
-                partial.write_text(json.dumps({'models': self._records}, indent=2) + '\n')
-        return self._records[-1]
+            with locked(self.path):  # another process may have written its own in the meantime
+                theirs = _read(self.path) if self.path.exists() else []
+                known = [_key(one) for one in theirs]
+                self._records = [*theirs, *(one for one in self._records if _key(one) not in known)]
+                write_text(self.path, json.dumps({'models': self._records}, indent=2) + '\n')
+        return record
 
 
 def short_names(models: Mapping[str, Model]) -> list[str]:
@@ -133,6 +137,10 @@ def _numbers(record: Record, accuracy: str | None) -> dict[str, Any]:
         'parameters': record['parameters'],
         'images_per_second': record['plain_per_second'] or record['images_per_second'],
     }
+
+
+def _key(record: Record) -> tuple[Any, ...]:
+    return record['model'], record['settings'], record['files']
 
 
 def _read(path: Path) -> list[Record]:

@@ -1,9 +1,12 @@
 """Child configs that antialias the backbone of any existing config, and the zoos in which those are found."""
 
+import keyword
+import math
 import os
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from mmengine.config import Config
@@ -11,7 +14,7 @@ from mmengine.config import Config
 from antialias_plugins.conversion.plan import Options
 from antialias_plugins.layers import resolve_pool
 from antialias_plugins.openmmlab.antialiased import check_convert, suggest
-from antialias_plugins.utils import replacing
+from antialias_plugins.utils import as_path, write_text
 
 LIBRARIES = ('mmseg', 'mmdet', 'mmpretrain')
 _OUR_KEYS = ('base', 'pool', 'convert')
@@ -54,7 +57,9 @@ def write_child_config(
             mmengine's new style (``read_base``), or if `pool`, `convert`, `options` or the suffix of `out` is wrong.
         FileExistsError: If `out` exists and `overwrite` is not set.
     """
-    out = Path(out)
+    out, base = as_path('out', out), as_path('base', base)
+    if not isinstance(options or {}, Mapping) or not all(isinstance(key, str) for key in options or {}):
+        raise ValueError(f'options must be values by their dotted key, got {options!r}')
     if out.suffix != '.py':
         raise ValueError(f'out must be a .py file, got {str(out)!r}')
     if out.exists() and not overwrite:
@@ -73,9 +78,10 @@ def write_child_config(
     changes.merge_from_dict({key: _antialiased(it, pool, convert, path) for key, it in backbones.items()})
     if consistency:
         changes.merge_from_dict({'test_cfg.type': 'ShiftConsistencyTestLoop'})
+    if wrong := [key for key in changes.to_dict() if not _is_name(key)]:
+        raise ValueError(f'options must change keys that are names of Python, got {wrong[0]!r}')
     content = {'_base_': _reference(path, out) if Path(base).is_file() else str(path), **imports, **changes.to_dict()}
-    with replacing(out) as partial:
-        partial.write_text(''.join(f'{key} = {_source(value)}\n' for key, value in content.items()))
+    write_text(out, ''.join(f'{key} = {_source(value)}\n' for key, value in content.items()))
     return out
 
 
@@ -218,8 +224,19 @@ def _custom_imports(config: Config) -> dict[str, Any]:
 
 def _source(value: Any) -> str:
     """Python source of a config value, with ``dict(key=value)`` where a dict allows it."""
-    if isinstance(value, Mapping) and all(isinstance(key, str) and key.isidentifier() for key in value):
+    if isinstance(value, Mapping) and all(isinstance(key, str) and _is_name(key) for key in value):
         return f'dict({", ".join(f"{key}={_source(item)}" for key, item in value.items())})'
-    if isinstance(value, list):
-        return f'[{", ".join(map(_source, value))}]'
-    return repr(value)
+    if isinstance(value, Mapping):
+        return f'{{{", ".join(f"{_source(key)}: {_source(item)}" for key, item in value.items())}}}'
+    if isinstance(value, (list, tuple)):
+        items = ', '.join(map(_source, value))
+        return f'[{items}]' if isinstance(value, list) else f'({items}{"," * (len(value) == 1)})'
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float({str(value)!r})'
+    if not isinstance(value, (str, bytes, bool, int, float, NoneType)):
+        raise ValueError(f'options must be values that a config file can hold, got {value!r}')
+    return repr(value).replace('{{', r'{\x7b')  # mmengine would put something else in the place of {{ }}
+
+
+def _is_name(key: str) -> bool:
+    return key.isidentifier() and not keyword.iskeyword(key)

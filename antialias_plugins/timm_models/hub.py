@@ -7,10 +7,13 @@ from typing import Any
 
 import timm
 import torch
+import yaml
+from huggingface_hub.utils import HFValidationError, validate_repo_id
 from timm.models import model_entrypoint, push_to_hf_hub, save_for_hf
 from timm.models._hub import generate_readme
 from torch import nn
 
+from antialias_plugins.utils import as_path, write_text
 from antialias_plugins.version import __version__
 
 PACKAGE = 'antialias_plugins'
@@ -23,7 +26,7 @@ The network is built by [timm](https://github.com/huggingface/pytorch-image-mode
 import antialias_plugins
 import timm
 
-model = timm.create_model('{source}', pretrained=True).eval()
+model = timm.create_model({source!r}, pretrained=True).eval()
 ```
 """
 
@@ -53,7 +56,8 @@ def save_for_hub(
         The folder.
 
     Raises:
-        ValueError: timm would build another network from the files.
+        ValueError: timm would build another network from the files, or an argument would write something else into the
+            head of the card than what it is: ``license`` and the like are a word or a line.
 
     Example:
         >>> model = timm.create_model('resnet18_lpf4', padding_mode='zeros')
@@ -62,14 +66,14 @@ def save_for_hub(
         >>> again.layer2[0].aa.padding_mode
         'zeros'
     """
-    folder = Path(folder)
-    source = f'hf-hub:{repo_id}' if repo_id else f'local-dir:{folder}'
+    folder = as_path('folder', folder)
+    source = f'hf-hub:{_checked_repo(repo_id)}' if repo_id is not None else f'local-dir:{folder}'
     text = generate_readme(_make_card(model, source, license, card), repo_id or _architecture(model))
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix='.partial-') as partial:
         save_for_hf(model, partial, _CONFIG, safe_serialization=True)
         _check(model, partial)
-        Path(partial, 'README.md').write_text(text, encoding='utf-8')
+        write_text(Path(partial, 'README.md'), text)
         for file in Path(partial).iterdir():
             file.replace(folder / file.name)
     return folder
@@ -99,16 +103,25 @@ def push_to_hub(
     Raises:
         ValueError: timm would build another network from the files; nothing was uploaded.
     """
+    made = _make_card(model, f'hf-hub:{_checked_repo(repo_id)}', license, card)
     with tempfile.TemporaryDirectory() as folder:
         save_for_hub(model, folder)
     return push_to_hf_hub(
         model,
         repo_id,
         model_config=_CONFIG,
-        model_card=_make_card(model, f'hf-hub:{repo_id}', license, card),
+        model_card=made,
         safe_serialization=True,
         **options,
     )
+
+
+def _checked_repo(repo_id: str) -> str:
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        raise ValueError(f"repo_id must be 'name' or 'owner/name' on the hub, got {repo_id!r}") from error
+    return repo_id
 
 
 def _architecture(model: nn.Module) -> str:
@@ -124,14 +137,38 @@ def _architecture(model: nn.Module) -> str:
 def _make_card(model: nn.Module, source: str, license: str | None, card: Mapping[str, Any] | None) -> dict[str, Any]:
     architecture = _architecture(model)
     description = model_entrypoint(architecture).__doc__
-    return {
+    if card is not None and not isinstance(card, Mapping):
+        raise ValueError(f'card must be a dict of entries, got {card!r}')
+    made = {
         'tags': ['image-classification', 'timm', PACKAGE],
         'library_name': PACKAGE,
-        'license': license or model.pretrained_cfg.get('license') or 'unknown',
+        'license': model.pretrained_cfg.get('license') or 'unknown' if license is None else license,
         'usage': _USAGE.format(architecture=architecture, source=source),
         **({'description': description} if description else {}),
         **(card or {}),
     }
+    _check_head(made)
+    return made
+
+
+def _check_head(card: Mapping[str, Any]) -> None:
+    """Make sure of every entry that timm writes, as it is, into the head of a card, which is YAML."""
+    details = card.get('details', {})
+    if not isinstance(details, Mapping):
+        raise ValueError(f"card['details'] must be a dict, got {details!r}")
+    entries = {name: card[name] for name in ('tags', 'license', 'license_name', 'license_link') if name in card}
+    entries |= {name: details[name] for name in ('Dataset', 'Pretrain Dataset') if name in details}
+    for name, value in entries.items():
+        for word in value if isinstance(value, (list, tuple)) and 'license' not in name else [value]:
+            if not isinstance(word, str) or not _is_read_back(word):
+                raise ValueError(f'{name} must be plain text on one line, as the hub spells it, got {word!r}')
+
+
+def _is_read_back(word: str) -> bool:
+    try:
+        return yaml.safe_load(f'- {word}\n') == [word] and yaml.safe_load(f'name: {word}\n') == {'name': word}
+    except yaml.YAMLError:
+        return False
 
 
 def _check(model: nn.Module, folder: str) -> None:

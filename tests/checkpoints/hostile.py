@@ -38,6 +38,7 @@ def archive(pickled, storages=(('0', bytes(96)),), compress=zipfile.ZIP_STORED, 
     file = io.BytesIO()
     with zipfile.ZipFile(file, 'w', compress) as output:
         output.writestr('archive/data.pkl', pickled)
+        output.writestr('archive/version', '3\n')
         output.writestr('archive/byteorder', 'little')
         for key, data in (*((f'data/{key}', data) for key, data in storages), *more):
             output.writestr(f'archive/{key}', data)

@@ -135,6 +135,16 @@ def test_interrupted_comparison_goes_on(tmp_path):
     assert found[0]['accuracy']['top1']['mean'] == 0.6974
 
 
+def test_two_comparisons_in_one_file_keep_what_both_measured(tmp_path):
+    path = tmp_path / 'a.json'
+    one, two = Comparison(Settings(), path), Comparison(Settings(), path)
+    one.measure('first', Model())
+    two.measure('second', Model())
+    one.measure('third', Model())
+    two.measure('first', Model())  # both did: one record is enough
+    assert [record['model'] for record in json.loads(path.read_text())['models']] == ['first', 'second', 'third']
+
+
 @pytest.mark.parametrize(
     ('text', 'content', 'settings', 'count'),
     [

@@ -288,3 +288,44 @@ def test_real_zoo(library, name):
         pytest.skip(f'{library} is not installed')
     assert find_config(name) == find_config(f'{library}::{name}')
     assert f'/{library}/.mim/configs/' in find_config(name).as_posix()
+
+
+@pytest.mark.parametrize(
+    'value',
+    [
+        '{{ fileDirname }}',
+        '{{$HOME:x}}',
+        "it's\n#",
+        float('inf'),
+        {'class': 1, 'a b': [2]},
+        (1,),
+        {'a': (float('-inf'), [])},
+    ],
+    ids=['template', 'environment', 'quotes', 'inf', 'keyword', 'tuple', 'nested'],
+)
+def test_values_are_read_back_as_they_were_given(value, base, tmp_path):
+    out = write_child_config(base, tmp_path / 'child.py', options={'model.mine': value})
+    assert Config.fromfile(out).model.to_dict()['mine'] == value
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'a = 1\nimport os\nb': 1}, "names of Python, got 'a = 1"),
+        ({'class': 1}, "names of Python, got 'class'"),
+        ({'model.mine': object}, 'values that a config file can hold, got <class'),
+        ([1], 'options must be values by their dotted key, got'),
+        ({1: 2}, 'options must be values by their dotted key, got'),
+    ],
+    ids=['lines', 'keyword', 'object', 'list', 'number'],
+)
+def test_what_no_config_can_hold_is_refused(options, message, base, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        write_child_config(base, tmp_path / 'child.py', options=options)
+    assert not (tmp_path / 'child.py').exists()
+
+
+@pytest.mark.parametrize('argument', ['base', 'out'])
+def test_paths_are_named(argument, base, tmp_path):
+    with pytest.raises(ValueError, match=f'{argument} must be a path, got 3'):
+        write_child_config(**{'base': base, 'out': tmp_path / 'child.py', argument: 3})

@@ -4,6 +4,7 @@ import shutil
 import pytest
 import timm
 import torch
+import yaml
 from huggingface_hub import HfApi, RepoUrl
 from safetensors.torch import load_file
 
@@ -121,3 +122,49 @@ def test_nothing_wrong_is_pushed(hub):
     with pytest.raises(ValueError, match='it has no filter'):
         push_to_hub(CHANGED['reverted'][0](), 'network')
     assert not hub.exists()
+
+
+INJECTED = {
+    'license': {'license': 'mit\ninjected: true'},
+    'end of the head': {'license': 'mit\n---\n# Another card'},
+    'comment': {'license': 'mit # not really'},
+    'number': {'license': '2.0'},
+    'no text': {'license': 3},
+    'nothing': {'license': ''},
+    'license_name': {'card': {'license_name': 'mine: {a: 1}'}},
+    'license_link': {'card': {'license_link': ['https://a', 'b']}},
+    'tags': {'card': {'tags': ['a', 'b\n- c']}},
+    'Dataset': {'card': {'details': {'Dataset': ['imagenet', 'x\ny: 1']}}},
+    'card': {'card': [1]},
+    'details': {'card': {'details': 'x'}},
+    'folder': {'folder': 3},
+    'repo_id': {'repo_id': "me/x', pretrained=True); print('"},
+}
+
+
+@pytest.mark.parametrize('case', INJECTED)
+def test_what_would_write_something_else_into_the_card_is_refused(case, small, tmp_path):
+    options = {'folder': tmp_path, **INJECTED[case]}
+    with pytest.raises(ValueError, match='must be'):
+        save_for_hub(small, options.pop('folder'), **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_push_checks_the_card_too(hub, small):
+    with pytest.raises(ValueError, match=r"license must be plain text on one line, .* got 'mit\\ninjected: true'"):
+        push_to_hub(small, 'network', license='mit\ninjected: true')
+    assert not hub.exists()
+
+
+def test_head_of_the_card_is_what_was_asked_for(small, tmp_path):
+    card = {'license_name': 'my-licence', 'license_link': 'https://a.b/c#d', 'details': {'Dataset': ['ImageNet-1k']}}
+    text = (save_for_hub(small, tmp_path, license='other', card=card) / 'README.md').read_text()
+    assert yaml.safe_load(text.split('---\n')[1]) == {
+        'tags': ['image-classification', 'timm', 'antialias_plugins'],
+        'pipeline_tag': 'image-classification',
+        'library_name': 'antialias_plugins',
+        'license': 'other',
+        'license_name': 'my-licence',
+        'license_link': 'https://a.b/c#d',
+        'datasets': ['imagenet-1k'],
+    }

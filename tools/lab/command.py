@@ -128,13 +128,12 @@ def finish_survey(
         document: where it lies by default.
         render: makes its new text of its old one, which is empty if there is none.
     """
-    from antialias_plugins.utils import replacing
+    from antialias_plugins.utils import write_text
 
     out = args.out or (None if args.library or args.only != '*' else document)
     if out is not None:
         text = render(out.read_text(encoding='utf-8') if out.exists() else '')
-        with replacing(out) as partial:
-            partial.write_text(text, encoding='utf-8')
+        write_text(out, text)
         print(f'{out}: {len(results)} written')
     sys.exit(any(result.outcome.value == 'wrong' for result in results))
 
@@ -173,13 +172,16 @@ def run_generator(
         contact_sheet: shows what it made.
         own: names of the options that this generator alone takes.
     """
+    from antialias_plugins.utils import replacing
+
     args = parser.parse_args()
     options = {name: getattr(args, name) for name in (*own, 'workers', 'overwrite')}
     try:
         made = make_dataset(args.out, parse_size(args.size), args.train, args.val, args.seed, **options)
         if args.preview is not None:
-            args.preview.parent.mkdir(parents=True, exist_ok=True)
-            contact_sheet(args.out).save(args.preview)
+            kind = Image.registered_extensions().get(args.preview.suffix.lower(), 'PNG')
+            with replacing(args.preview) as partial:
+                contact_sheet(args.out).save(partial, kind)
     except ValueError as error:
         parser.error(str(error))
     except KeyboardInterrupt:

@@ -27,39 +27,48 @@ def make_folder(
     """Make a folder that says in a manifest, ``<name>.json`` in small letters, what it holds.
 
     The folder appears at once when everything is written; what an interrupted run leaves beside it, if it was killed,
-    is cleared away by the next.
+    is cleared away by the next. A second process that makes the same folder waits for the first. The sizes of all
+    files are in ``<name>.files.json``, against which a folder that is there already is held.
 
     Args:
         out: folder to make.
         name: name of the data set.
         manifest: all that the content depends on.
         fill: writes the content into the folder that it gets.
-        overwrite: replace a folder of the same name of data set that has another manifest.
+        overwrite: replace a folder of the same name of data set that has another manifest, or is damaged.
         assumed: what a manifest without these keys means.
 
     Returns:
         Whether anything was written: False if `out` holds this very data set already.
 
     Raises:
-        ValueError: if `out` holds something else.
+        ValueError: if `out` holds something else, or not all that it should.
     """
+    from antialias_plugins.utils import locked, partial_of, remove_partials, write_text  # large: not in the workers
+
     out, file = Path(out).absolute(), f'{name.lower()}.json'
-    if not _needed(out, name, file, manifest, overwrite, assumed or {}):
-        return False
-    partial, old = out.with_name(f'.{out.name}.partial'), out.with_name(f'.{out.name}.old')
-    for leftover in (partial, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-        fill(partial)
-        (partial / file).write_text(json.dumps(manifest, indent=2) + '\n')
-        if out.exists():
-            out.rename(old)
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
+    with locked(out):
+        if not _needed(out, name, file, manifest, overwrite, assumed or {}):
+            return False
+        remove_partials(out.parent)
+        partial, old = partial_of(out), partial_of(out)
+        try:
+            partial.mkdir()
+            fill(partial)
+            sizes = {path.relative_to(partial).as_posix(): path.stat().st_size for path in sorted(partial.rglob('*.*'))}
+            write_text(partial / _listing(file), json.dumps(sizes, indent=0) + '\n')
+            write_text(partial / file, json.dumps(manifest, indent=2) + '\n')
+            if out.exists():
+                out.rename(old)
+            partial.rename(out)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
     return True
+
+
+def _listing(file: str) -> str:
+    return file.replace('.json', '.files.json')
 
 
 def run_jobs(work: Callable[[Job], Result], jobs: list[Job], workers: int, name: str) -> Iterator[Result]:
@@ -106,6 +115,8 @@ def check_arguments(
 def _needed(
     out: Path, name: str, file: str, manifest: Mapping[str, Any], overwrite: bool, assumed: Mapping[str, Any]
 ) -> bool:
+    from antialias_plugins.utils import read_json
+
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return True
     if not out.is_dir():
@@ -115,15 +126,36 @@ def _needed(
         raise ValueError(
             f"out must be a new folder or a {name}, got '{out}', which holds other things; name another folder"
         )
-    found = {**assumed, **json.loads(path.read_text())}
-    if found == manifest:
+    try:
+        found = {**assumed, **read_json(path, f'the manifest of a {name}')}
+        missing = _missing(out, _listing(file))
+    except ValueError:
+        if overwrite:
+            return True
+        raise
+    if found == manifest and not missing:
         return False
+    if not overwrite and found == manifest:
+        raise ValueError(
+            f"out must hold all that was made, got '{out}', where {len(missing)} files are missing or have changed "
+            f'({missing[0]}); delete it, or use --overwrite to have it made anew'
+        )
     if not overwrite:
         asked = ', '.join(
             f'{key} {found.get(key)} instead of {value}' for key, value in manifest.items() if found.get(key) != value
         )
         raise ValueError(f"out must not hold another {name}, got '{out}' with {asked}; name another or use --overwrite")
     return True
+
+
+def _missing(out: Path, listing: str) -> list[str]:
+    """The files that are not there as they were written; those of older versions are not known."""
+    from antialias_plugins.utils import read_json
+
+    if not (out / listing).exists():
+        return []
+    sizes = read_json(out / listing, 'the sizes of the files beside it')
+    return [name for name, size in sizes.items() if not (out / name).is_file() or (out / name).stat().st_size != size]
 
 
 def _map(work: Callable[[Job], Result], jobs: list[Job], workers: int) -> Iterator[Result]:

@@ -13,6 +13,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from antialias_plugins.utils import write_text
+
 
 def read_scalars(folder: Path) -> list[dict[str, Any]]:
     """Return what ``LocalVisBackend`` wrote, in the order in which it was written.
@@ -74,7 +76,7 @@ class Training:
         tool = self._tool  # before there is a folder
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / 'recipe.py'
-        self.config.dump(config)
+        write_text(config, self.config.pretty_text)
         command = [sys.executable, *self._launcher, tool, config, '--work-dir', self.folder, '--resume']
         if self.processes > 1:
             command += ['--launcher', 'pytorch']

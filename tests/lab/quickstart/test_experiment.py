@@ -48,7 +48,6 @@ def test_killed_before_the_first_checkpoint_starts_over(config, folder):
     begin(config, folder)
     (folder / 'iter_10.pth').touch()  # half-written: mmengine names it in last_checkpoint when it is complete
     assert begin(config, folder) == 'train'
-    assert not (folder / 'iter_10.pth').exists()
 
 
 def test_killed_after_a_checkpoint_resumes(config, folder):
@@ -82,16 +81,37 @@ def test_half_written_metrics_do_not_count(config, folder):
     assert Experiment(folder).metrics == {'mIoU': 1.0}
 
 
-@pytest.mark.parametrize('changed', ['config', 'input'])
-def test_another_recipe_is_trained_anew(changed, config, folder, tmp_path):
+@pytest.mark.parametrize(
+    ('changed', 'difference'),
+    [
+        ('config', r'config\.strides \(\[1, 2\] there, \[1, 1\] now\)'),
+        ('input', r'inputs\..*manifest\.json'),
+    ],
+    ids=['config', 'input'],
+)
+def test_a_training_of_another_recipe_is_never_removed(changed, difference, config, folder, tmp_path):
     manifest = tmp_path / 'manifest.json'
     manifest.write_text('{"seed": 0}')
     begin(config, folder, [manifest])
-    stale = leave_checkpoint(folder, 30)
+    leave_checkpoint(folder, 30)
+    (folder / 'notes.txt').write_text('precious')
+    before = sorted(folder.rglob('*'))
     assert begin(config, folder, [manifest]) == 'test'
     {'config': config, 'input': manifest}[changed].write_text(CONFIG.replace('(1, 2)', '(1, 1)'))
-    assert begin(config, folder, [manifest]) == 'train'
-    assert not stale.exists()
+    with pytest.raises(
+        ValueError, match=rf"got '{folder}', which differs in {difference}; move it away to keep it, or"
+    ):
+        begin(config, folder, [manifest])
+    assert sorted(folder.rglob('*')) == before
+
+
+@pytest.mark.parametrize('text', ['', '{"recipe": ', '[]', '{"other": 1}'], ids=['empty', 'cut', 'list', 'other'])
+def test_a_broken_record_is_named(text, config, folder):
+    begin(config, folder)
+    (folder / 'experiment.json').write_text(text)
+    with pytest.raises(ValueError, match=r'experiment\.json must be the record of an experiment'):
+        begin(config, folder)
+    assert (folder / 'experiment.json').read_text() == text
 
 
 def test_folder_with_other_things_is_left_alone(config, folder):

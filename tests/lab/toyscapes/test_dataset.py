@@ -1,12 +1,17 @@
 import hashlib
 import importlib.util
 import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from antialias_plugins.utils import partial_of
 from lab.toyscapes import IGNORE, dataset, make_dataset, parse_size
 from lab.toyscapes.layouts import LAYOUTS
 
@@ -108,7 +113,7 @@ def interrupted(monkeypatch):
 def test_interruption_leaves_nothing(tmp_path, layout):
     with pytest.raises(KeyboardInterrupt):
         make_dataset(tmp_path / 'data', SIZE, train=4, val=1, layout=layout)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ['.data.lock']
 
 
 def test_interrupted_overwriting_leaves_the_old(tmp_path, request):
@@ -121,9 +126,59 @@ def test_interrupted_overwriting_leaves_the_old(tmp_path, request):
 
 
 def test_leftovers_of_a_killed_run_are_cleared(tmp_path):
-    (tmp_path / '.data.partial' / 'gtFine').mkdir(parents=True)
+    """But not what lies there under a similar name."""
+    dead = subprocess.Popen([sys.executable, '-c', ''])
+    dead.wait()
+    leftover = partial_of(tmp_path / 'data')
+    leftover = leftover.with_name(leftover.name.replace(f'-{os.getpid()}-', f'-{dead.pid}-'))
+    for folder in (leftover, tmp_path / '.data.partial', tmp_path / '.data.old'):
+        (folder / 'gtFine').mkdir(parents=True)
     make_dataset(tmp_path / 'data', SIZE, train=1, val=0)
-    assert [path.name for path in tmp_path.iterdir()] == ['data']
+    assert {path.name for path in tmp_path.iterdir()} == {'data', '.data.lock', '.data.partial', '.data.old'}
+    assert (tmp_path / '.data.partial' / 'gtFine').exists() and (tmp_path / '.data.old' / 'gtFine').exists()
+
+
+def test_a_second_one_waits_and_finds_it_made(tmp_path, capfd):
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda _: make_dataset(tmp_path / 'data', (256, 128), train=9, val=0), range(2)))
+    assert sorted(made) == [False, True] and len(pictures(tmp_path / 'data')) == 18
+    assert f'{tmp_path / "data"}: another process is at work on it; waiting' in capfd.readouterr().err
+
+
+DAMAGES = {
+    'deleted': lambda path: path.unlink(),
+    'cut': lambda path: path.write_bytes(path.read_bytes()[:9]),
+    'empty': lambda path: path.write_bytes(b''),
+}
+
+
+@pytest.mark.parametrize('case', DAMAGES)
+def test_pictures_that_are_gone_are_noticed(case, tmp_path):
+    root = tmp_path / 'data'
+    make_dataset(root, SIZE, train=2, val=1)
+    before = digests(root)
+    (root / 'mine.txt').write_text('kept beside')
+    assert not make_dataset(root, SIZE, train=2, val=1)
+    picture = min(root.glob('leftImg8bit/*/*/*.png'))
+    DAMAGES[case](picture)
+    name = picture.relative_to(root).as_posix()
+    with pytest.raises(ValueError, match=rf'1 files are missing or have changed \({name}\); .*--overwrite'):
+        make_dataset(root, SIZE, train=2, val=1)
+    assert make_dataset(root, SIZE, train=2, val=1, overwrite=True)
+    assert digests(root) == before
+
+
+@pytest.mark.parametrize('text', ['', '{"generator": '], ids=['empty', 'cut'])
+def test_a_broken_manifest_is_named_and_replaced_when_asked_to(text, tmp_path):
+    root = tmp_path / 'data'
+    make_dataset(root, SIZE, train=1, val=0)
+    before = digests(root)
+    (root / 'toyscapes.json').write_text(text)
+    with pytest.raises(
+        ValueError, match=r'toyscapes\.json must be the manifest of a ToyScapes, but it is empty or broken'
+    ):
+        make_dataset(root, SIZE, train=1, val=0)
+    assert make_dataset(root, SIZE, train=1, val=0, overwrite=True) and digests(root) == before
 
 
 def test_overwrite_replaces_another_toyscapes(tmp_path):

@@ -1,8 +1,7 @@
 """A training and its test in a folder of mmengine, and the next step that remains to be done there."""
 
 import json
-import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from antialias_plugins.utils import describe_environment
+from antialias_plugins.utils import describe_environment, read_json, write_text
 from lab.training import read_scalars
 
 RECORD = 'experiment.json'
@@ -31,7 +30,10 @@ class Experiment:
     def record(self) -> dict[str, Any]:
         """The path of the config, the recipe, and the environment in which the training began."""
         path = self.folder / RECORD
-        return json.loads(path.read_text()) if path.exists() else {}
+        record = read_json(path, 'the record of an experiment') if path.exists() else {}
+        if not isinstance(record, dict) or (record and 'recipe' not in record):
+            raise ValueError(f'{path} must be the record of an experiment, got something else')
+        return record
 
     @property
     def config(self) -> Config:
@@ -73,32 +75,49 @@ class Experiment:
 def begin(config: Path, folder: Path, inputs: Iterable[Path] = ()) -> str:
     """Make a folder ready for the next step of an experiment, and name that step.
 
-    What was trained after the same recipe is kept, even if training was killed; anything else that an experiment left
-    in the folder is removed. The recipe is the whole config and the text of the inputs.
+    What was trained after the same recipe is kept, even if training was killed, and gone on with. Nothing is ever
+    removed: where the folder holds anything else, that is an error. The recipe is the whole config and the text of the
+    inputs.
 
     Args:
         config: The config.
-        folder: The experiment's folder: new, empty, or of an experiment.
+        folder: The experiment's folder: new, empty, or of this experiment.
         inputs: Text files that decide what is trained as much as the config does, such as the manifest of the data.
 
     Returns:
         ``'train'``, ``'resume'``, ``'test'`` or ``'nothing'``.
 
     Raises:
-        ValueError: If the folder holds other things.
+        ValueError: If the folder holds other things, or an experiment of another recipe: says what differs.
     """
     experiment = Experiment(folder)
     recipe = _recipe(config, inputs)
-    if experiment.record.get('recipe') == recipe:
-        if experiment.is_trained:
-            return 'nothing' if experiment.metrics_file else 'test'
-        if experiment.checkpoint:
-            return 'resume'
-    _clear(experiment)
-    folder.mkdir(parents=True, exist_ok=True)
+    if not experiment.record and folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"folder must be new or that of an experiment, got '{folder}', which holds other things")
+    if experiment.record and experiment.record['recipe'] != recipe:
+        differences = [*_differences('', experiment.record['recipe'], recipe)]
+        more = f' and {len(differences) - 3} more' if len(differences) > 3 else ''
+        raise ValueError(
+            f"folder must be new or of this experiment, got '{folder}', which differs in {', '.join(differences[:3])}"
+            f'{more}; move it away to keep it, or name another folder'
+        )
+    if experiment.record and experiment.is_trained:
+        return 'nothing' if experiment.metrics_file else 'test'
+    if experiment.record and experiment.checkpoint:
+        return 'resume'
     record = {'config': config.as_posix(), 'recipe': recipe, 'environment': describe_environment()}
-    (folder / RECORD).write_text(json.dumps(record, indent=2) + '\n')
+    write_text(folder / RECORD, json.dumps(record, indent=2) + '\n')
     return 'train'
+
+
+def _differences(name: str, there: Any, here: Any) -> Iterator[str]:
+    """The dotted keys of two recipes whose values differ, with these if they are short."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in sorted(there.keys() | here.keys()):
+            yield from _differences(f'{name}.{key}' if name else key, there.get(key), here.get(key))
+    elif there != here:
+        values = f'{there!r} there, {here!r} now'
+        yield f'{name} ({values})' if len(values) < 60 else name
 
 
 def _recipe(config: Path, inputs: Iterable[Path]) -> dict[str, Any]:
@@ -107,15 +126,6 @@ def _recipe(config: Path, inputs: Iterable[Path]) -> dict[str, Any]:
         'inputs': {path.as_posix(): path.read_text() for path in inputs},
     }
     return json.loads(json.dumps(recipe))  # as it will be read again, with lists for tuples
-
-
-def _clear(experiment: Experiment) -> None:
-    folder = experiment.folder
-    if not folder.exists():
-        return
-    if not experiment.record and any(folder.iterdir()):
-        raise ValueError(f"folder must be new or that of an experiment, got '{folder}', which holds other things")
-    shutil.rmtree(folder)
 
 
 def _is_whole(path: Path) -> bool:

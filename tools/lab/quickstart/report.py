@@ -8,7 +8,7 @@ from typing import Any
 import mmcv
 
 from antialias_plugins.metrics import difference_interval
-from antialias_plugins.utils import markdown_table
+from antialias_plugins.utils import markdown_table, replacing, write_text
 from lab.quickstart.experiment import Experiment
 from lab.quickstart.shift_flips import (
     FlipPanel,
@@ -107,18 +107,21 @@ def summarize(folders: Sequence[Path], out: Path) -> None:
     summary = _read_up_to_date(summary_file, figure_file, experiments)
     if summary is None:
         summary = _write(summary_file, figure_file, experiments)
-    (out / 'summary.md').write_text(_report(summary, summary_file, figure_file))
+    write_text(out / 'summary.md', _report(summary, summary_file, figure_file))
 
 
 def _read_up_to_date(summary_file: Path, figure_file: Path, experiments: Mapping[str, Experiment]) -> dict | None:
     """The summary, if it is of these experiments and newer than all that it is made from."""
-    if not (summary_file.exists() and figure_file.exists()):
+    if not (summary_file.exists() and figure_file.exists() and figure_file.stat().st_size):
         return None
     written = summary_file.stat().st_mtime
     sources = [path for one in experiments.values() for path in (one.checkpoint, one.metrics_file)]
     if any(source.stat().st_mtime >= written for source in sources):
         return None
-    summary = json.loads(summary_file.read_text())
+    try:
+        summary = json.loads(summary_file.read_text())
+    except ValueError:  # of an older version, which was interrupted while it wrote: it is written anew
+        return None
     if any('mASSC_low' not in method for method in summary['methods'].values()):  # of a version with half-widths
         return None
     return summary if summary['folders'] == _folders(experiments) else None
@@ -143,11 +146,10 @@ def _write(summary_file: Path, figure_file: Path, experiments: Mapping[str, Expe
         [_panel(name, pair) for name, pair in flips.items()],
         caption,
     )
-    figure.savefig(figure_file, dpi=150)
+    with replacing(figure_file) as partial:
+        figure.savefig(partial, format='png', dpi=150)
     summary = {'folders': _folders(experiments), 'methods': methods, 'verdicts': compare_consistency(methods)}
-    part = summary_file.with_suffix('.part')
-    part.write_text(json.dumps(summary, indent=2) + '\n')
-    part.rename(summary_file)
+    write_text(summary_file, json.dumps(summary, indent=2) + '\n')
     return summary
 
 
