@@ -11,13 +11,13 @@ from types import TracebackType
 from typing import NamedTuple
 
 import torch
-from PIL import Image
 from timm.data import create_dataset
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from antialias_plugins.evaluation.classifier import Classifier, DataConfig, label_margins, top_margin
+from antialias_plugins.evaluation.pictures import read_picture
 from antialias_plugins.evaluation.report import Evaluation
 from antialias_plugins.metrics import ShiftConsistency, ViewPlan, mean_interval
 from antialias_plugins.metrics.inputs import check_least
@@ -35,12 +35,14 @@ class Sample(NamedTuple):
         label: Class, the number of its folder in alphabetical order.
         centre: The central crop, 8 bits, ``(3, h, w)``.
         views: The views, 8 bits, ``(V, 3, h, w)``.
+        enlarged: By what it was resized for the views; above 1 if it is smaller than they are.
     """
 
     index: int | Tensor
     label: int | Tensor
     centre: Tensor
     views: Tensor
+    enlarged: float | Tensor = 1.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class ViewFolder(Dataset):
         self.plan = plan
         self._centre = data_config.crop(data_config.size)
         self._frame = data_config.crop(plan.frame_size[0])
+        self.frame = data_config.resize_for(plan.frame_size[0])
 
     @property
     def classes(self) -> int:
@@ -91,10 +94,11 @@ class ViewFolder(Dataset):
         try:
             file, label = self._reader[index]
             with file:
-                image = Image.open(file).convert('RGB')
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow: SyntaxError for a broken PNG
-            return UnreadableImage(self.path(index), str(error))
-        return Sample(index, label, self._centre(image), self.plan.cut(index, self._frame(image)))
+                image = read_picture(file, self.path(index))
+        except (OSError, ValueError) as error:
+            return UnreadableImage(self.path(index), str(error.__cause__ or error))
+        views = self.plan.cut(index, self._frame(image))
+        return Sample(index, label, self._centre(image), views, self.frame / min(image.size))
 
 
 def collate(samples: Sequence[Sample | UnreadableImage]) -> Sample | UnreadableImage:
@@ -102,8 +106,9 @@ def collate(samples: Sequence[Sample | UnreadableImage]) -> Sample | UnreadableI
     unreadable = next((sample for sample in samples if isinstance(sample, UnreadableImage)), None)
     if unreadable is not None:
         return unreadable
-    indices, labels, centres, views = zip(*samples, strict=True)
-    return Sample(torch.tensor(indices), torch.tensor(labels), torch.stack(centres), torch.stack(views))
+    indices, labels, centres, views, enlarged = zip(*samples, strict=True)
+    numbers = torch.tensor(indices), torch.tensor(labels)
+    return Sample(*numbers, torch.stack(centres), torch.stack(views), torch.tensor(enlarged, dtype=torch.float64))
 
 
 def evaluate(
@@ -146,6 +151,7 @@ def evaluate(
     grouped = None if groups is None else [group_of(folder.path(index), groups) for index in range(len(folder))]
     correct: list[list[bool]] = []  # per image, whether its label is among the top classes, by rank
     consistency = ShiftConsistency(folder.plan)
+    enlarged: dict[int, float] = {}
     plain_time, views_time = Stopwatch(), Stopwatch()
     start = time.perf_counter()
     with tqdm(total=len(folder), unit='image', disable=not progress) as bar:
@@ -159,12 +165,22 @@ def evaluate(
                 views = torch.stack([classifier(view, top_margin) for view in sample.views.unbind(1)], 1)
             for index, logits, label in zip(sample.index.tolist(), views, labels, strict=True):
                 consistency.add(index, logits, label, group=grouped and grouped[index])
+            factors = zip(sample.index.tolist(), sample.enlarged.tolist(), strict=True)
+            enlarged |= {index: factor for index, factor in factors if factor > 1}
             bar.update(len(labels))
     speed = len(folder) / (time.perf_counter() - start)
     by_rank = zip(ranks, zip(*correct, strict=True), strict=False)
     accuracy = {f'top{rank}': mean_interval(values, groups=grouped) for rank, values in by_rank}
     parameters = sum(parameter.numel() for parameter in classifier.network.parameters())
-    return Evaluation(accuracy, consistency.compute(), parameters, speed, plain_time.rate, views_time.rate)
+    result, notes = consistency.compute(), ()
+    if enlarged:
+        worst = max(enlarged, key=enlarged.__getitem__)
+        notes = (
+            f'{len(enlarged)} of {len(folder)} images are smaller than {folder.frame} pixels and were enlarged, '
+            f'by up to {enlarged[worst]:.2f} times: {folder.path(worst)}',
+        )
+    rates = plain_time.rate, views_time.rate
+    return Evaluation(accuracy, result, parameters, speed, *rates, notes=notes)
 
 
 def _load(folder: ViewFolder, batch_size: int, workers: int, pin_memory: bool) -> Iterator[Sample]:

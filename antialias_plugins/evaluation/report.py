@@ -26,6 +26,7 @@ class Evaluation:
         views_per_second: Images whose views the network alone is asked for.
         classes: Names of the classes of a segmentation that was measured class by class.
         prepared: How the images were prepared, where no config says it.
+        notes: What a reader has to know of the images.
     """
 
     accuracy: Mapping[str, tuple[float, Interval | None]]
@@ -36,6 +37,7 @@ class Evaluation:
     views_per_second: float | None = None
     classes: tuple[str, ...] = ()
     prepared: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def passes(self) -> float | None:
@@ -58,7 +60,7 @@ def format_report(evaluation: Evaluation) -> str:
     for name, (mean, interval) in figures.items():
         number, *limits = format_percent(mean, interval, unit='').split(' ', 1)
         lines.append(f'{name:{width}}  {number:>6}{"".join(f" {text}" for text in limits)}')
-    return '\n'.join(lines + ([f'note: {consistency.note}'] if consistency.note else []))
+    return '\n'.join(lines + [f'note: {note}' for note in (consistency.note, *evaluation.notes) if note])
 
 
 def format_cost(evaluation: Evaluation) -> str:

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from antialias_plugins.explorer.networks import PageNetwork, check_pair, encode_photograph, read_picture
+from antialias_plugins.evaluation.pictures import read_picture
+from antialias_plugins.explorer.networks import PageNetwork, check_pair, encode_photograph
 from antialias_plugins.explorer.sweeps import shift_path
 from antialias_plugins.metrics import shifted_views
 from antialias_plugins.metrics.offsets import Offset
@@ -124,8 +125,9 @@ def write_page(path: Path, page: str) -> int:
 
 
 def _frame(network: PageNetwork, file: Path, max_shift: int) -> Tensor:
-    frame = network.prepare(read_picture(file), max_shift)
+    picture = read_picture(file)
     try:
+        frame = network.prepare(picture, max_shift)
         shifted_views(frame, [(0, 0)], max_shift)
     except ValueError as error:
         raise ValueError(f'{file}: {error}') from error

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from timm.data import ImageNetInfo, infer_imagenet_subset
 from torch import Tensor, nn
 
@@ -66,7 +66,14 @@ class PageClassifier:
         return self.classifier.normalize(view)
 
     def prepare(self, picture: Image.Image, max_shift: int) -> Tensor:
-        """Return the part of a picture that the window moves over, ``(3, H, W)``, uint8."""
+        """Return the part of a picture that the window moves over, ``(3, H, W)``, uint8.
+
+        Raises:
+            ValueError: If it would have to be enlarged: the network would see little that is in the picture.
+        """
+        if min(picture.size) < self.data_config.size:
+            sides = f'{picture.width}x{picture.height}'
+            raise ValueError(f'image must have sides of at least {self.data_config.size} pixels, got {sides}')
         return self.data_config.crop(self.data_config.size + max_shift)(picture)
 
     def predict(self, view: Tensor) -> Tensor:
@@ -289,19 +296,6 @@ def _finished_training(folder: Path) -> tuple[Any, Path]:
         if checkpoint.name == f'iter_{config.train_cfg.get("max_iters")}.pth' and checkpoint.is_file():
             return config, checkpoint
     raise ValueError(f'source must be a finished training of the quickstart, got {folder}')
-
-
-def read_picture(path: Path) -> Image.Image:
-    """Read a file as RGB, turned upright as its EXIF entry says.
-
-    Raises:
-        ValueError: If it cannot be read, or is no picture.
-    """
-    try:
-        with Image.open(path) as picture:
-            return ImageOps.exif_transpose(picture).convert('RGB')
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow: SyntaxError for a broken PNG
-        raise ValueError(f'image must be a readable picture, got {path}: {error}') from error
 
 
 def encode_photograph(image: Tensor) -> str:

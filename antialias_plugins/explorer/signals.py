@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from antialias_plugins.explorer.networks import PageNetwork, read_picture
+from antialias_plugins.evaluation.pictures import read_picture
+from antialias_plugins.explorer.networks import PageNetwork
 from antialias_plugins.metrics import (
     AliasingReport,
     EquivarianceReport,
@@ -87,13 +88,21 @@ def measure_signals(
     if not files:
         raise ValueError('files must hold at least one picture, got none')
     layers, shifts = None if layers is None else list(layers), list(shifts)
-    frames = common_frames([networks[0].prepare(read_picture(file), 0) for file in files])
+    frames = common_frames([_prepare(networks[0], file) for file in files])
     aliasing, equivariance = {}, {}
     for network in networks:
         views = [network.normalize(frame) for frame in frames]
         aliasing[network.name] = aliasing_report(network.network, views, window=window)
         equivariance[network.name] = equivariance_report(network.network, views, layers, shifts=shifts, margin=margin)
     return Signals(tuple(frames[0].shape[1:]), aliasing, equivariance)
+
+
+def _prepare(network: PageNetwork, file: Path) -> Tensor:
+    picture = read_picture(file)
+    try:
+        return network.prepare(picture, 0)
+    except ValueError as error:
+        raise ValueError(f'{file}: {error}') from error
 
 
 def common_frames(pictures: Sequence[Tensor]) -> list[Tensor]:

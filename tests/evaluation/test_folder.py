@@ -1,6 +1,8 @@
+import re
 from copy import deepcopy
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -65,6 +67,28 @@ def test_unreadable_image_is_not_skipped(how, photographs, tmp_path):
     found = folder[0]
     assert isinstance(found, UnreadableImage)
     assert (found.path, bool(found.reason)) == (str(path), True)
+
+
+def test_every_image_is_read_as_the_explorer_reads_it(tmp_path):
+    (tmp_path / 'a').mkdir()
+    exif = Image.Exif()
+    exif[274] = 6
+    left = Image.new('RGB', (80, 40), 'white')
+    left.paste('black', (0, 0, 40, 40))
+    left.save(tmp_path / 'a' / '0.jpg', exif=exif)
+    Image.fromarray(np.full((40, 40), 257 * 77, 'uint16')).save(tmp_path / 'a' / '1.png')
+    Image.new('RGBA', (40, 40), (1, 2, 3, 0)).save(tmp_path / 'a' / '2.png')
+    upright, grey, clear = (open_folder(tmp_path)[index].centre for index in range(3))
+    assert upright[:, 0].max() < 10 and upright[:, -1].min() > 245  # black is above, not to the left
+    assert (set(grey.flatten().tolist()), set(clear.flatten().tolist())) == ({77}, {255})
+
+
+def test_enlarged_images_are_noted(network, tmp_path):
+    for number, size in enumerate([(30, 20), (64, 80), (60, 90)]):
+        (tmp_path / str(number % 2)).mkdir(exist_ok=True)
+        Image.new('RGB', size).save(tmp_path / str(number % 2) / f'{number}.png')
+    (note,) = run(network, tmp_path).notes
+    assert re.fullmatch(r'2 of 3 images are smaller than 64 .* by up to 3\.20 times: .*/0\.png', note)
 
 
 def test_collate():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from antialias_plugins.explorer.networks import encode_labels, encode_mask, encode_photograph, read_picture
+from antialias_plugins.explorer.networks import encode_labels, encode_mask, encode_photograph
 from tests.explorer.conftest import PALETTE
 
 
@@ -36,24 +36,3 @@ def test_a_photograph_is_small_and_still_itself(photograph):
     difference = np.array(decode(uri, 'webp').convert('RGB'), float) - image.permute(1, 2, 0).numpy()
     assert np.sqrt((difference**2).mean()) < 12
     assert len(uri) < image.numel() / 4
-
-
-def test_a_picture_is_turned_as_its_camera_says(tmp_path):
-    exif = Image.Exif()
-    exif[274] = 6  # turn right
-    Image.new('RGB', (4, 2)).save(tmp_path / 'a.jpg', exif=exif)
-    assert read_picture(tmp_path / 'a.jpg').size == (2, 4)
-
-
-def test_gray_becomes_rgb(tmp_path):
-    Image.new('L', (4, 2), 7).save(tmp_path / 'a.png')
-    assert np.array(read_picture(tmp_path / 'a.png')).tolist() == [[[7] * 3] * 4] * 2
-
-
-@pytest.mark.parametrize('content', [None, b'', b'no picture'], ids=['missing', 'empty', 'text'])
-def test_what_cannot_be_read_is_named(content, tmp_path):
-    path = tmp_path / 'a.png'
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(ValueError, match=r'image must be a readable picture, got .*a\.png'):
-        read_picture(path)

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from antialias_plugins.explorer.networks import PageSegmentor, load_network, read_picture
+from antialias_plugins.evaluation.pictures import read_picture
+from antialias_plugins.explorer.networks import PageSegmentor, load_network
 from antialias_plugins.explorer.signals import GRID, Signals, common_frames, measure_signals
 from antialias_plugins.layers import AdaptiveBlurPool2d
 from antialias_plugins.utils import replacing
