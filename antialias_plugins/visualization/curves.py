@@ -35,7 +35,7 @@ class EquivarianceCurve:
     Attributes:
         title: What it is called.
         layers: Names of its layers, in the network's order.
-        error: Relative error of each. Shape: L.
+        error: Relative error of each; NaN where it has no such layer. Shape: L.
         interval: Limits of the errors' intervals; the error twice for none. Shape: L 2.
     """
 
@@ -67,14 +67,21 @@ class SiteSpectrum:
     Attributes:
         title: Name of the place.
         stride: The stride there.
-        frequency: Frequencies in cycles per pixel, rising from 0 to at most 0.5. Shape: F.
+        frequency: Frequencies in cycles per pixel, rising from 0 to at most 0.5. Shape: F. By network where they
+            differ, as for maps of different sizes.
         power: Radially averaged power by network, the baseline first. Shape: F each.
     """
 
     title: str
     stride: int
-    frequency: np.ndarray
+    frequency: np.ndarray | Mapping[str, np.ndarray]
     power: Mapping[str, np.ndarray]
+
+    @property
+    def curves(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Frequencies and power by network."""
+        shared = not isinstance(self.frequency, Mapping)
+        return {name: (self.frequency if shared else self.frequency[name], it) for name, it in self.power.items()}
 
 
 def plot_equivariance(curves: Sequence[EquivarianceCurve]) -> Figure:
@@ -155,23 +162,26 @@ def plot_spectra(sites: Sequence[SiteSpectrum]) -> Figure:
     """Draw a panel per place; what lies in the shaded part beyond the new Nyquist frequency will alias.
 
     Args:
-        sites: The places, in the network's order. All hold the same networks, at most six.
+        sites: The places, in the network's order; of at most six networks in all. A panel names those of them that are
+            missing there.
 
     Raises:
-        ValueError: If there is no place, the places hold different networks, or numbers do not fit.
+        ValueError: If there is no place or network, there are too many networks, or numbers do not fit.
     """
     if not sites:
         raise ValueError('sites must hold at least one place, got none')
-    names = list(sites[0].power)
+    # in the order of a place that has them all, if there is one
+    fullest_first = sorted(sites, key=lambda site: -len(site.power))
+    names = list(dict.fromkeys(name for site in fullest_first for name in site.power))
     _check_count('power must hold', names)
     for site in sites:
-        if list(site.power) != names:
-            raise ValueError(f'power of {site.title!r} must hold the networks {names}, got {list(site.power)}')
+        if not site.power:
+            raise ValueError(f'power of {site.title!r} must hold a network, got none')
         if site.stride < 2:
             raise ValueError(f'stride of {site.title!r} must be at least 2, got {site.stride}')
-        for name, power in site.power.items():
-            if power.shape != site.frequency.shape:
-                shapes = f'{power.shape} for {site.frequency.shape} frequencies'
+        for name, (frequency, power) in site.curves.items():
+            if power.shape != frequency.shape:
+                shapes = f'{power.shape} for {frequency.shape} frequencies'
                 raise ValueError(f'power of {name!r} in {site.title!r} must have a number per frequency, got {shapes}')
     rows = ceil(len(sites) / _COLUMNS)
     columns = ceil(len(sites) / rows)
@@ -183,18 +193,26 @@ def plot_spectra(sites: Sequence[SiteSpectrum]) -> Figure:
         nyquist = 0.5 / site.stride
         axis.axvspan(nyquist, 0.5, color='0.92', label='will alias')
         axis.axvline(nyquist, color='0.4', linewidth=1)
-        for (name, power), color, line in zip(site.power.items(), NETWORKS, _LINES, strict=False):
-            axis.semilogy(site.frequency, power, line, color=color, linewidth=1.6, label=name)
+        for name, color, line in zip(names, NETWORKS, _LINES, strict=False):
+            if name in site.power:
+                axis.semilogy(*site.curves[name], line, color=color, linewidth=1.6, label=name)
         axis.set(xlim=(0, 0.5))
-        axis.set_title(f'{site.title}, stride {site.stride}', fontsize=9)
+        missing = ', '.join(name for name in names if name not in site.power)
+        title = f'{site.title}, stride {site.stride}' + (f'\n(not in {missing})' if missing else '')
+        axis.set_title(title, fontsize=9)
         axis.spines[['top', 'right']].set_visible(False)
         axis.tick_params(labelsize=8)
     for axis in axes.flat[len(sites) - columns : len(sites)]:  # nothing stands below these
         axis.tick_params(labelbottom=True)
     figure.supxlabel('frequency / cycles per pixel', fontsize=10)
     figure.supylabel('power', fontsize=10)
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc='outside upper center', ncols=len(labels), frameon=False, fontsize=9)
+    handles = {}
+    for axis in axes.flat:
+        found, labels = axis.get_legend_handles_labels()
+        handles |= dict(zip(labels, found, strict=True))
+    labels = ['will alias', *names]
+    lines = [handles[label] for label in labels]
+    figure.legend(lines, labels, loc='outside upper center', ncols=len(labels), frameon=False, fontsize=9)
     return figure
 
 

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from antialias_plugins.checkpoints import PUBLISHED
-from antialias_plugins.visualization.curves import BLUE, GRAY, GREEN, ORANGE, SKY, open_frame
+from antialias_plugins.visualization.curves import (
+    BLUE,
+    GRAY,
+    GREEN,
+    MARKERS,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    open_frame,
+)
 
 SERIES = {
     'baseline': 'plain (torchvision)',
@@ -51,6 +61,9 @@ _LOOK = {
 }
 
 
+_MEASURED = (GREEN, VERMILION, PURPLE, BLUE, ORANGE, SKY)
+
+
 @dataclass(frozen=True)
 class Result:
     """One network's figures.
@@ -59,7 +72,7 @@ class Result:
         name: Name of the network.
         accuracy: Top-1 accuracy in percent.
         consistency: Shift consistency in percent.
-        series: What it belongs to, for published results a key of `SERIES`.
+        series: What it belongs to, as the legend calls it; for published results a key of `SERIES`.
     """
 
     name: str
@@ -82,12 +95,13 @@ def plot_pareto(results: Sequence[Result] = (), published: Sequence[Result] = PU
     lies below and to the left of it is beaten in both respects by one network.
 
     Args:
-        results: What was measured; every one is labelled.
+        results: What was measured; every one is labelled. A series, at most six, has a marker and a color of its own.
         published: The reference points, with the series of `SERIES`. A part of them, such as those above 65 %
             accuracy, is shown larger.
 
     Raises:
-        ValueError: If there is nothing to draw, a figure is not in percent, or a reference belongs to no series.
+        ValueError: If there is nothing to draw, a figure is not in percent, a reference belongs to no series, or there
+            are too many series of results.
     """
     if not (results or published):
         raise ValueError('results must hold at least one network where published is empty, got none')
@@ -98,6 +112,9 @@ def plot_pareto(results: Sequence[Result] = (), published: Sequence[Result] = PU
     for result in published:
         if result.series not in SERIES:
             raise ValueError(f'series must be one of {", ".join(SERIES)}, got {result.series!r} for {result.name}')
+    measured = list(dict.fromkeys(result.series for result in results))
+    if len(measured) > len(_MEASURED):
+        raise ValueError(f'results must be of at most {len(_MEASURED)} series, got {len(measured)}')
     figure = Figure(figsize=(8, 5.4), layout='constrained')
     axis = figure.subplots()
     for series, look in _LOOK.items():
@@ -109,9 +126,10 @@ def plot_pareto(results: Sequence[Result] = (), published: Sequence[Result] = PU
         start = plain.get(result.name.rpartition('_')[0])
         if result.series == 'adobe_ft_in1k' and start is not None:
             axis.plot(*_points([start, result]), color=GRAY, linewidth=0.6, alpha=0.6, zorder=1)
-    if results:
-        look = {'color': GREEN, 'marker': '*', 'edgecolor': 'black', 'linewidth': 0.6}
-        axis.scatter(*_points(results), label='measured', s=110, zorder=2, **look)
+    for series, color, marker in zip(measured, _MEASURED, ('*', *MARKERS[1:]), strict=False):
+        look = {'color': color, 'marker': marker, 'edgecolor': 'black', 'linewidth': 0.6}
+        members = [result for result in results if result.series == series]
+        axis.scatter(*_points(members), label=SERIES.get(series, series) or 'measured', s=110, zorder=2, **look)
     front = pareto_front([*published, *results])
     look = {'color': 'black', 'linewidth': 0.8, 'linestyle': '--'}
     axis.step(*_points(front), where='pre', label='front', zorder=1, **look)

@@ -122,14 +122,23 @@ def test_a_panel_per_place_and_one_legend(count):
     assert [text.get_text() for text in legend.get_texts()] == ['will alias', 'plain', 'smooth']
 
 
+def test_maps_of_different_sizes_and_a_place_that_not_all_networks_have():
+    own = {'plain': FREQUENCY, 'smooth': FREQUENCY[:4]}
+    sizes = SiteSpectrum('pool', 2, own, {'plain': PLAIN, 'smooth': SMOOTH[:4]})
+    figure = plot_spectra([site('a', smooth=SMOOTH), sizes])
+    first, second = figure.axes
+    assert [axis.get_title() for axis in figure.axes] == ['a, stride 2\n(not in plain)', 'pool, stride 2']
+    (alone,), (_, pooled) = first.lines[1:], second.lines[1:]
+    assert (alone.get_label(), pooled.get_label(), len(pooled.get_xdata())) == ('smooth', 'smooth', 4)
+    assert alone.get_color() == pooled.get_color()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ['will alias', 'plain', 'smooth']
+
+
 @pytest.mark.parametrize(
     ('sites', 'message'),
     [
         ([], 'sites must hold at least one place, got none'),
-        (
-            [site(), site('b', plain=PLAIN)],
-            r"power of 'b' must hold the networks \['plain', 'smooth'\], got \['plain'\]",
-        ),
+        ([site(), SiteSpectrum('b', 2, FREQUENCY, {})], "power of 'b' must hold a network, got none"),
         ([site(stride=1)], "stride of 'layer2' must be at least 2, got 1"),
         ([site(plain=PLAIN[1:])], r"power of 'plain' in 'layer2' must have a number per frequency, got \(8,\)"),
         ([SiteSpectrum('a', 2, FREQUENCY, {})], 'power must hold one to 6 networks, got 0'),

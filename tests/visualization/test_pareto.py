@@ -28,11 +28,20 @@ def test_every_result_stands_where_it_belongs():
     assert points(axis) == {
         'plain (torchvision)': [[85, 70]],
         'low-pass, fine-tuned (Zhang 2019)': [[88, 71]],
-        'measured': [[91, 69]],
+        'mine': [[91, 69]],
     }
     assert line(axis, 'front') == [[88, 71], [91, 69]]
     assert {text.get_text() for text in axis.texts} == {'mine', 'net_lpf4'}
     assert (axis.get_xlabel(), axis.get_ylabel()) == ('consistency / %', 'top-1 accuracy / %')
+
+
+def test_every_series_of_results_has_its_name_color_and_marker():
+    results = [MINE, Result('b', 70, 80, 'other'), Result('c', 71, 81, 'mine'), Result('d', 72, 82, '')]
+    (axis,) = plot_pareto(results, []).axes
+    assert points(axis) == {'mine': [[91, 69], [81, 71]], 'other': [[80, 70]], 'measured': [[82, 72]]}
+    drawn = [artist for artist in axis.collections if isinstance(artist, PathCollection)]
+    assert len({tuple(one.get_facecolor()[0]) for one in drawn}) == 3
+    assert len({one.get_paths()[0].vertices.tobytes() for one in drawn}) == 3
 
 
 def test_a_line_leads_from_the_plain_network_to_its_antialiased_one():
@@ -79,10 +88,11 @@ def test_the_front_against_its_definition():
     [
         ([], [], 'results must hold at least one network where published is empty, got none'),
         ([Result('a', 101, 90, '')], [], 'accuracy must be in percent, got 101 for a'),
+        ([Result('a', 70, 90, str(i)) for i in range(7)], [], 'results must be of at most 6 series, got 7'),
         ([Result('a', 70, -1, '')], [], 'consistency must be in percent, got -1 for a'),
         ([], [MINE], "series must be one of .*, got 'mine' for mine"),
     ],
-    ids=['nothing', 'accuracy', 'consistency', 'series'],
+    ids=['nothing', 'accuracy', 'many', 'consistency', 'series'],
 )
 def test_what_does_not_fit_is_named(results, published, message):
     with pytest.raises(ValueError, match=message):
