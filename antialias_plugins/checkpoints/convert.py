@@ -172,7 +172,8 @@ def _without_copies(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor]
         original = _COPY.sub(r'\1features.\2', key)
         if original == key or original not in state_dict:
             continue
-        if not torch.equal(state_dict[key], state_dict[original]):
+        one, other = state_dict[key], state_dict[original]
+        if _type(one) != _type(other) or not torch.equal(one, other):
             raise CheckpointError(f'{key} and {original} are one tensor of the network and differ in the file')
         del kept[key]
         copies.append(LeftAlone(key, 'stored under another name as well'))
@@ -349,7 +350,8 @@ def _differences(state_dict: Mapping[str, Tensor], layout: str, model: nn.Module
 
 def _widths(tensors: Mapping[str, Tensor]) -> list[int]:
     """Widths K of the fixed filters among some tensors; one of a single tap is none."""
-    widths = [tensor.shape[-1] for name, tensor in tensors.items() if name.rpartition('.')[2] == 'filt']
+    filters = [tensor for name, tensor in tensors.items() if name.rpartition('.')[2] == 'filt']
+    widths = [tensor.shape[-1] for tensor in filters if tensor.ndim]
     return [width for width in widths if width > 1]
 
 

@@ -13,6 +13,7 @@ from mmengine.config import Config
 
 from antialias_plugins.conversion.plan import Options
 from antialias_plugins.layers import resolve_pool
+from antialias_plugins.metrics.inputs import check_flag
 from antialias_plugins.openmmlab.antialiased import check_convert, suggest
 from antialias_plugins.utils import as_path, write_text
 
@@ -58,7 +59,9 @@ def write_child_config(
         FileExistsError: If `out` exists and `overwrite` is not set.
     """
     out, base = as_path('out', out), as_path('base', base)
-    if not isinstance(options or {}, Mapping) or not all(isinstance(key, str) for key in options or {}):
+    check_flag(consistency=consistency, overwrite=overwrite)
+    options = {} if options is None else options
+    if not isinstance(options, Mapping) or not all(isinstance(key, str) for key in options):
         raise ValueError(f'options must be values by their dotted key, got {options!r}')
     if out.suffix != '.py':
         raise ValueError(f'out must be a .py file, got {str(out)!r}')
@@ -70,7 +73,7 @@ def write_child_config(
     path = find_config(base)
     config = Config.fromfile(path, import_custom_modules=False)
     imports, changes = _custom_imports(config), Config()
-    changes.merge_from_dict(_merge(options or {}, config))
+    changes.merge_from_dict(_merge(options, config))
     backbones = find_backbones(config)
     if not backbones:
         keys = f'one of {", ".join(_BACKBONES)} inside its model'
@@ -105,6 +108,8 @@ def find_backbones(config: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         >>> list(find_backbones({'model': {'detector': {'backbone': {'type': 'ResNet'}}}}))
         ['model.detector.backbone']
     """
+    if not isinstance(config, (Config, Mapping)):
+        raise ValueError(f'config must be a config of mmengine or a dict, got {config!r:.200}')
     return dict(_backbones('model', config.get('model') or {}))
 
 
@@ -133,7 +138,7 @@ def list_configs(library: str) -> dict[str, Path]:
     Raises:
         ValueError: If there is no such package.
     """
-    spec = find_spec(library) if library.isidentifier() else None
+    spec = find_spec(library) if isinstance(library, str) and library.isidentifier() else None
     if spec is None or spec.origin is None:
         raise ValueError(f'base must name a config of an installed package, got {library!r}')
     root = Path(spec.origin).parent / '.mim' / 'configs'
@@ -152,7 +157,7 @@ def find_config(base: str | os.PathLike) -> Path:
         ValueError: If there is no such file or config, and the nearest names are suggested, or if there are several,
             and all are listed.
     """
-    if Path(base).is_file():
+    if as_path('base', base).is_file():
         return Path(base).absolute()
     package, separator, name = str(base).rpartition('::')
     name = name.removesuffix('.py')

@@ -16,6 +16,8 @@ from mmengine.registry import DATASETS, HOOKS
 from mmengine.runner import BaseLoop, Runner
 from PIL import Image
 
+from antialias_plugins.metrics.inputs import as_integer
+
 # What makes a data set's labels: a file of mmseg's tools/dataset_converters, and its arguments.
 CONVERTERS = {
     'CityscapesDataset': ('cityscapes.py', '{root} --nproc 8'),
@@ -55,9 +57,7 @@ class DatasetCheckHook(Hook):
     priority = 'HIGHEST'
 
     def __init__(self, sample: int = 16) -> None:
-        if sample < 1:
-            raise ValueError(f'sample must be at least 1, got {sample}')
-        self.sample = sample
+        self.sample = as_integer('sample', sample, 1)
         self._checked: set[str] = set()
 
     def before_build(self, runner: Runner, name: str, dataloader: Any) -> None:

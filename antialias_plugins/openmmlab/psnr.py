@@ -9,6 +9,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 from torch import Tensor
 
+from antialias_plugins.metrics.inputs import check_number
+
 
 def peak_signal_noise_ratio(image: Tensor, target: Tensor, data_range: float = 255.0) -> float:
     """Return ``10 log10(data_range² / mean squared error)`` in decibels; infinity for equal images.
@@ -19,17 +21,25 @@ def peak_signal_noise_ratio(image: Tensor, target: Tensor, data_range: float = 2
         data_range: Difference between the largest and the smallest value that an image can have.
 
     Raises:
-        ValueError: If the shapes differ.
+        ValueError: If the shapes differ, an image is empty or no tensor, or `data_range` is not positive.
 
     Example:
         >>> import torch
         >>> peak_signal_noise_ratio(torch.full((3, 2, 2), 25.5), torch.zeros(3, 2, 2))
         20.0
     """
+    _check_positive('data_range', data_range)
+    for name, value in (('image', image), ('target', target)):
+        if not isinstance(value, Tensor) or not value.numel():
+            raise ValueError(f'{name} must be a tensor with values, got {value!r:.200}')
     if image.shape != target.shape:
         raise ValueError(f'image must have the shape of target, {tuple(target.shape)}, got {tuple(image.shape)}')
-    error = (image.double() - target.double()).square().mean().item()
+    error = (image.cpu().double() - target.cpu().double()).square().mean().item()  # devices may lack float64
     return 10 * log10(data_range**2 / error) if error else inf
+
+
+def _check_positive(name: str, value: float) -> None:
+    check_number(name, value, 'positive', lambda number: number > 0)
 
 
 @METRICS.register_module()
@@ -47,15 +57,15 @@ class PeakSignalNoiseRatio(BaseMetric):
         **kwargs: Arguments of mmengine's ``BaseMetric``.
 
     Raises:
-        ValueError: If ``data_range`` is not positive, or a sample has no ``pred_image``.
+        ValueError: If ``data_range`` or ``maximum`` is not positive, or a sample has no ``pred_image``.
     """
 
     default_prefix = ''
 
     def __init__(self, data_range: float = 255.0, maximum: float = 100.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if data_range <= 0:
-            raise ValueError(f'PeakSignalNoiseRatio: data_range must be positive, got {data_range}')
+        for name, value in (('data_range', data_range), ('maximum', maximum)):
+            _check_positive(f'PeakSignalNoiseRatio: {name}', value)
         self.data_range, self.maximum = data_range, maximum
 
     def process(self, data_batch: dict[str, Any], data_samples: Sequence[dict[str, Any]]) -> None:

@@ -24,6 +24,7 @@ from mmengine.registry import DATASETS, HOOKS, LOOPS
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import Dataset
 
+from antialias_plugins.metrics.inputs import as_integer
 from antialias_plugins.utils import remove_partials, replacing
 
 
@@ -89,8 +90,8 @@ class SeededDataset(Dataset):
     """
 
     def __init__(self, dataset: Mapping[str, Any], seed: int) -> None:
+        self.seed = as_integer('seed', seed)
         self.dataset = DATASETS.build(dataset)
-        self.seed = seed
 
     @property
     def metainfo(self) -> dict[str, Any]:

@@ -477,3 +477,14 @@ def test_arguments_are_named(call, message, tmp_path):
 def test_names_with_odd_numbers_are_left_over(key):
     with pytest.raises(CheckpointError, match='do not fit'):
         convert_state_dict({key: torch.ones(1), 'features.1.weight': torch.ones(1)}, tiny())
+
+
+def test_a_filter_of_no_dimension_is_no_filter():
+    model = torchvision.models.resnet18()
+    assert convert_state_dict({**model.state_dict(), 'layer1.0.filt': torch.tensor(1.0)}, model)[1].notes == ()
+
+
+def test_copies_of_another_type_differ():
+    state_dict = {'features.0.weight': torch.ones(1), 'low_level_features.0.weight': torch.ones(1).int()}
+    with pytest.raises(CheckpointError, match='are one tensor of the network and differ in the file'):
+        convert_state_dict(state_dict, tiny())

@@ -325,6 +325,24 @@ def test_what_no_config_can_hold_is_refused(options, message, base, tmp_path):
     assert not (tmp_path / 'child.py').exists()
 
 
+@pytest.mark.parametrize(
+    ('call', 'message'),
+    [
+        (lambda: find_config(3), 'base must be a path, got 3'),
+        (lambda: list_configs(None), 'base must name a config of an installed package, got None'),
+        (lambda: find_backbones('model'), "config must be a config of mmengine or a dict, got 'model'"),
+        (
+            lambda: write_child_config('a', 'b.py', consistency='False'),
+            "consistency must be True or False, got 'False'",
+        ),
+        (lambda: write_child_config('a', 'b.py', options=torch.ones(2)), 'options must be values by their dotted key'),
+    ],
+)
+def test_arguments_of_other_types_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
 @pytest.mark.parametrize('argument', ['base', 'out'])
 def test_paths_are_named(argument, base, tmp_path):
     with pytest.raises(ValueError, match=f'{argument} must be a path, got 3'):

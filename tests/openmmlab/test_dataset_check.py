@@ -264,6 +264,14 @@ def test_data_sets_of_other_libraries_pass(root):
     DatasetCheckHook().before_build(None, 'train_dataloader', dict(dataset=config))
 
 
-def test_sample_must_be_positive():
-    with pytest.raises(ValueError, match='sample must be at least 1, got 0'):
-        DatasetCheckHook(sample=0)
+@pytest.mark.parametrize(
+    ('sample', 'message'),
+    [
+        (0, 'sample must be at least 1, got 0'),
+        ('4', "sample must be an integer of at least 1, got '4'"),
+        (2.5, 'integer'),
+    ],
+)
+def test_sample_must_be_a_positive_integer(sample, message):
+    with pytest.raises(ValueError, match=message):
+        DatasetCheckHook(sample=sample)

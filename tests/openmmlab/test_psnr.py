@@ -52,9 +52,13 @@ def test_broken_images_are_not_hidden():
     [
         (lambda: peak_signal_noise_ratio(torch.zeros(3, 2, 2), torch.zeros(3, 2, 3)), r'got \(3, 2, 2\)'),
         (lambda: PeakSignalNoiseRatio(data_range=0), 'data_range must be positive, got 0'),
+        (lambda: PeakSignalNoiseRatio(data_range='255'), "data_range must be positive, got '255'"),
+        (lambda: PeakSignalNoiseRatio(maximum=None), 'maximum must be positive, got None'),
+        (lambda: peak_signal_noise_ratio([1], torch.ones(1)), r'image must be a tensor with values, got \[1\]'),
+        (lambda: peak_signal_noise_ratio(torch.ones(0), torch.ones(0)), 'image must be a tensor with values'),
         (lambda: evaluate([BaseDataElement(gt_image=1)]), r"must have pred_image and gt_image, .* got \['gt_image'\]"),
     ],
-    ids=['shapes', 'data_range', 'sample'],
+    ids=['shapes', 'data_range', 'text', 'maximum', 'list', 'empty', 'sample'],
 )
 def test_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
