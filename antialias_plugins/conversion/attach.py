@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion import recompute
 from antialias_plugins.conversion.segments import Segment
+from antialias_plugins.functional.arguments import as_leaf
 from antialias_plugins.functional.max_blur_pool import dense_max_pool2d
 from antialias_plugins.kernels import static_shape
 
@@ -103,14 +104,6 @@ def attachment_of(module: nn.Module) -> Attachment | None:
     return next((change for change in changes if isinstance(change, Attachment)), None)
 
 
-def class_before(module: nn.Module) -> type[nn.Module]:
-    """Class of a module before any conversion."""
-    cls = type(module)
-    while hasattr(cls, '_aa_base'):
-        cls = cls._aa_base
-    return cls
-
-
 def take_off(module: nn.Module) -> nn.Module:
     """Take the filter off one module and return it; whatever was made dense stays so."""
     layer = module.aa
@@ -190,6 +183,8 @@ def _make_subclass(change: Attachment | str, base: type[nn.Module]) -> type[nn.M
         prefix, does = 'Recomputed', 'whose maps are computed again in backward'
         methods = {'forward': recompute.FORWARDS[change], '_aa_kept_forward': base.forward}
     members |= {name: _clone(function, name) for name, function in methods.items()}
+    if change == 'recompute block':
+        members['forward'].__wrapped__ = base.forward  # whose arguments it takes: torch.fx asks
     # mmengine initialises a module by the names of its class and direct bases: those of a subclass are kept
     bases = (base, *base.__bases__) if hasattr(base, '_aa_base') else (base,)
     return type(prefix + base.__name__, bases, members | {'__doc__': f'{base.__name__} {does}.'})
@@ -227,15 +222,15 @@ def _make(change: Attachment | str, base: tuple | type[nn.Module]) -> type[nn.Mo
 
 
 def _before(self, input: Tensor) -> Tensor:
-    return self._aa_dense(self.aa(input))
+    return as_leaf(self, input) if ops.is_leaf(self, input) else self._aa_dense(self.aa(input))
 
 
 def _behind(self, input: Tensor) -> Tensor:
-    return self.aa(self._aa_dense(input))
+    return as_leaf(self, input) if ops.is_leaf(self, input) else self.aa(self._aa_dense(input))
 
 
 def _alone(self, input: Tensor) -> Tensor:
-    return self._aa_dense(input)
+    return as_leaf(self, input) if ops.is_leaf(self, input) else self._aa_dense(input)
 
 
 def _same(self, input: Tensor) -> Tensor:
@@ -268,9 +263,9 @@ def _cropped(self, input: Tensor) -> Tensor:
 
     Sizes stay symbols where the program is recorded, so it is cut to one bound after the other, not to the smallest.
     """
-    for dim, k, s, p in zip((2, 3), *_geometry(self), strict=True):
+    for dim, k, s, p in zip((-2, -1), *_geometry(self), strict=True):
         for kept in _pooled_sizes(input.shape[dim], k, s, p, self.ceil_mode) if s > 1 else ():
-            input = input[(slice(None),) * dim + (slice(s * kept),)]
+            input = input[(..., slice(s * kept), *[slice(None)] * (-1 - dim))]
     return input
 
 
@@ -281,7 +276,7 @@ def _mean(self, input: Tensor) -> Tensor:
         whole = (min(_pooled_sizes(n, k, s, p, self.ceil_mode)) - 1) * s + k - n - 2 * p if self.ceil_mode else 0
         missing.append(max(0, whole))
     pad, overhang = (left, left, top, top), (0, missing[1], 0, missing[0])
-    counted = F.pad(torch.ones_like(input[:1, :1]), pad, value=float(self.count_include_pad))
+    counted = F.pad(torch.ones_like(input[(slice(1),) * (input.dim() - 2)]), pad, value=float(self.count_include_pad))
     share = F.avg_pool2d(F.pad(counted, overhang), self.kernel_size, 1)
     mean = F.avg_pool2d(F.pad(F.pad(input, pad), overhang), self.kernel_size, 1)
     if self.divisor_override:

@@ -16,6 +16,7 @@ from antialias_plugins.conversion.planner import Planner
 from antialias_plugins.conversion.rebuilding import guard_rebuilding
 from antialias_plugins.conversion.segments import Segment, find_segment
 from antialias_plugins.conversion.trace import Graph, run, shapes_in, trace
+from antialias_plugins.functional.arguments import check_module
 from antialias_plugins.layers.pool import Pool, PoolFactory, resolve_pool
 
 logger = logging.getLogger(__name__)
@@ -191,7 +192,9 @@ def revert_antialias(model: nn.Module) -> nn.Module:
 
     Raises:
         UnsupportedModelError: there is no filter to take out.
+        TypeError: `model` is no module.
     """
+    check_module('model', model)
     if not attach.detach_all(model):
         raise UnsupportedModelError(f'{type(model).__name__} is not antialiased: there is nothing to revert')
     return model
@@ -199,12 +202,11 @@ def revert_antialias(model: nn.Module) -> nn.Module:
 
 def is_antialiased(model: nn.Module) -> bool:
     """Whether :func:`convert_antialias` has converted the network or a part of it."""
+    check_module('model', model)
     return any(True for _ in attach.changed_modules(model))
 
 
 def _trace_and_plan(model: nn.Module, pool: PoolFactory, options: Options) -> tuple[Graph, AntialiasPlan]:
-    if not isinstance(model, nn.Module):
-        raise TypeError(f'model must be a torch.nn.Module, got {type(model).__name__}')
     if is_antialiased(model):
         raise UnsupportedModelError(
             f'{type(model).__name__} is antialiased already: revert_antialias(model) takes its filters out'
@@ -216,7 +218,7 @@ def _trace_and_plan(model: nn.Module, pool: PoolFactory, options: Options) -> tu
 def _build(model: nn.Module, site: Site, pool: PoolFactory, options: Options) -> nn.Module:
     """The filter of one site, where the module that it hangs on lives, and in its mode."""
     anchors = (*model.get_submodule(site.roots[0]).parameters(), *model.parameters())
-    tensor = next((p for p in anchors if p.is_floating_point()), torch.empty(0))
+    tensor = next((p for p in anchors if p.is_floating_point()), torch.empty(0, device='cpu'))
     factory = options.pool_at(site.is_stem, pool)
     layer = factory(site.channels, site.stride).to(device=tensor.device, dtype=tensor.dtype)
     if options.padding != 'keep' and hasattr(layer, 'padding_mode'):

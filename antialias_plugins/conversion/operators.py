@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 from torch.nn import functional as F
 
 # roles of a node
@@ -48,6 +49,22 @@ def is_norm(module: nn.Module) -> bool:
     """Whether the module is a normalisation and nothing else (timm's norms may hold an activation)."""
     norms = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
     return isinstance(module, norms) and not any(True for _ in module.children())
+
+
+def class_before(module: nn.Module) -> type[nn.Module]:
+    """Class of a module before any conversion."""
+    cls = type(module)
+    while hasattr(cls, '_aa_base'):
+        cls = cls._aa_base
+    return cls
+
+
+def is_leaf(module: nn.Module, input: Tensor) -> bool:
+    """Whether `torch.fx` is tracing, and would not have looked into a module before its conversion."""
+    if not isinstance(input, Proxy):
+        return False
+    original = class_before(module)
+    return input.tracer.is_leaf_module(original.__new__(original), '')
 
 
 def stride_of(module: nn.Module | None) -> tuple[int, int]:

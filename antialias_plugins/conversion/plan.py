@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from antialias_plugins.functional.arguments import check_flag
 from antialias_plugins.layers.pool import Pool, PoolFactory, resolve_pool
 
 _POSITION = {'pre': 'before', 'post': 'after', 'slot': 'in', 'pool': 'in'}
@@ -59,17 +60,26 @@ class Options:
 
     def __post_init__(self) -> None:
         for name, (*others, last) in _WORDS.items():
-            if getattr(self, name) not in (*others, last):
+            word = getattr(self, name)
+            if not isinstance(word, str) or word not in (*others, last):
                 words = f'{", ".join(map(repr, others))} or {last!r}'
-                raise ValueError(f'{name} must be {words}, got {getattr(self, name)!r}')
+                raise ValueError(f'{name} must be {words}, got {word!r}')
+        check_flag('recompute', self.recompute)
+        if not isinstance(self.example_input, Tensor | tuple | None):
+            kind = type(self.example_input).__name__
+            raise ValueError(f'example_input must be a tensor or a tuple of arguments, got a {kind}')
         if not isinstance(self.stem, bool):
             object.__setattr__(self, 'stem', resolve_stem(self.stem))
         for name in ('skip', 'extra'):
             patterns = getattr(self, name)
+            if name == 'skip' and callable(patterns):
+                continue
             if isinstance(patterns, str):
                 raise ValueError(f'{name} must be a list of name patterns, got the string {patterns!r}')
-            if name == 'extra' or not callable(patterns):
-                object.__setattr__(self, name, tuple(patterns))
+            words = tuple(patterns) if isinstance(patterns, Iterable) else (patterns,)
+            if not all(isinstance(word, str) for word in words):
+                raise ValueError(f'{name} must be a list of name patterns, got {patterns!r}')
+            object.__setattr__(self, name, words)
 
     def pool_at(self, is_stem: bool, pool: PoolFactory) -> PoolFactory:
         """The filter of a place: that of all others, unless the stem has one of its own."""

@@ -26,10 +26,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
+from torch.fx import Proxy
 from torch.utils.checkpoint import get_device_states, set_device_states
 
+from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion.plan import AntialiasWarning
 from antialias_plugins.conversion.segments import Segment
+from antialias_plugins.functional.arguments import as_leaf
 from antialias_plugins.kernels import is_transformed
 
 
@@ -135,7 +138,7 @@ class Recomputed(torch.autograd.Function):
 
 
 def _block_forward(self, *args: Any, **kwargs: Any) -> Any:
-    if torch.is_grad_enabled() and not is_transformed():
+    if torch.is_grad_enabled() and not _is_recorded(args):
         for segment, exact in self._aa_segments.items():
             if exact is not False:
                 vars(self.get_submodule(segment.start))['_aa_run'] = SegmentRun(self, segment)
@@ -143,6 +146,8 @@ def _block_forward(self, *args: Any, **kwargs: Any) -> Any:
 
 
 def _start_forward(self, input: Tensor) -> Tensor:
+    if ops.is_leaf(self, input):
+        return as_leaf(self, input)
     output, run = _compute(self, input)
     if run is not None:
         output.grad_fn.metadata[SegmentRun] = run
@@ -150,13 +155,15 @@ def _start_forward(self, input: Tensor) -> Tensor:
 
 
 def _module_forward(self, input: Tensor) -> Tensor:
+    if ops.is_leaf(self, input):
+        return as_leaf(self, input)
     output, run = _compute(self, input)
     return output if run is None else run.end(output)
 
 
 def _compute(module: nn.Module, input: Tensor) -> tuple[Tensor, SegmentRun | None]:
     """The module's output, and the run that it starts, if its block asked for one and the output has a gradient."""
-    run = None if is_transformed() else vars(module).pop('_aa_run', None)  # that of another thread is as good
+    run = None if _is_recorded((input,)) else vars(module).pop('_aa_run', None)  # that of another thread is as good
     if run is None:
         return module._aa_kept_forward(input), None
     run.start(input)
@@ -166,8 +173,13 @@ def _compute(module: nn.Module, input: Tensor) -> tuple[Tensor, SegmentRun | Non
 
 def _filter_forward(self, input: Tensor) -> Tensor:
     output = self._aa_kept_forward(input)
-    run = None if is_transformed() else _find_run(input)
+    run = None if _is_recorded((input,)) else _find_run(input)
     return run.end(output) if run is not None and run.filter is self else output
+
+
+def _is_recorded(args: tuple) -> bool:
+    """Whether a program is recorded or transformed, by `torch.fx` as well."""
+    return is_transformed() or any(isinstance(arg, Proxy) for arg in args)
 
 
 def _find_run(tensor: Tensor) -> SegmentRun | None:

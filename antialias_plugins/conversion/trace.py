@@ -169,10 +169,10 @@ def default_example(model: nn.Module) -> Tensor:
 def _examples(model: nn.Module) -> Iterator[Tensor]:
     conv = next((m for m in model.modules() if ops.is_conv(m)), None)
     channels = getattr(model, 'in_chans', 3 if conv is None else conv.in_channels)
-    weight = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
+    weight = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0, device='cpu'))
     for side in EXAMPLE_SIZES:
         for number in dict.fromkeys((channels, 3)):
-            noise = torch.rand(1, number, side, side, generator=torch.Generator().manual_seed(0))
+            noise = torch.rand(1, number, side, side, generator=torch.Generator().manual_seed(0), device='cpu')
             yield noise.to(device=weight.device, dtype=weight.dtype)
 
 

@@ -150,7 +150,7 @@ def _reason_to_leave(model: nn.Module, graph: Graph, name: str, node: Node) -> s
         return f'something else reads {before.name}'
     if not (graph.runs_once(conv) and graph.runs_once(norm)):
         return 'runs more than once'
-    if attach.class_before(conv).forward not in _FORWARDS:
+    if ops.class_before(conv).forward not in _FORWARDS:
         return f'{before.name} is a {type(conv).__name__}, which may change its weights'
     if any(module._forward_hooks or module._forward_pre_hooks for module in (conv, norm)):
         return 'has forward hooks, or its convolution has'

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -35,26 +36,27 @@ def plain_modules(model: nn.Module) -> nn.Module:
         >>> [type(module).__name__ for module in plain.layer2[0].conv2]  # the filter in front of the convolution
         ['Conv2d', 'Conv2d']
     """
-    model = _make_plain(attach.keep_maps(copy.deepcopy(model)))
+    like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
+    model = _make_plain(attach.keep_maps(copy.deepcopy(model)), like)
     attach.forget_changes(model)
     return model
 
 
-def _make_plain(module: nn.Module) -> nn.Module:
-    """The module, or what it becomes, after all that it holds."""
+def _make_plain(module: nn.Module, like: Tensor) -> nn.Module:
+    """The module, or what it becomes, after all that it holds; taps become parameters `like` the network's."""
     for name, child in list(module.named_children()):
-        plain = _make_plain(child)
+        plain = _make_plain(child, like)
         if plain is not child:
             setattr(module, name, plain)
-    plain = _dissolve(module)
+    plain = _dissolve(module, like)
     plain.training = module.training
     return plain
 
 
-def _dissolve(module: nn.Module) -> nn.Module:
+def _dissolve(module: nn.Module, like: Tensor) -> nn.Module:
     """What a module becomes, whose filter is plain already; itself if it is to stay."""
     if isinstance(module, BlurPool2d) and module.channels is not None:
-        return _dissolve(_as_convolution(module))
+        return _dissolve(_as_convolution(module).to(like.device, like.dtype), like)
     if type(module) is nn.Conv2d and module.padding_mode == 'circular':
         # as padding and a convolution without; there is no quantised one that wraps around
         pad = nn.CircularPad2d(tuple(module._reversed_padding_repeated_twice))
@@ -65,7 +67,7 @@ def _dissolve(module: nn.Module) -> nn.Module:
         filter = attach.take_off(module)
         return nn.Sequential(nn.MaxPool2d(module.kernel_size, 1, module.padding, module.dilation), filter)
     if attachment and attachment.filter and attachment.dense == 'module':
-        parts = (attach.take_off(module), _dissolve(module))
+        parts = (attach.take_off(module), _dissolve(module, like))
         return nn.Sequential(*parts if attachment.filter == 'before' else reversed(parts))
     return module
 

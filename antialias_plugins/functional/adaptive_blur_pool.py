@@ -10,6 +10,7 @@ from antialias_plugins.kernels import static_shape
 from antialias_plugins.kernels.maps import as_input
 
 
+@arguments.one_or_many('logits')
 def adaptive_blur_pool2d(
     input: Tensor,
     logits: Tensor,
@@ -30,7 +31,7 @@ def adaptive_blur_pool2d(
     Group g holds the channels ``g C / G`` to ``(g + 1) C / G - 1``. Softmax and sum are in float32 for half types.
 
     Args:
-        input: floating-point map (N, C, H, W); C must be a multiple of `groups`.
+        input: floating-point map (N, C, H, W) or (C, H, W); C must be a multiple of `groups`.
         logits: (N, G * K * K, ceil(H / S), ceil(W / S)), channel ``g K K + tap`` with the taps row by row; K is odd.
         stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
         groups: G.
@@ -62,6 +63,8 @@ def adaptive_blur_pool2d(
 
 def _filt_size(input: Tensor, logits: Tensor, stride: tuple[int, int], groups: int) -> int:
     """K, from logits that fit the map, the stride and the groups."""
+    if not isinstance(logits, Tensor) or not logits.is_floating_point():
+        raise ValueError(f'logits must be a floating-point tensor, got {arguments.described(logits)}')
     batch, channels, *sides = static_shape(input)
     kept = [-(-side // step) for side, step in zip(sides, stride, strict=True)]
     shape = static_shape(logits)

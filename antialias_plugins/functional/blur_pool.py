@@ -4,11 +4,19 @@ import torch
 from torch import Tensor
 
 from antialias_plugins import kernels
-from antialias_plugins.functional.arguments import PADDING_MODES, check_choice, check_count, check_map, check_pair
-from antialias_plugins.kernels.backend import binomial_taps, static_shape
+from antialias_plugins.functional.arguments import (
+    PADDING_MODES,
+    check_choice,
+    check_count,
+    check_map,
+    check_pair,
+    described,
+    one_or_many,
+)
+from antialias_plugins.kernels import static_shape
 
 
-def binomial_filter(filt_size: int, device: torch.device | str | None = None) -> Tensor:
+def binomial_filter(filt_size: int, device: torch.device | str = 'cpu') -> Tensor:
     """Outer product of the binomial coefficients of order K - 1, K at least 1, divided by its sum: (K, K) in float32.
 
     Example:
@@ -17,10 +25,10 @@ def binomial_filter(filt_size: int, device: torch.device | str | None = None) ->
                 [2., 4., 2.],
                 [1., 2., 1.]])
     """
-    taps = binomial_taps(check_count('filt_size', filt_size), device)
-    return torch.outer(taps, taps).float()
+    return kernels.binomial_filter(check_count('filt_size', filt_size), torch.device(device)).clone()
 
 
+@one_or_many()
 def blur_pool2d(
     input: Tensor,
     filt_size: int = 4,
@@ -42,7 +50,7 @@ def blur_pool2d(
     (5 for a side of 8 here 4). Proved by `test_even_filter_shifts_the_grid_by_half_a_pixel`.
 
     Args:
-        input: floating-point map (N, C, H, W); empty batches and maps smaller than the filter are fine.
+        input: floating-point map (N, C, H, W) or (C, H, W); empty batches and maps smaller than the filter are fine.
         filt_size: K, at least 1. K = 1 is plain subsampling.
         stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
         padding_mode: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``. All but ``'zeros'`` keep a constant
@@ -65,14 +73,15 @@ def blur_pool2d(
     check_count('filt_size', filt_size)
     stride = check_pair('stride', stride)
     check_choice('padding_mode', padding_mode, PADDING_MODES)
-    filt = check_filter(filt, filt_size, input.device)
+    filt = check_filter(filt, filt_size)
     return kernels.blur_pool2d(input, filt, stride, padding_mode, backend)
 
 
-def check_filter(filt: Tensor | None, filt_size: int, device: torch.device) -> Tensor:
-    """Return the (K, K) taps at hand or, if there are none, of `binomial_filter`; raise if their size is wrong."""
+def check_filter(filt: Tensor | None, filt_size: int) -> Tensor | int:
+    """Return the (K, K) taps at hand or, if there are none, their K; raise if their size is wrong."""
     if filt is None:
-        return binomial_filter(filt_size, device)
-    if static_shape(filt) != (filt_size, filt_size):
-        raise ValueError(f'filt must have shape ({filt_size}, {filt_size}) of filt_size, got {tuple(filt.shape)}')
+        return filt_size
+    is_real = isinstance(filt, Tensor) and filt.is_floating_point()
+    if not is_real or static_shape(filt) != (filt_size, filt_size):
+        raise ValueError(f'filt must have shape ({filt_size}, {filt_size}) of filt_size, got {described(filt)}')
     return filt

@@ -1,18 +1,18 @@
 """Ideal low-pass downsampling. Shapes: N batch, C channels, H W sides, S stride, M kept positions of an axis."""
 
-import functools
 import math
 
 import torch
 from torch import Tensor
 
 from antialias_plugins import kernels
-from antialias_plugins.functional.arguments import check_choice, check_map, check_pair
-from antialias_plugins.kernels.maps import as_input, modulo
+from antialias_plugins.functional.arguments import check_choice, check_map, check_pair, one_or_many
+from antialias_plugins.kernels.maps import HALF_TYPES, as_input, constant, modulo, widest_type
 
 WINDOWS = ('rectangular', 'hamming')
 
 
+@one_or_many()
 def low_cut_pool2d(input: Tensor, stride: int | tuple[int, int] = 2, window: str = 'rectangular') -> Tensor:
     """Remove every frequency that S-fold subsampling cannot represent, and keep every S-th position.
 
@@ -30,7 +30,7 @@ def low_cut_pool2d(input: Tensor, stride: int | tuple[int, int] = 2, window: str
     and every side alike; the backward pass keeps nothing of the input.
 
     Args:
-        input: floating-point map (N, C, H, W).
+        input: floating-point map (N, C, H, W) or (C, H, W).
         stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
         window: weights of the kept waves, ``'rectangular'`` or ``'hamming'`` (the square root of a Hamming window over
             the H / S kept frequencies, from about 1 at the mean to about 0.3 at the end of the band).
@@ -50,33 +50,43 @@ def low_cut_pool2d(input: Tensor, stride: int | tuple[int, int] = 2, window: str
     check_map(input)
     stride = check_pair('stride', stride)
     check_choice('window', window, WINDOWS)
-    matrix = low_cut_matrix if kernels.is_transformed() else _cached_matrix
+    dtype = torch.float32 if input.dtype in HALF_TYPES else input.dtype
+    matrix = _recorded_matrix if kernels.is_transformed() else _matrix
     rows, columns = (
-        matrix(side, step, window, input.device) for side, step in zip(input.shape[2:], stride, strict=True)
+        matrix(side, step, window, dtype, input.device) for side, step in zip(input.shape[2:], stride, strict=True)
     )
     return as_input(kernels.separable_map2d(input, rows, columns), input)
 
 
-def low_cut_matrix(side: int, stride: int, window: str, device: torch.device | str | None = None) -> Tensor:
+def low_cut_matrix(side: int, stride: int, window: str, device: torch.device | str = 'cpu') -> Tensor:
     """Return the map of one axis: row m holds the weights of all positions in the output at position S m.
 
-    It is (M, H) in float64, with M = ceil(H / S).
+    It is (M, H) in float64, or in float32 on a device that may not have it, with M = ceil(H / S).
 
     Example:
         >>> low_cut_matrix(4, 2, 'rectangular')  # only the mean is left
         tensor([[0.2500, 0.2500, 0.2500, 0.2500],
                 [0.2500, 0.2500, 0.2500, 0.2500]], dtype=torch.float64)
     """
+    dtype = widest_type(torch.device(device))
     positions = torch.arange(side, device=device)
     waves = torch.arange((side + 1) // 2, device=device)  # beyond them, a real signal only repeats
-    gain = torch.where(2 * stride * waves < side, 1.0, 0.0).double()
+    gain = torch.where(2 * stride * waves < side, 1.0, 0.0).to(dtype)
     if window == 'hamming':
-        gain = gain * (0.54 + 0.46 * torch.cos(2 * math.pi * stride / side * waves.double())).sqrt()
+        gain = gain * (0.54 + 0.46 * torch.cos(2 * math.pi * stride / side * waves.to(dtype))).sqrt()
     gain = torch.where(waves == 0, gain, 2 * gain) / side
     # Whole turns are taken off as integers: the angle keeps its digits on any side.
-    turns = modulo(positions[:, None] * waves, side).double() / side
+    turns = modulo(positions[:, None] * waves, side).to(dtype) / side
     response = torch.cos(2 * math.pi * turns) @ gain
     return response[modulo(positions[::stride, None] - positions, side)]
 
 
-_cached_matrix = functools.lru_cache(maxsize=64)(low_cut_matrix)
+@constant
+def _matrix(side: int, stride: int, window: str, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The map of one axis in the type of the product, from float64."""
+    return low_cut_matrix(side, stride, window).to(device, dtype)
+
+
+def _recorded_matrix(side: int, stride: int, window: str, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The same in a program that holds for maps of any side: it is computed where it is used."""
+    return low_cut_matrix(side, stride, window, device).to(dtype)

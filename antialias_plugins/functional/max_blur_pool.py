@@ -3,10 +3,19 @@
 from torch import Tensor
 
 from antialias_plugins import kernels
-from antialias_plugins.functional.arguments import PADDING_MODES, check_choice, check_count, check_map, check_pair
+from antialias_plugins.functional.arguments import (
+    PADDING_MODES,
+    check_choice,
+    check_count,
+    check_flag,
+    check_map,
+    check_pair,
+    one_or_many,
+)
 from antialias_plugins.functional.blur_pool import check_filter
 
 
+@one_or_many()
 def max_blur_pool2d(
     input: Tensor,
     kernel_size: int | tuple[int, int] = 2,
@@ -25,7 +34,7 @@ def max_blur_pool2d(
     output has the size that `torch.nn.MaxPool2d` gives for the same arguments, and for K = 1 its values.
 
     Args:
-        input: floating-point map (N, C, H, W).
+        input: floating-point map (N, C, H, W) or (C, H, W).
         kernel_size: window of the maximum, for both axes or as ``(vertical, horizontal)``.
         stride: S, at least 1.
         padding: padding of the maximum (minus infinity), at most half the window.
@@ -48,13 +57,14 @@ def max_blur_pool2d(
     """
     check_map(input)
     window, stride = check_window(kernel_size, padding), check_pair('stride', stride)
-    filt = check_filter(filt, check_count('filt_size', filt_size), input.device)
+    filt = check_filter(filt, check_count('filt_size', filt_size))
     check_choice('padding_mode', padding_mode, PADDING_MODES)
-    if ceil_mode:
+    if check_flag('ceil_mode', ceil_mode):
         window = window.reaching(input.shape[2:], stride)
     return kernels.max_blur_pool2d(input, window, filt, stride, padding_mode, backend)
 
 
+@one_or_many()
 def dense_max_pool2d(
     input: Tensor,
     kernel_size: int | tuple[int, int],

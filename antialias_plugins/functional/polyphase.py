@@ -8,13 +8,14 @@ import math
 import torch
 from torch import Tensor
 
-from antialias_plugins.functional.arguments import check_choice, check_map, check_pair
+from antialias_plugins.functional.arguments import check_choice, check_map, check_pair, described, one_or_many
 from antialias_plugins.kernels import is_transformed, static_shape
-from antialias_plugins.kernels.maps import as_input, modulo
+from antialias_plugins.kernels.maps import as_input, is_on_cpu, modulo, widest_type
 
 NORMS = {'l1': 1, 'l2': 2, 'linf': math.inf}
 
 
+@one_or_many()
 def polyphase_components(input: Tensor, stride: int | tuple[int, int] = 2) -> Tensor:
     """Part a map into the S_h S_w maps that subsampling can keep.
 
@@ -24,7 +25,7 @@ def polyphase_components(input: Tensor, stride: int | tuple[int, int] = 2) -> Te
     that a shift could bring back.
 
     Args:
-        input: floating-point map (N, C, H, W).
+        input: floating-point map (N, C, H, W) or (C, H, W).
         stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
 
     Returns:
@@ -49,34 +50,38 @@ def polyphase_components(input: Tensor, stride: int | tuple[int, int] = 2) -> Te
     return grid.permute(0, 3, 5, 1, 2, 4).flatten(1, 2)
 
 
+@one_or_many(dim=5)
 def polyphase_norms(components: Tensor, norm: str = 'l2') -> Tensor:
     """Norm of each component over all of its values, summed in float64.
 
     A shift of the map changes the order of the sum. In float64 its rounding cannot reorder the norms of float32 values
-    unless they agree in about fifteen digits.
+    unless they agree in about fifteen digits. Devices other than CPU and CUDA may lack it: there the sum is in float32,
+    and norms that agree in about six digits may change places.
 
     Args:
-        components: (N, P, C, M_h, M_w).
+        components: (N, P, C, M_h, M_w), or without N.
         norm: ``'l1'``, ``'l2'`` or ``'linf'``.
 
     Returns:
-        (N, P) in float64.
+        (N, P) in float64, or in float32 on such a device.
 
     Raises:
         ValueError: if an argument breaks a rule above.
     """
     _check_components(components)
     check_choice('norm', norm, tuple(NORMS))
+    dtype = torch.promote_types(components.dtype, widest_type(components.device))
     if is_transformed():  # ONNX's exporter of traces drops the type of the sum
-        components = components.double()
-    return torch.linalg.vector_norm(components, NORMS[norm], dim=(2, 3, 4), dtype=torch.float64)
+        components = components.to(dtype)
+    return torch.linalg.vector_norm(components, NORMS[norm], dim=(2, 3, 4), dtype=dtype)
 
 
+@one_or_many('selection', dim=5)
 def select_component(components: Tensor, selection: Tensor) -> Tensor:
     """Take one component per sample, or a weighted sum of them.
 
     Args:
-        components: (N, P, C, M_h, M_w).
+        components: (N, P, C, M_h, M_w), or without N, like `selection` then.
         selection: the phases (N,), integers from 0 to P - 1, whose components are taken unchanged; or floating-point
             weights (N, P), or (N, P, C) with one per channel, where even a weight of 0 passes on infinities and NaNs.
 
@@ -87,12 +92,18 @@ def select_component(components: Tensor, selection: Tensor) -> Tensor:
         ValueError: if an argument breaks a rule above.
     """
     _check_components(components)
-    _check_selection(selection, static_shape(components)[:3])
+    _check_selection('selection', selection, components, static_shape(components)[:3])
+    return take(components, selection)
+
+
+def take(components: Tensor, selection: Tensor) -> Tensor:
+    """Compute `select_component` of what is known to fit."""
     if selection.is_floating_point():
         return (components * _spread(selection)).sum(1).to(components.dtype)
-    return components.gather(1, _spread(selection).expand_as(components[:, :1])).squeeze(1)
+    return components.gather(1, _spread(selection.long()).expand_as(components[:, :1])).squeeze(1)
 
 
+@one_or_many()
 def adaptive_polyphase_pool2d(
     input: Tensor, stride: int | tuple[int, int] = 2, norm: str = 'l2'
 ) -> tuple[Tensor, Tensor]:
@@ -104,7 +115,7 @@ def adaptive_polyphase_pool2d(
     wins, which need not be the one that moved; maps of few distinct values (constant, binary, periodic) have such ties.
 
     Args:
-        input: floating-point map (N, C, H, W), not empty but for N.
+        input: floating-point map (N, C, H, W) or (C, H, W).
         stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
         norm: ``'l1'``, ``'l2'`` or ``'linf'``.
 
@@ -122,9 +133,10 @@ def adaptive_polyphase_pool2d(
     """
     components = polyphase_components(input, stride)
     phase = polyphase_norms(components.detach(), norm).argmax(1)
-    return as_input(select_component(components, phase), input), phase
+    return as_input(take(components, phase), input), phase
 
 
+@one_or_many('phase')
 def polyphase_unpool2d(
     input: Tensor, phase: Tensor, stride: int | tuple[int, int] = 2, size: tuple[int, int] | None = None
 ) -> Tensor:
@@ -134,7 +146,7 @@ def polyphase_unpool2d(
     drops to 1 / P; `antialias_plugins.layers.PolyphaseUnpool2d` interpolates, and makes up for that.
 
     Args:
-        input: floating-point map (N, C, M_h, M_w).
+        input: floating-point map (N, C, M_h, M_w), or without N, like `phase` then.
         phase: the phases (N,) or weights (N, P) or (N, P, C) that it was selected with.
         stride: S, at least 1, for both axes or as ``(vertical, horizontal)``.
         size: sides H and W of the map that it was taken from, ``(S_h M_h, S_w M_w)`` by default. Positions beyond them
@@ -154,7 +166,9 @@ def polyphase_unpool2d(
     check_map(input)
     strides = check_pair('stride', stride)
     samples, channels, *kept = static_shape(input)
-    _check_selection(phase, (samples, math.prod(strides), channels))
+    _check_selection('phase', phase, input, (samples, math.prod(strides), channels))
+    if size is not None and not is_transformed():  # where sizes are symbols
+        size = check_pair('size', size)
     if size is not None and [-(-side // step) for side, step in zip(size, strides, strict=True)] != kept:
         raise ValueError(f'size must be one that stride {strides} takes to {tuple(kept)}, got {tuple(size)}')
     if phase.is_floating_point():
@@ -193,21 +207,28 @@ def _spread(selection: Tensor) -> Tensor:
 
 
 def _check_components(components: Tensor) -> None:
-    if components.dim() != 5 or not components.is_floating_point():
+    is_real = isinstance(components, Tensor) and components.is_floating_point()
+    if not is_real or components.dim() != 5 or 0 in static_shape(components)[1:]:
         raise ValueError(
-            'components must be a floating-point tensor (N, P, C, H, W), '
-            f'got shape {tuple(components.shape)} of {components.dtype}'
+            'components must be a floating-point tensor (N, P, C, H, W) or (P, C, H, W), empty along N at most, '
+            f'got {described(components)}'
         )
 
 
-def _check_selection(selection: Tensor, axes: tuple[int, int, int]) -> None:
-    shape = static_shape(selection)
-    if selection.is_floating_point():
-        fits = shape in (axes[:2], axes)
-    else:
-        fits = shape == axes[:1] and selection.dtype != torch.bool and not selection.is_complex()
-    if not fits:
-        raise ValueError(
-            f'selection must be integers {axes[:1]} or floating-point weights {axes[:2]} or {axes}, '
-            f'got shape {shape} of {selection.dtype}'
-        )
+def _check_selection(name: str, selection: Tensor, map: Tensor, axes: tuple[int, int, int]) -> None:
+    rule = f'{name} must be integers {axes[:1]} from 0 to {axes[1] - 1} or floating-point weights {axes[:2]} or {axes}'
+    if not isinstance(selection, Tensor):
+        raise ValueError(f'{rule}, got {described(selection)}')
+    shape, is_weighted = static_shape(selection), selection.is_floating_point()
+    is_integer = not is_weighted and selection.dtype != torch.bool and not selection.is_complex()
+    if not ((is_weighted and shape in (axes[:2], axes)) or (is_integer and shape == axes[:1])):
+        raise ValueError(f'{rule}, got {described(selection)}')
+    if selection.device != map.device:
+        raise ValueError(f'{name} must be on {map.device} with the map, got {selection.device}')
+    if is_weighted or is_transformed():
+        return
+    fits = ((selection >= 0) & (selection < axes[1])).all()
+    if selection.is_cuda:  # which is asked without waiting for it
+        torch._assert_async(fits)
+    elif is_on_cpu(selection) and not fits:
+        raise ValueError(f'{rule}, got {selection.tolist()}')

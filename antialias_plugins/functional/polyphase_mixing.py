@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from antialias_plugins.functional.arguments import check_choice, check_count, check_map
+from antialias_plugins.functional.arguments import check_choice, check_count, check_map, described, one_or_many
 
 BORDERS = ('zeros', 'circular')
 
@@ -23,13 +23,20 @@ def mixing_loss(weights: Tensor) -> Tensor:
     Returns:
         The mean over all mixtures.
 
+    Raises:
+        ValueError: if `weights` is none of these.
+
     Example:
         >>> mixing_loss(torch.tensor([[0.25, 0.25, 0.25, 0.25], [0.0, 0.0, 1.0, 0.0]]))
         tensor(0.2500)
     """
+    is_real = isinstance(weights, Tensor) and weights.is_floating_point()
+    if not is_real or weights.dim() not in (2, 3) or not weights.shape[1]:
+        raise ValueError(f'weights must be a floating-point tensor (N, P) or (N, P, C), got {described(weights)}')
     return (1 - torch.linalg.vector_norm(weights, dim=1)).mean()
 
 
+@one_or_many('input')
 def undo_loss(features: Tensor, input: Tensor, max_shift: int = 2, border: str = 'zeros') -> Tensor:
     """Ask features to predict the map they were computed from, shifted at random.
 
@@ -39,8 +46,8 @@ def undo_loss(features: Tensor, input: Tensor, max_shift: int = 2, border: str =
     standard shift"); the formula is that of the authors' code, which means to stop that gradient but does not.
 
     Args:
-        features: (N, C, H, W).
-        input: the map (N, C, H, W).
+        features: (N, C, H, W) or (C, H, W).
+        input: the map, of the same shape.
         max_shift: the shifts of both axes are uniform on the integers from ``-max_shift`` to `max_shift`, the same for
             all samples, drawn from the generator of the device.
         border: what comes in at the border, ``'zeros'`` or ``'circular'``.
@@ -52,6 +59,9 @@ def undo_loss(features: Tensor, input: Tensor, max_shift: int = 2, border: str =
         ValueError: if an argument breaks a rule above.
     """
     check_map(input)
+    check_map(features, name='features')
+    if features.shape != input.shape:
+        raise ValueError(f'features must have the shape {tuple(input.shape)} of input, got {tuple(features.shape)}')
     check_count('max_shift', max_shift, 0)
     check_choice('border', border, BORDERS)
     shift = torch.randint(-max_shift, max_shift + 1, (2,), device=input.device)

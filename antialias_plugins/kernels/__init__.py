@@ -13,7 +13,7 @@ from antialias_plugins.kernels.backend import (
     uses_reference,
     uses_triton,
 )
-from antialias_plugins.kernels.blur_pool import blur_pool2d
+from antialias_plugins.kernels.blur_pool import binomial_filter, blur_pool2d
 from antialias_plugins.kernels.linear import separable_map2d
 from antialias_plugins.kernels.max_blur_pool import MaxWindow, dense_max_pool2d, max_blur_pool2d
 from antialias_plugins.kernels.padding import pad2d
@@ -21,6 +21,7 @@ from antialias_plugins.kernels.padding import pad2d
 __all__ = [
     'MaxWindow',
     'adaptive_blur_pool2d',
+    'binomial_filter',
     'blur_pool2d',
     'can_use_triton',
     'dense_max_pool2d',

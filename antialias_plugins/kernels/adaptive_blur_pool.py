@@ -8,6 +8,7 @@ and group, an output is a weighted sum of K * K such rows, and so is the gradien
 what PyTorch has embedding bags for: on the CPU one pass, without copies of what the taps meet.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from torch import Tensor
 from antialias_plugins.kernels.backend import uses_reference, uses_triton
 from antialias_plugins.kernels.first_use import Op, is_trusted
 from antialias_plugins.kernels.linear import RowSums, index_dtype
-from antialias_plugins.kernels.maps import HALF_TYPES, as_channels_last, as_input, copy_map_, empty_as
+from antialias_plugins.kernels.maps import HALF_TYPES, as_channels_last, as_input, copy_map_, empty_as, is_on_cpu
 from antialias_plugins.kernels.padding import Padding, source_of
 
 _PIECE = 2**20  # elements of the images that are filtered at once
@@ -111,7 +112,7 @@ class AdaptiveBlurPool(torch.autograd.Function):
         ctx.save_for_backward(map, logits)
         ctx.plan, ctx.padding = plan, padding
         output = empty_as(map, (*map.shape[:2], *logits.shape[2:]))
-        if padded.device.type != 'cpu':
+        if not is_on_cpu(padded):
             return output.copy_(adaptive_blur_pool2d_reference(padded, logits, *plan))
         weights = _normalise(logits, plan.groups, plan.softmax)
         windows, size = _windows(padded, logits, plan)
@@ -124,7 +125,7 @@ class AdaptiveBlurPool(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Pad again and compute the taps again."""
         map, logits = ctx.saved_tensors
-        if torch.is_grad_enabled() or grad.device.type != 'cpu':
+        if torch.is_grad_enabled() or not is_on_cpu(grad):
             return *pull_back(grad, ctx.padding.add(map), logits, ctx.plan), None, None, None
         return *_gradients(grad, map, ctx.padding, logits, ctx.plan), None, None, None
 
@@ -138,7 +139,7 @@ def _gradients(grad: Tensor, map: Tensor, padding: Padding, logits: Tensor, plan
     """Gradients of the padded map and of the logits. The map is padded again a few images at a time."""
     taps = _by_position(_normalise(logits, plan.groups, plan.softmax))
     shape = *map.shape[:2], *(side + padding.filt_size - 1 for side in map.shape[2:])
-    grad_padded = torch.empty(shape, dtype=map.dtype, memory_format=torch.channels_last)
+    grad_padded = torch.empty(shape, dtype=map.dtype, device=map.device, memory_format=torch.channels_last)
     grad_taps = torch.empty_like(taps)
     windows, size = _windows(grad_padded, logits, plan)
     scatter, order = windows.transpose(size)
@@ -164,12 +165,11 @@ def _windows(padded: Tensor, logits: Tensor, plan: FilterPlan) -> tuple[RowSums,
     """Which rows of the table of a padded image the outputs sum, group by group at each position; how many it has."""
     kept, (height, width) = logits.shape[2:], padded.shape[2:]
     dtype = index_dtype(height * width * plan.groups * plan.filt_size**2)
-    taps = torch.arange(plan.filt_size, dtype=dtype)
-    rows, columns = (
-        step * torch.arange(size, dtype=dtype)[:, None] + taps for step, size in zip(plan.stride, kept, strict=True)
-    )
+    integers = functools.partial(torch.arange, dtype=dtype, device=padded.device)
+    taps = integers(plan.filt_size)
+    rows, columns = (step * integers(size)[:, None] + taps for step, size in zip(plan.stride, kept, strict=True))
     positions = rows[:, None, None, :, None] * width + columns[:, None, None, :]
-    groups = torch.arange(plan.groups, dtype=dtype)[:, None, None]
+    groups = integers(plan.groups)[:, None, None]
     windows = (positions * plan.groups + groups).view(-1, plan.filt_size**2)
     return RowSums.uniform(windows), height * width * plan.groups
 

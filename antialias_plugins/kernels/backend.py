@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.utils.weak import WeakIdKeyDictionary
 
 BACKENDS = ('auto', 'eager', 'triton')
@@ -29,7 +30,7 @@ _WINDOW = 3  # likewise
 _CAPABILITY = (8, 0)  # of the oldest GPU that Triton supports
 
 # Before torch 2.3 it is not public.
-_is_compiling = getattr(torch.compiler, 'is_compiling', None) or torch._utils.is_compiling
+is_compiling = getattr(torch.compiler, 'is_compiling', None) or torch._utils.is_compiling
 _logger = logging.getLogger('antialias_plugins')
 _known_taps: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
@@ -91,7 +92,9 @@ def _remove(block: list[str]) -> None:
 
 def _chosen(backend: str | None) -> str:
     """What an argument asks for, else the thread, else whoever chose last."""
-    return (_own.get() or _shared) if backend is None else _check(backend)
+    if backend is not None:
+        return _check(backend)
+    return _shared if is_compiling() else _own.get() or _shared  # torch 2.5 compiles no context variables
 
 
 def uses_reference(backend: str | None = None) -> bool:
@@ -149,10 +152,12 @@ def can_use_triton(
 def is_transformed() -> bool:
     """Whether the operators are being recorded or rewritten, not just run.
 
-    `torch.jit.trace`, the ONNX exporters, `torch.export`, `torch.compile` and `torch.func` differentiate, batch and
-    fuse plain operators by themselves; functions of our own would be in their way.
+    `torch.jit.trace`, the ONNX exporters, `torch.export`, `torch.compile`, `torch.func` and forward-mode AD
+    differentiate, batch and fuse plain operators by themselves; functions of our own would be in their way.
     """
-    return torch.jit.is_tracing() or _is_compiling() or torch._C._are_functorch_transforms_active()
+    if torch.jit.is_tracing() or is_compiling() or torch._C._are_functorch_transforms_active():
+        return True
+    return forward_ad._current_level >= 0
 
 
 def static_shape(tensor: Tensor) -> tuple[int, ...]:
@@ -168,10 +173,19 @@ def static_shape(tensor: Tensor) -> tuple[int, ...]:
         return tuple(int(size) for size in tensor.shape)
 
 
-def binomial_taps(filt_size: int, device: torch.device | str | None = None) -> Tensor:
-    """Return the binomial coefficients of order K - 1, divided by their sum: (K,) in float64."""
-    order = filt_size - 1
-    return torch.tensor([math.comb(order, i) / 2**order for i in range(filt_size)], dtype=torch.float64, device=device)
+def binomial_coefficients(filt_size: int) -> list[float]:
+    """Return the K binomial coefficients of order K - 1, divided by their sum."""
+    return [math.comb(filt_size - 1, i) / 2 ** (filt_size - 1) for i in range(filt_size)]
+
+
+def binomial_taps(filt_size: int) -> Tensor:
+    """Return `binomial_coefficients` as a tensor (K,) in float64 on the CPU, whatever the default device is."""
+    return torch.tensor(binomial_coefficients(filt_size), dtype=torch.float64, device='cpu')
+
+
+def width_of(filt: Tensor | int) -> int:
+    """Return K of a filter: of its (K, K) taps, or K itself, which stands for binomial ones."""
+    return filt if isinstance(filt, int) else static_shape(filt)[0]
 
 
 def is_binomial(filt: Tensor) -> bool:
@@ -184,7 +198,7 @@ def is_binomial(filt: Tensor) -> bool:
     version, answer = _known_taps.get(filt, (None, False))
     current = 0 if filt.is_inference() else filt._version
     if version != current:
-        taps = binomial_taps(len(filt), 'cpu')
+        taps = binomial_taps(len(filt))
         answer = torch.equal(filt.double().cpu(), torch.outer(taps, taps))
         _known_taps[filt] = (current, answer)
     return answer

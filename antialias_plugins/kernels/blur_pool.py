@@ -15,15 +15,25 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from antialias_plugins.kernels.backend import (
+    binomial_coefficients,
     binomial_taps,
     is_binomial,
+    is_compiling,
     static_shape,
     uses_reference,
     uses_triton,
+    width_of,
 )
 from antialias_plugins.kernels.first_use import Op, is_trusted
 from antialias_plugins.kernels.linear import RowSums
-from antialias_plugins.kernels.maps import HALF_TYPES, as_input, empty_as, widen, without_autocast
+from antialias_plugins.kernels.maps import (
+    HALF_TYPES,
+    as_input,
+    constant,
+    empty_as,
+    widen,
+    without_autocast,
+)
 from antialias_plugins.kernels.padding import applied_mode, pad2d_reference, unpad2d
 
 _BLOCK = 32  # outputs of a block: few zeros are multiplied, and products of that size are quick
@@ -31,22 +41,41 @@ _PIECE = 2**20  # elements: what lies between the two axes stays in the cache
 _STRIP = 2**22  # elements of an image that are convolved at once, so that their padded copy is allocated quickly
 
 
+@constant
+def binomial_filter(filt_size: int, device: torch.device) -> Tensor:
+    """Return the outer product of `binomial_coefficients`, (K, K) in float32. It is kept: nobody may change it.
+
+    A layer has no taps of its own, which it could lose with its device, but K.
+    """
+    taps = binomial_coefficients(filt_size)
+    if is_compiling() and device.type not in ('cpu', 'meta'):  # no CUDA graph takes a copy from the host
+        line = torch.cat([torch.full((1,), tap, dtype=torch.float32, device=device) for tap in taps])
+        return torch.outer(line, line)
+    rows = [[row * column for column in taps] for row in taps]
+    return torch.tensor(rows, dtype=torch.float32, device='cpu').to(device)
+
+
 def blur_pool2d(
-    input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str, backend: str | None = None
+    input: Tensor, filt: Tensor | int, stride: tuple[int, int], padding_mode: str, backend: str | None = None
 ) -> Tensor:
-    """Compute `blur_pool2d_reference`, half types in float32 on the CPU; nothing is kept for the backward pass."""
+    """Compute `blur_pool2d_reference`, half types in float32 on the CPU; nothing is kept for the backward pass.
+
+    `filt` are (K, K) taps, or the K of binomial ones.
+    """
     if uses_reference(backend):
         return as_input(blur_pool2d_reference(widen(input), filt, stride, padding_mode), input)
-    if len(filt) > 1 and uses_triton(
+    is_named = isinstance(filt, int)
+    filt_size = filt if is_named else len(filt)
+    if filt_size > 1 and uses_triton(
         input,
-        len(filt),
-        filt=filt,
+        filt_size,
+        filt=None if is_named else filt,
         backend=backend,
-        trusted=lambda: is_trusted(BLUR_POOL, (input,), len(filt), stride, padding_mode),
+        trusted=lambda: is_trusted(BLUR_POOL, (input,), filt_size, stride, padding_mode),
     ):
         return _by_triton(input, filt, stride, padding_mode)
     map = widen(input) if input.dtype in HALF_TYPES else input
-    if len(filt) == 1 or filt.requires_grad:
+    if filt_size == 1 or (not is_named and filt.requires_grad):
         return as_input(blur_pool2d_reference(map, filt, stride, padding_mode), input)
     output = BlurPool.apply(map, Filter(filt, stride, padding_mode, input.shape[2:]), False)
     if map is input and input.is_contiguous() and output.is_contiguous():
@@ -54,18 +83,18 @@ def blur_pool2d(
     return as_input(output, input)
 
 
-def _by_triton(input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str) -> Tensor:
+def _by_triton(input: Tensor, filt: Tensor | int, stride: tuple[int, int], padding_mode: str) -> Tensor:
     from antialias_plugins.kernels.triton import blur_pool
 
     return blur_pool.blur_pool2d(input, filt, stride, padding_mode)
 
 
-def blur_pool2d_reference(input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str) -> Tensor:
-    """Filter every channel with the same (K, K) taps and keep every S-th position.
+def blur_pool2d_reference(input: Tensor, filt: Tensor | int, stride: tuple[int, int], padding_mode: str) -> Tensor:
+    """Filter every channel with the same (K, K) taps, or the binomial ones of K, and keep every S-th position.
 
     The taps, of any floating type, are converted to the map's, which is that of the result, autocast or not.
     """
-    filt_size = static_shape(filt)[0]
+    filt_size = width_of(filt)
     if filt_size == 1:
         return input[..., :: stride[0], :: stride[1]]
     padded = pad2d_reference(input, filt_size, padding_mode)
@@ -81,7 +110,7 @@ def small_shapes(shape: tuple[int, ...], *settings: object) -> list[tuple[int, .
 
 def square_taps(filt_size: int) -> Tensor:
     """Return the (K, K) taps in float64, as a reference needs them."""
-    taps = binomial_taps(filt_size, 'cpu')
+    taps = binomial_taps(filt_size)
     return torch.outer(taps, taps)
 
 
@@ -94,9 +123,9 @@ BLUR_POOL = Op(
 
 
 class Filter(NamedTuple):
-    """A fixed filter of maps of one size: (K, K) taps, vertical and horizontal S, the padding of the map, H and W."""
+    """A fixed filter of maps of one size: taps or their K, vertical and horizontal S, padding of the map, H and W."""
 
-    filt: Tensor
+    filt: Tensor | int
     stride: tuple[int, int]
     padding_mode: str
     sides: tuple[int, int]
@@ -135,9 +164,12 @@ def _multiply(map: Tensor, filter: Filter, transposed: bool) -> Tensor | None:
     filt, stride, padding_mode, sides = filter
     if map.device.type != 'cpu' or padding_mode == 'circular' or map.dtype not in (torch.float32, torch.float64):
         return None
-    if not map.is_contiguous() or not map.numel() or not is_binomial(filt):
+    if not map.is_contiguous() or not map.numel() or type(map) is not Tensor or torch._C._len_torch_dispatch_stack():
         return None
-    products = _products(map.shape, map.dtype, len(filt), stride, padding_mode, sides, transposed)
+    filt_size = filt if isinstance(filt, int) else is_binomial(filt) and len(filt)
+    if not filt_size:
+        return None
+    products = _products(map.shape, map.dtype, filt_size, stride, padding_mode, sides, transposed)
     result = map.new_empty(products.shape)  # not a view, which could not be changed in place
     table, target = map.view(-1, map.shape[3]), result.view(-1, products.shape[3])
     for start, (rows, offsets, weights) in products.pieces:
@@ -174,8 +206,8 @@ def _products(
     sides: tuple[int, int],
     transposed: bool,
 ) -> _Products:
-    """Prepare the products. The matrices serve training even if they were made in inference mode."""
-    with torch.inference_mode(False):
+    """Prepare the products: for all, whatever mode the first call is made in."""
+    with torch.inference_mode(False), torch.device('cpu'):
         mode = applied_mode(padding_mode, filt_size // 2, sides)
         matrices = [_banded_matrix(side, step, filt_size, mode) for side, step in zip(sides, stride, strict=True)]
         vertical, horizontal = (matrix.T.to(dtype) if transposed else matrix.to(dtype) for matrix in matrices)
@@ -210,7 +242,7 @@ def _block(first: int, rows: Tensor) -> tuple[tuple[int, int], tuple[int, int], 
 
 def _convolve(map: Tensor, filter: Filter, transposed: bool) -> Tensor:
     """Convolve, or apply the transpose: of large images on the CPU a few rows at a time, with those around them."""
-    (height, width), step, reach = filter.sides, filter.stride[0], len(filter.filt)
+    (height, width), step, reach = filter.sides, filter.stride[0], width_of(filter.filt)
     kept = -(-height // step)
     rows = max(_STRIP * kept // max(map.shape[1] * height * width, 1), reach)
     if map.device.type != 'cpu' or filter.padding_mode == 'circular' or rows >= kept:
@@ -233,16 +265,17 @@ def _convolve_at_once(map: Tensor, filter: Filter, transposed: bool) -> Tensor:
     filt, stride, padding_mode, sides = filter
     if not transposed:
         return blur_pool2d_reference(map, filt, stride, padding_mode)
-    padded, weight = [side + len(filt) - 1 for side in sides], _depthwise_weight(filt, map)
+    padded, weight = [side + width_of(filt) - 1 for side in sides], _depthwise_weight(filt, map)
     with without_autocast(map):
         if map.device.type == 'cpu':
             rest = [(side - 1) % step for side, step in zip(sides, stride, strict=True)]
             spread = F.conv_transpose2d(map, weight, None, stride, 0, rest, len(weight))
         else:  # cuDNN would round a transposed convolution to TF32.
             spread = torch.nn.grad.conv2d_input((*map.shape[:2], *padded), weight, map, stride, 0, 1, len(weight))
-    return unpad2d(spread, len(filt), padding_mode)
+    return unpad2d(spread, width_of(filt), padding_mode)
 
 
-def _depthwise_weight(filt: Tensor, input: Tensor) -> Tensor:
+def _depthwise_weight(filt: Tensor | int, input: Tensor) -> Tensor:
     """The (K, K) taps as the (C, 1, K, K) weight of a convolution that filters every channel of `input`."""
-    return filt.to(input.dtype).expand(static_shape(input)[1], 1, -1, -1).contiguous()
+    filt = binomial_filter(filt, input.device) if isinstance(filt, int) else filt
+    return filt.type_as(input).expand(static_shape(input)[1], 1, -1, -1).contiguous()

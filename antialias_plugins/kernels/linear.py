@@ -71,7 +71,8 @@ class RowSums(NamedTuple):
     @classmethod
     def uniform(cls, rows: Tensor) -> 'RowSums':
         """Sum as many rows for each of the (sums, K) sums."""
-        return cls(rows.flatten(), torch.arange(0, rows.numel() + 1, rows.shape[1], dtype=rows.dtype))
+        offsets = torch.arange(0, rows.numel() + 1, rows.shape[1], dtype=rows.dtype, device=rows.device)
+        return cls(rows.flatten(), offsets)
 
     @property
     def num_sums(self) -> int:
@@ -110,7 +111,7 @@ class RowSums(NamedTuple):
         """Do the same in each of `count` tables of `size` rows that lie one below the other."""
         if count == 1:
             return self
-        steps = torch.arange(count, dtype=self.rows.dtype)[:, None]
+        steps = torch.arange(count, dtype=self.rows.dtype, device=self.rows.device)[:, None]
         offsets = (self.offsets[:-1] + steps * len(self.rows)).flatten()
         return RowSums((self.rows + steps * size).flatten(), F.pad(offsets, (0, 1), value=count * len(self.rows)))
 

@@ -1,9 +1,13 @@
-"""Types, memory formats and sizes of a map N C H W."""
+"""Types, memory formats and sizes of a map N C H W, and the constants that it meets."""
 
-from contextlib import AbstractContextManager, nullcontext
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
+
+from antialias_plugins.kernels.backend import is_compiling
 
 HALF_TYPES = (torch.float16, torch.bfloat16)
 
@@ -18,6 +22,46 @@ def widen(input: Tensor) -> Tensor:
     releases lack float16 operators there (torch 2.5 still has no reflection).
     """
     return input.float() if input.dtype in HALF_TYPES and input.device.type == 'cpu' else input
+
+
+def widest_type(device: torch.device) -> torch.dtype:
+    """Return float64 on devices that are known to have it, float32 on others, such as Apple's."""
+    return torch.float64 if device.type in ('cpu', 'cuda') else torch.float32
+
+
+def is_on_cpu(map: Tensor) -> bool:
+    """Whether the CPU holds the values of a map; one of a `FakeTensorMode` only says so."""
+    return map.device.type == 'cpu' and type(map) in (Tensor, torch.nn.Parameter)
+
+
+def constant(make: Callable) -> Callable:
+    """Keep the constants that a function makes of hashable arguments, 64 of them.
+
+    Whatever the first call is made in (inference mode, a default device, a trace), they serve all others. What
+    `torch.compile` or a mode that sees every operator has a part in, such as a `FakeTensorMode`, is made anew.
+    """
+
+    @functools.lru_cache(maxsize=64)
+    def keep(*args):
+        with torch.inference_mode(False), torch.device('cpu'), _untraced():
+            return make(*args)
+
+    @functools.wraps(make)
+    def get(*args):
+        return make(*args) if is_compiling() or torch._C._len_torch_dispatch_stack() else keep(*args)
+
+    return get
+
+
+@contextmanager
+def _untraced() -> Iterator[None]:
+    """Compute, in a `torch.jit.trace`, what is no part of it."""
+    state = torch._C._get_tracing_state()
+    torch._C._set_tracing_state(None)
+    try:
+        yield
+    finally:
+        torch._C._set_tracing_state(state)
 
 
 def without_autocast(input: Tensor) -> AbstractContextManager:

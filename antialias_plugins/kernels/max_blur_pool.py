@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from antialias_plugins.kernels.backend import static_shape, uses_reference, uses_triton
+from antialias_plugins.kernels.backend import uses_reference, uses_triton, width_of
 from antialias_plugins.kernels.blur_pool import blur_pool2d, blur_pool2d_reference, small_shapes, square_taps
 from antialias_plugins.kernels.first_use import Op, is_trusted
-from antialias_plugins.kernels.maps import is_channels_last, widen
+from antialias_plugins.kernels.maps import is_channels_last, is_on_cpu, widen
 
 _PIECE = 2**19  # elements at once in the forward pass: what lies between the two axes stays in the cache
 _CHANNELS = 16  # at once in the backward pass: enough for vector instructions, few enough for the cache
@@ -56,17 +56,17 @@ class MaxWindow(NamedTuple):
 def max_blur_pool2d(
     input: Tensor,
     window: MaxWindow,
-    filt: Tensor,
+    filt: Tensor | int,
     stride: tuple[int, int],
     padding_mode: str,
     backend: str | None = None,
 ) -> Tensor:
     """Compute `dense_max_pool2d` and `blur_pool2d` of it: in one pass by Triton, which keeps the input alone."""
-    filt_size = static_shape(filt)[0]
+    filt_size = width_of(filt)
     if uses_triton(
         input,
         filt_size,
-        filt=filt,
+        filt=None if isinstance(filt, int) else filt,
         window=window,
         backend=backend,
         trusted=lambda: is_trusted(MAX_BLUR_POOL, (input,), window, filt_size, stride, padding_mode),
@@ -134,7 +134,7 @@ class DenseMax(torch.autograd.Function):
 
 
 def _is_slow_for_torch(input: Tensor) -> bool:
-    return input.device.type == 'cpu' and not is_channels_last(input)
+    return is_on_cpu(input) and not is_channels_last(input)
 
 
 def _pull_back(grad: Tensor, input: Tensor, window: MaxWindow) -> Tensor:

@@ -1,5 +1,6 @@
 """Content-aware low-pass downsampling as a module."""
 
+import torch
 from torch import Tensor, nn
 
 from antialias_plugins import kernels
@@ -20,6 +21,7 @@ class AdaptiveBlurPool2d(FilterModule):
     Args:
         channels: C, a multiple of `groups`.
         filt_size: K, odd. The others are those of the function.
+        device, dtype: of the parameters, as in torch's layers.
 
     Attributes:
         conv: `torch.nn.Conv2d`, C to G * K * K channels, K x K, stride S, no bias.
@@ -41,6 +43,9 @@ class AdaptiveBlurPool2d(FilterModule):
         groups: int = 8,
         padding_mode: str = 'reflect',
         softmax: str = 'group',
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.channels = channels
@@ -49,15 +54,17 @@ class AdaptiveBlurPool2d(FilterModule):
         self.groups = arguments.check_groups(channels, groups)
         self.padding_mode = arguments.check_choice('padding_mode', padding_mode, arguments.PADDING_MODES)
         self.softmax = arguments.check_choice('softmax', softmax, arguments.SOFTMAXES)
-        self.conv = PaddedConv2d(channels, groups * filt_size**2, filt_size, self.stride, bias=False)
-        self.bn = nn.BatchNorm2d(groups * filt_size**2)
+        placement = arguments.check_placement(device, dtype)
+        self.conv = PaddedConv2d(channels, groups * filt_size**2, filt_size, self.stride, bias=False, **placement)
+        self.bn = nn.BatchNorm2d(groups * filt_size**2, **placement)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Initialise `conv` as the authors do (Kaiming, fan out) and reset `bn`."""
-        nn.init.kaiming_normal_(self.conv.weight, mode='fan_out', nonlinearity='relu')
+        self.conv.reset_parameters()
         self.bn.reset_parameters()
 
+    @arguments.one_or_many()
     def forward(self, input: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S))."""
         arguments.check_map(input, self.channels)

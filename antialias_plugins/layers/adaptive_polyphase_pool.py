@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from antialias_plugins.functional import polyphase_norms
@@ -18,7 +19,7 @@ class AdaptivePolyphasePool2d(PolyphasePool2d):
     maps only, and its components 1 and 2 are ours 2 and 1.
 
     Args:
-        channels: as in `PolyphasePool2d`, like `stride`, `filt_size`, `padding_mode` and `adaptive`.
+        channels: as in `PolyphasePool2d`, like all others but `norm`.
         norm: ``'l1'``, ``'l2'`` or ``'linf'``. Behind a filter of K >= 2 taps the components of a map that is nowhere
             negative all have the same ``'l1'`` norm: they tie, and nothing is exact.
 
@@ -37,12 +38,15 @@ class AdaptivePolyphasePool2d(PolyphasePool2d):
         norm: str = 'l2',
         padding_mode: str = 'circular',
         adaptive: Mapping[str, Any] | None = None,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(channels, stride, filt_size, padding_mode, adaptive)
+        super().__init__(channels, stride, filt_size, padding_mode, adaptive, device=device, dtype=dtype)
         self.norm = check_choice('norm', norm, tuple(NORMS))
 
     def scores(self, components: Tensor) -> Tensor:
-        """Return the norms (N, P) of components (N, P, C, M_h, M_w), in float64 and without a gradient."""
+        """Return the `polyphase_norms` (N, P) of components (N, P, C, M_h, M_w), without a gradient."""
         return polyphase_norms(components.detach(), self.norm)
 
     def extra_repr(self) -> str:

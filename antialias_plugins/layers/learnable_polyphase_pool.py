@@ -10,7 +10,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from antialias_plugins import kernels
-from antialias_plugins.functional.arguments import check_choice, check_count, check_positive
+from antialias_plugins.functional.arguments import (
+    check_choice,
+    check_count,
+    check_module,
+    check_number,
+    check_placement,
+    check_positive,
+)
+from antialias_plugins.kernels.maps import widest_type
 from antialias_plugins.layers.phase_link import PhaseLink
 from antialias_plugins.layers.polyphase_pool import PolyphasePool2d
 
@@ -39,6 +47,7 @@ class LearnablePolyphasePool2d(PolyphasePool2d):
         sampling: weights in train mode: ``'gumbel'`` (the paper: softmax of the logits with Gumbel noise),
             ``'straight-through'`` (one component, drawn with the same odds, and the gradients of ``'gumbel'``) or
             ``'softmax'`` (no noise).
+        device, dtype: of the parameters, as in torch's layers.
 
     Attributes:
         conv1: `torch.nn.Conv2d`, C to `hid_channels`, 3 x 3. None in a follower.
@@ -64,13 +73,17 @@ class LearnablePolyphasePool2d(PolyphasePool2d):
         temperature: float = 1.0,
         sampling: str = 'gumbel',
         adaptive: Mapping[str, Any] | None = None,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(check_count('channels', channels), stride, filt_size, padding_mode, adaptive)
+        placement = check_placement(device, dtype)
+        super().__init__(check_count('channels', channels), stride, filt_size, padding_mode, adaptive, **placement)
         self.temperature = check_positive('temperature', temperature)
         self.sampling = check_choice('sampling', sampling, SAMPLINGS)
         hidden = _hidden_channels(channels, hid_channels)
-        self.conv1 = nn.Conv2d(channels, hidden, 3)
-        self.conv2 = nn.Conv2d(hidden, hidden, 3)
+        self.conv1 = nn.Conv2d(channels, hidden, 3, **placement)
+        self.conv2 = nn.Conv2d(hidden, hidden, 3, **placement)
 
     def follow(self, link: PhaseLink) -> None:
         """Take the choices published through `link` from now on; `conv1` and `conv2` become None."""
@@ -92,11 +105,13 @@ class LearnablePolyphasePool2d(PolyphasePool2d):
         return drawn + (weights - weights.detach())  # in this order exactly 0 and 1
 
     def scores(self, components: Tensor) -> Tensor:
-        """Judge components (N, P, C, M_h, M_w): (N, P), averaged in float64, in which a shift changes no order."""
+        """Judge components (N, P, C, M_h, M_w): (N, P), averaged in the type of `polyphase_norms`."""
         maps = components.flatten(0, 1)
         for conv, activation in ((self.conv1, F.relu), (self.conv2, nn.Identity())):
             maps = activation(conv(kernels.pad2d(maps, 3, self.padding_mode)))
-        return maps.mean((1, 2, 3), dtype=torch.float64).unflatten(0, (-1, components.shape[1]))
+        return maps.mean((1, 2, 3), dtype=torch.promote_types(maps.dtype, widest_type(maps.device))).unflatten(
+            0, (-1, components.shape[1])
+        )
 
     def extra_repr(self) -> str:
         """List the arguments."""
@@ -131,6 +146,7 @@ def set_temperature(model: nn.Module, temperature: float) -> int:
         >>> count, model[0].temperature
         (1, 0.5)
     """
+    check_module('model', model)
     check_positive('temperature', temperature)
     layers = [layer for layer in model.modules() if isinstance(layer, LearnablePolyphasePool2d)]
     for layer in layers:
@@ -159,6 +175,7 @@ def scheduled_temperature(
         >>> [scheduled_temperature(epoch, (0, 4), (1.0, 0.25), 'exponential') for epoch in (0, 2, 4, 6)]
         [1.0, 0.5, 0.25, 0.25]
     """
+    check_number('step', step)
     check_schedule(milestones, temperatures, shape)
     following = bisect.bisect_right(milestones, step)
     if following in (0, len(milestones)):
@@ -173,6 +190,11 @@ def scheduled_temperature(
 def check_schedule(milestones: Sequence[float], temperatures: Sequence[float], shape: str) -> None:
     """Raise unless they are a schedule of `scheduled_temperature`."""
     check_choice('shape', shape, SHAPES)
+    for name, numbers in (('milestones', milestones), ('temperatures', temperatures)):
+        if not isinstance(numbers, Sequence) or isinstance(numbers, str):
+            raise ValueError(f'{name} must be a sequence of numbers, got {numbers!r}')
+        for number in numbers:
+            check_number(name, number)
     if not milestones or any(late <= early for early, late in itertools.pairwise(milestones)):
         raise ValueError(f'milestones must be increasing numbers, at least one, got {milestones!r}')
     if len(temperatures) != len(milestones):

@@ -9,7 +9,17 @@ from antialias_plugins.kernels.maps import as_input, memory_format_of
 from antialias_plugins.kernels.padding import Padding, source_of
 
 
-class PaddedConv2d(nn.Conv2d):
+class KaimingConv2d(nn.Conv2d):
+    """`torch.nn.Conv2d` that begins, and begins anew, with Kaiming's normal weights of its fan out, and bias 0."""
+
+    def reset_parameters(self) -> None:
+        """Draw the weights."""
+        nn.init.kaiming_normal_(self.weight, mode='fan_out', nonlinearity='relu')
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+
+class PaddedConv2d(KaimingConv2d):
     """`torch.nn.Conv2d` of a map that `antialias_plugins.kernels.pad2d` has padded, without padding of its own.
 
     For the backward pass it keeps the map without its padding, which others keep as well.

@@ -39,6 +39,8 @@ class PhaseLink:
         Args:
             selection: phases (N,) or weights (N, P), as `antialias_plugins.functional.select_component` takes them.
         """
+        if not isinstance(selection, Tensor):
+            raise ValueError(f'selection must be a tensor of phases or weights, got {selection!r}')
         task = _backward_pass()
         if task is None:
             setattr(self._threads.forward, str(selection.device), selection)
@@ -92,6 +94,13 @@ class PhaseLink:
     def __reduce__(self) -> tuple[type['PhaseLink'], tuple[()]]:
         """Copy and pickle without the selections."""
         return type(self), ()
+
+
+def check_link(link: PhaseLink) -> PhaseLink:
+    """Return `link` if it is one, else raise."""
+    if not isinstance(link, PhaseLink):
+        raise ValueError(f'link must be a PhaseLink, got {link!r}')
+    return link
 
 
 class _Published:

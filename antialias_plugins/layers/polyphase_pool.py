@@ -4,15 +4,24 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from antialias_plugins import kernels
 from antialias_plugins.functional import polyphase_components, polyphase_unpool2d, select_component
-from antialias_plugins.functional.arguments import PADDING_MODES, check_choice, check_count, check_map, check_pair
+from antialias_plugins.functional.arguments import (
+    PADDING_MODES,
+    check_choice,
+    check_count,
+    check_map,
+    check_pair,
+    one_or_many,
+)
+from antialias_plugins.functional.polyphase import take
 from antialias_plugins.kernels.maps import as_input
 from antialias_plugins.layers.adaptive_blur_pool import AdaptiveBlurPool2d
 from antialias_plugins.layers.blur_pool import FixedFilter
-from antialias_plugins.layers.phase_link import PhaseLink
+from antialias_plugins.layers.phase_link import PhaseLink, check_link
 
 
 class PolyphaseFilter(FixedFilter):
@@ -32,11 +41,13 @@ class PolyphaseFilter(FixedFilter):
         filt_size: int,
         padding_mode: str,
         adaptive: Mapping[str, Any] | None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(filt_size)
+        super().__init__(filt_size, device, dtype)
         self.channels = channels if channels is None else check_count('channels', channels)
         self.stride = check_pair('stride', stride)
-        self.adaptive = None if adaptive is None else _adaptive_filter(channels, filt_size, adaptive)
+        self.adaptive = None if adaptive is None else _adaptive_filter(channels, filt_size, adaptive, device, dtype)
         self.padding_mode = padding_mode
 
     @property
@@ -57,7 +68,7 @@ class PolyphaseFilter(FixedFilter):
             return self.adaptive(input)
         if self.filt_size == 1:
             return input
-        return kernels.blur_pool2d(input, self.filt, (1, 1), self.padding_mode)
+        return kernels.blur_pool2d(input, self.filt_size, (1, 1), self.padding_mode)
 
 
 class PolyphasePool2d(PolyphaseFilter):
@@ -74,6 +85,7 @@ class PolyphasePool2d(PolyphaseFilter):
             which the layer is exactly equivariant to circular shifts.
         adaptive: None for a binomial filter. For one whose taps are predicted (DDAC) ``groups`` and ``softmax`` of
             `AdaptiveBlurPool2d`, such as ``{'groups': 8}``; it takes a number of channels.
+        device, dtype: of the parameters, as in torch's layers.
 
     Attributes:
         link: what this layer shares with others, or None.
@@ -91,8 +103,11 @@ class PolyphasePool2d(PolyphaseFilter):
         filt_size: int = 1,
         padding_mode: str = 'circular',
         adaptive: Mapping[str, Any] | None = None,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(channels, stride, filt_size, padding_mode, adaptive)
+        super().__init__(channels, stride, filt_size, padding_mode, adaptive, device, dtype)
         self.link: PhaseLink | None = None
         self.leads = True
 
@@ -100,24 +115,26 @@ class PolyphasePool2d(PolyphaseFilter):
         """Publish every choice through `link`. A layer that followed has nothing left to choose with: build another."""
         if not self.leads:
             raise RuntimeError('A layer that follows cannot lead.')
-        self.link = link
+        self.link = check_link(link)
 
     def follow(self, link: PhaseLink) -> None:
         """Take the choices published through `link` from now on, and drop the parameters of the own choice."""
-        self.link, self.leads = link, False
+        self.link, self.leads = check_link(link), False
 
     def scores(self, components: Tensor) -> Tensor:
-        """Judge components (N, P, C, M_h, M_w): (N, P) in float64, whose largest is chosen."""
+        """Judge components (N, P, C, M_h, M_w): (N, P), whose largest is chosen."""
         raise NotImplementedError
 
     def choose(self, components: Tensor) -> Tensor:
         """Return phases (N,) or weights (N, P) for components (N, P, C, M_h, M_w)."""
         return self.scores(components).argmax(1)
 
+    @one_or_many()
     def forward(self, input: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S))."""
         components = polyphase_components(self.low_pass(input), self.stride)
-        return as_input(select_component(components, self._selection(components)), input)
+        select = take if self.leads else select_component  # what somebody else has published is checked
+        return as_input(select(components, self._selection(components)), input)
 
     def _selection(self, components: Tensor) -> Tensor:
         if not self.leads:
@@ -146,6 +163,7 @@ class PolyphaseUnpool2d(FixedFilter):
         stride: S of the layer that publishes, for both axes or as ``(vertical, horizontal)``.
         filt_size: K, at least 1. K = 1 leaves the zeros.
         padding_mode: of the filter, as in `PolyphasePool2d`.
+        device, dtype: as in `antialias_plugins.layers.BlurPool2d`.
 
     Raises:
         RuntimeError: if nothing was published for this batch.
@@ -168,20 +186,27 @@ class PolyphaseUnpool2d(FixedFilter):
         stride: int | tuple[int, int] = 2,
         filt_size: int = 3,
         padding_mode: str = 'circular',
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(filt_size)
-        self.link = link
+        super().__init__(filt_size, device, dtype)
+        self.link = check_link(link)
         self.stride = check_pair('stride', stride)
         self.padding_mode = check_choice('padding_mode', padding_mode, PADDING_MODES)
 
+    @one_or_many()
     def forward(self, input: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Map (N, C, M_h, M_w) to (N, C, S_h M_h, S_w M_w) or, if the stride did not divide its sides, `size`."""
         check_map(input)
         spread = polyphase_unpool2d(input, self.link.selection(input), self.stride, size) * math.prod(self.stride)
-        return kernels.blur_pool2d(spread, self.filt, (1, 1), self.padding_mode)
+        return kernels.blur_pool2d(spread, self.filt_size, (1, 1), self.padding_mode)
 
 
-def _adaptive_filter(channels: int | None, filt_size: int, arguments: Mapping[str, Any]) -> AdaptiveBlurPool2d:
+def _adaptive_filter(
+    channels: int | None, filt_size: int, arguments: Mapping[str, Any], *placement: Any
+) -> AdaptiveBlurPool2d:
     if not isinstance(arguments, Mapping) or arguments.keys() - {'groups', 'softmax'}:
         raise ValueError(f"adaptive must be None or a dict of 'groups' and 'softmax', got {arguments!r}")
-    return AdaptiveBlurPool2d(channels, filt_size, 1, **arguments)
+    device, dtype = placement
+    return AdaptiveBlurPool2d(channels, filt_size, 1, device=device, dtype=dtype, **arguments)

@@ -1,5 +1,6 @@
 """The table of methods, and factories of filters from shorthands, config dicts and callables."""
 
+import copy
 import difflib
 import functools
 import inspect
@@ -9,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from antialias_plugins.functional.arguments import described
 from antialias_plugins.layers.adaptive_blur_pool import AdaptiveBlurPool2d
 from antialias_plugins.layers.adaptive_polyphase_pool import AdaptivePolyphasePool2d
 from antialias_plugins.layers.blur_pool import BlurPool2d
@@ -106,12 +108,39 @@ class PoolFactory:
     name: str
 
     def __call__(self, channels: int, stride: Stride) -> nn.Module:
-        """Build the filter for a map of `channels` channels."""
-        return self.build(channels, stride)
+        """Build the filter for a map of `channels` channels; what others have written is tried on a small map.
+
+        Raises:
+            ValueError: if it is no module, fails there, or does not subsample by the stride.
+        """
+        layer = self.build(channels, stride)
+        if getattr(self.build, 'args', ())[:1] not in [(ours,) for ours in _LAYERS.values()]:
+            _check_filter(self.name, layer, channels, stride)
+        return layer
 
     def __str__(self) -> str:
         """Return the name."""
         return self.name
+
+
+def _check_filter(name: str, layer: nn.Module, channels: int, stride: Stride) -> None:
+    """Raise unless a filter takes (1, C, H, W) to (1, C, ceil(H / S), ceil(W / S)); it stays as it is."""
+    if not isinstance(layer, nn.Module):
+        raise ValueError(f'pool must build a torch.nn.Module, {name} built {layer!r}')
+    like = next((it for it in (*layer.parameters(), *layer.buffers()) if it.is_floating_point()), None)
+    placement = {'device': 'cpu'} if like is None else {'device': like.device, 'dtype': like.dtype}
+    sides = 16 * stride[0] + 1, 16 * stride[1] + 2
+    twin, shape = copy.deepcopy(layer).eval(), (1, channels, *(-(-n // s) for n, s in zip(sides, stride, strict=True)))
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            output = twin(torch.zeros(1, channels, *sides, **placement))
+    except Exception as error:  # of a stranger's code: any
+        raise ValueError(f'pool must filter maps, {name} fails with {type(error).__name__}: {error}') from error
+    if not isinstance(output, Tensor) or tuple(output.shape) != shape:
+        raise ValueError(
+            f'pool must take a map {(1, channels, *sides)} with stride {stride} to {shape}, {name} gives '
+            f'{described(output)}'
+        )
 
 
 def resolve_pool(pool: Pool) -> PoolFactory:

@@ -1,5 +1,6 @@
 """Learned mixtures of polyphase components as a module."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,10 +9,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from antialias_plugins import kernels
-from antialias_plugins.functional import polyphase_components, select_component
-from antialias_plugins.functional.arguments import check_choice, check_count, check_odd
+from antialias_plugins.functional import polyphase_components
+from antialias_plugins.functional.arguments import (
+    check_choice,
+    check_count,
+    check_module,
+    check_odd,
+    check_placement,
+    one_or_many,
+)
+from antialias_plugins.functional.polyphase import take
 from antialias_plugins.functional.polyphase_mixing import BORDERS, mixing_loss, undo_loss
 from antialias_plugins.kernels.maps import as_input
+from antialias_plugins.layers.padded_conv import KaimingConv2d
 from antialias_plugins.layers.polyphase_pool import PolyphaseFilter
 
 
@@ -35,6 +45,7 @@ class TranslationInvariantPolyphasePool2d(PolyphaseFilter):
         padding_mode: of the filter and of the convolution; ``'zeros'`` in the authors' code.
         max_shift: largest shift that `loss_undo` draws.
         border: what such a shift brings in, ``'zeros'`` or ``'circular'``.
+        device, dtype: of the parameters, as in torch's layers.
 
     Attributes:
         conv: `torch.nn.Conv2d`, depthwise, no bias.
@@ -60,22 +71,27 @@ class TranslationInvariantPolyphasePool2d(PolyphaseFilter):
         max_shift: int = 2,
         border: str = 'zeros',
         adaptive: Mapping[str, Any] | None = None,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(check_count('channels', channels), stride, filt_size, padding_mode, adaptive)
+        placement = check_placement(device, dtype)
+        super().__init__(check_count('channels', channels), stride, filt_size, padding_mode, adaptive, **placement)
         self.kernel_size = check_odd('kernel_size', kernel_size)
         self.max_shift = check_count('max_shift', max_shift, 0)
         self.border = check_choice('border', border, BORDERS)
-        self.conv = nn.Conv2d(channels, channels, kernel_size, groups=channels, bias=False)
-        self.scale = nn.Conv2d(channels, channels, 1, groups=channels, bias=False)
+        self.conv = KaimingConv2d(channels, channels, kernel_size, groups=channels, bias=False, **placement)
+        self.scale = KaimingConv2d(channels, channels, 1, groups=channels, bias=False, **placement)
         self.loss_fm: Tensor | None = None
         self.loss_undo: Tensor | None = None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Initialise both convolutions as the authors' networks do (Kaiming, fan out)."""
-        for conv in (self.conv, self.scale):
-            nn.init.kaiming_normal_(conv.weight, mode='fan_out', nonlinearity='relu')
+        self.conv.reset_parameters()
+        self.scale.reset_parameters()
 
+    @one_or_many()
     def forward(self, input: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, ceil(H / S), ceil(W / S))."""
         filtered = self.low_pass(input)
@@ -83,19 +99,26 @@ class TranslationInvariantPolyphasePool2d(PolyphaseFilter):
         weights = self._weights(features)
         self.loss_fm = mixing_loss(weights) if self.training else None
         self.loss_undo = undo_loss(features, filtered, self.max_shift, self.border) if self.training else None
-        return as_input(select_component(polyphase_components(filtered, self.stride), weights), input)
+        return as_input(take(polyphase_components(filtered, self.stride), weights), input)
 
     def _weights(self, features: Tensor) -> Tensor:
         """The weights (N, P, C) of the components for features (N, C, H, W)."""
         rows, columns = self.stride
-        # The authors number the fields by rows and the components by columns, and weights are trained for that.
-        fields = F.adaptive_avg_pool2d(features, (columns, rows)).transpose(2, 3)
-        logits = self.scale(fields).flatten(2)
+        # The authors number the fields by rows and the components by columns, and weights are trained for that. Means
+        # of slices have a form in every runtime, and a deterministic gradient on every device.
+        parts = _fields(features.shape[3], rows), _fields(features.shape[2], columns)
+        fields = [features[..., down, right].mean((2, 3)) for right, down in itertools.product(*parts)]
+        logits = self.scale(torch.stack(fields, 2)[..., None]).flatten(2)
         return logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(2).transpose(1, 2)
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle without the losses, whose graphs cannot be copied."""
         return {**self.__dict__, 'loss_fm': None, 'loss_undo': None}
+
+
+def _fields(side: int, count: int) -> list[slice]:
+    """The fields of `torch.nn.AdaptiveAvgPool2d` along an axis: they meet, or share a position."""
+    return [slice(side * index // count, (side * (index + 1) + count - 1) // count) for index in range(count)]
 
 
 def mixing_losses(model: nn.Module) -> tuple[Tensor, Tensor]:
@@ -121,6 +144,7 @@ def mixing_losses(model: nn.Module) -> tuple[Tensor, Tensor]:
         >>> 0 <= loss_fm <= 0.5
         tensor(True)
     """
+    check_module('model', model)
     layers = [layer for layer in model.modules() if isinstance(layer, TranslationInvariantPolyphasePool2d)]
     ran = [layer for layer in layers if layer.loss_fm is not None]
     if not ran:

@@ -139,7 +139,7 @@ def test_one_tap_of_each_group_picks_one_neighbour():
         ({'logits': torch.rand(1, 17, 4, 4)}, r'logits must have shape .*got \(1, 17, 4, 4\)'),
         ({'logits': torch.rand(18, 4, 4)}, r'logits must have shape .*got \(18, 4, 4\)'),
         ({'padding_mode': 'same'}, r"padding_mode must be one of .*, got 'same'"),
-        ({'input': torch.rand(4, 8, 8)}, r'input must be a floating-point tensor .*, got shape \(4, 8, 8\)'),
+        ({'input': torch.rand(8, 8)}, r'input must be a floating-point tensor .*, got shape \(8, 8\)'),
     ],
     ids=lambda value: '' if isinstance(value, str) else '-'.join(value),
 )

@@ -134,7 +134,7 @@ def test_taps_at_hand_are_used():
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ({'input': torch.rand(3, 4, 4)}, r'input must be a floating-point tensor .*, got shape \(3, 4, 4\)'),
+        ({'input': torch.rand(4, 4)}, r'input must be a floating-point tensor .*, got shape \(4, 4\)'),
         ({'input': torch.ones(1, 3, 4, 4, dtype=torch.int64)}, r'input must be a floating-point tensor .*torch.int64'),
         ({'filt_size': 0}, 'filt_size must be an integer of at least 1, got 0'),
         ({'filt_size': 2.5}, 'filt_size must be an integer of at least 1, got 2.5'),
@@ -144,7 +144,7 @@ def test_taps_at_hand_are_used():
         ({'stride': '2'}, r"stride must be .*, got '2'"),
         ({'padding_mode': 'same'}, r"padding_mode must be one of .*, got 'same'"),
         ({'filt_size': 1, 'padding_mode': 'same'}, r"padding_mode must be one of .*, got 'same'"),
-        ({'filt': torch.ones(3, 3)}, r'filt must have shape \(4, 4\) of filt_size, got \(3, 3\)'),
+        ({'filt': torch.ones(3, 3)}, r'filt must have shape \(4, 4\) of filt_size, got shape \(3, 3\)'),
     ],
     ids=lambda value: '' if isinstance(value, str) else '-'.join(value),
 )

@@ -125,5 +125,5 @@ def test_matrix_of_a_long_axis_has_exact_sums():
 
 
 def test_not_a_map():
-    with pytest.raises(ValueError, match=r'input must be a floating-point tensor \(N, C, H, W\), got shape \(3, 4\)'):
+    with pytest.raises(ValueError, match=r'input must be a floating-point tensor .*, got shape \(3, 4\)'):
         low_cut_pool2d(torch.rand(3, 4))

@@ -226,16 +226,29 @@ def test_empty_batch():
     [
         (lambda: polyphase_components(torch.rand(3, 4)), r'input must be a floating-point tensor \(N, C, H, W\)'),
         (lambda: polyphase_components(torch.rand(1, 1, 4, 4), 0), 'stride must be an integer of at least 1 .*got 0'),
-        (lambda: polyphase_norms(torch.rand(1, 4, 2, 2)), r'components must be .*, got shape \(1, 4, 2, 2\)'),
+        (lambda: polyphase_norms(torch.rand(4, 2, 2)), r'components must be .*, got shape \(4, 2, 2\)'),
         (lambda: polyphase_norms(torch.rand(1, 4, 1, 2, 2), 'l3'), "norm must be one of 'l1', 'l2', 'linf', got 'l3'"),
         (
             lambda: select_component(torch.rand(2, 4, 3, 2, 2), torch.tensor([1])),
-            r'selection must be integers \(2,\) or floating-point weights \(2, 4\) or \(2, 4, 3\), got shape \(1,\)',
+            r'selection must be integers \(2,\) from 0 to 3 or floating-point weights .*, got shape \(1,\)',
         ),
         (
             lambda: select_component(torch.rand(2, 4, 3, 2, 2), torch.tensor([True, False])),
             r'got shape \(2,\) of torch.bool',
         ),
+        (
+            lambda: select_component(torch.rand(2, 4, 3, 2, 2), torch.tensor([4, 0])),
+            r'selection must be integers \(2,\) from 0 to 3 .*, got \[4, 0\]',
+        ),
+        (
+            lambda: polyphase_unpool2d(torch.rand(2, 3, 2, 2), torch.tensor([3, -1], dtype=torch.int32)),
+            r'phase must be integers \(2,\) from 0 to 3 .*, got \[3, -1\]',
+        ),
+        (
+            lambda: polyphase_unpool2d(torch.rand(2, 3, 2, 2), torch.tensor([7, 0], device='meta')),
+            'phase must be on cpu with the map, got meta',
+        ),
+        (lambda: polyphase_unpool2d(torch.rand(1, 3, 2, 2), [0]), r'phase must be integers \(1,\) .*, got \[0\]'),
         (
             lambda: polyphase_unpool2d(torch.rand(2, 3, 2, 2), torch.rand(2, 9)),
             r'floating-point weights \(2, 4\) or \(2, 4, 3\), got shape \(2, 9\)',
@@ -246,7 +259,21 @@ def test_empty_batch():
         ),
         (lambda: polyphase_unpool2d(torch.rand(3, 4), torch.tensor([0])), 'input must be a floating-point tensor'),
     ],
-    ids=['not-a-map', 'stride', 'components', 'norm', 'samples', 'bool', 'weights', 'size', 'not-a-map-to-unpool'],
+    ids=[
+        'not-a-map',
+        'stride',
+        'components',
+        'norm',
+        'samples',
+        'bool',
+        'range',
+        'negative',
+        'device',
+        'list',
+        'weights',
+        'size',
+        'not-a-map-to-unpool',
+    ],
 )
 def test_mistakes_are_explained(call, message):
     with pytest.raises(ValueError, match=message):

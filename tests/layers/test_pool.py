@@ -23,6 +23,9 @@ class Decimate(nn.Module):
         super().__init__()
         self.channels, self.stride, self.offset = channels, stride, offset
 
+    def forward(self, input):
+        return input[..., :: self.stride[0], :: self.stride[1]]
+
 
 def build_blur(channels, stride):
     return BlurPool2d(channels, 5, stride)

@@ -1,4 +1,5 @@
 import copy
+import itertools
 import pickle
 
 import numpy as np
@@ -61,6 +62,20 @@ def test_any_stride_and_sides(stride, sides):
     output = layer(input)
     assert output.shape == (2, 4, -(-sides[0] // stride[0]), -(-sides[1] // stride[1]))
     torch.testing.assert_close(output, torch.full_like(output, 3.0))  # whatever the weights, their sum is 1
+
+
+@pytest.mark.filterwarnings('ignore:`torch.jit.trace:FutureWarning')
+@pytest.mark.parametrize('stride', [(2, 2), (3, 2), (1, 3)], ids=str)
+def test_fields_are_those_of_an_adaptive_pool(stride):
+    """On tiny, odd and rectangular maps; and in a trace, on maps of other sides than its example's."""
+    layer = TranslationInvariantPolyphasePool2d(3, stride).double()
+    traced = torch.jit.trace_module(layer, {'_weights': torch.rand(1, 3, 9, 8, dtype=torch.float64)})._weights
+    for sides in itertools.product((1, 2, 3, 4, 5, 7, 16, 33), (1, 2, 6, 11)):
+        features = torch.randn(2, 3, *sides, dtype=torch.float64)
+        fields = torch.nn.functional.adaptive_avg_pool2d(features, stride[::-1]).transpose(2, 3)
+        expected = layer.scale(fields).flatten(2).softmax(2).transpose(1, 2)
+        torch.testing.assert_close(layer._weights(features), expected, rtol=0, atol=1e-12)
+        torch.testing.assert_close(traced(features), expected, rtol=0, atol=1e-12)
 
 
 def test_filter_comes_first():

@@ -9,6 +9,7 @@ import math
 
 from torch import Tensor
 
+from antialias_plugins.kernels.backend import width_of
 from antialias_plugins.kernels.linear import LinearMap
 from antialias_plugins.kernels.maps import empty_as
 from antialias_plugins.kernels.padding import applied_mode
@@ -25,10 +26,10 @@ from antialias_plugins.kernels.triton.tiles import (
 )
 
 
-def blur_pool2d(input: Tensor, filt: Tensor, stride: tuple[int, int], padding_mode: str) -> Tensor:
+def blur_pool2d(input: Tensor, filt: Tensor | int, stride: tuple[int, int], padding_mode: str) -> Tensor:
     """Compute `antialias_plugins.kernels.blur_pool.blur_pool2d_reference`; nothing is kept for the backward pass."""
     sides = input.shape[2:]
-    constants = blur_constants(len(filt), stride, padding_mode, sides)
+    constants = blur_constants(width_of(filt), stride, padding_mode, sides)
 
     def blur(map: Tensor) -> Tensor:
         output = empty_as(map, (*map.shape[:2], *kept_sides(sides, stride)))

@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Tensor
 
+from antialias_plugins.kernels.backend import width_of
 from antialias_plugins.kernels.blur_pool import blur_pool2d_reference
 from antialias_plugins.kernels.maps import empty_as
 from antialias_plugins.kernels.max_blur_pool import MaxWindow, dense_max_pool2d_reference
@@ -28,7 +29,7 @@ class MaxBlurPool(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx, input: Tensor, window: MaxWindow, filt: Tensor, stride: tuple[int, int], padding_mode: str
+        ctx, input: Tensor, window: MaxWindow, filt: Tensor | int, stride: tuple[int, int], padding_mode: str
     ) -> Tensor:
         """Take the maximum and filter."""
         ctx.save_for_backward(input)
@@ -36,7 +37,7 @@ class MaxBlurPool(torch.autograd.Function):
         ctx.sides = sides = tuple(window.side(axis, input.shape[2 + axis]) for axis in (0, 1))
         output = empty_as(input, (*input.shape[:2], *kept_sides(sides, stride)))
         shapes = math.prod(input.shape[:2]), *input.shape[1:], *sides, *output.shape[2:]
-        constants = {**_window_constants(window), **blur_constants(len(filt), stride, padding_mode, sides)}
+        constants = {**_window_constants(window), **blur_constants(width_of(filt), stride, padding_mode, sides)}
         launch(max_blur_pool2d_fwd_kernel, output, input, output, *shapes, *input.stride(), tile=_TILE, **constants)
         return output
 
@@ -51,7 +52,7 @@ class MaxBlurPool(torch.autograd.Function):
 
             return *torch.func.vjp(reference, input)[1](grad), None, None, None, None
         dense = empty_as(input, (*input.shape[:2], *ctx.sides), torch.promote_types(input.dtype, torch.float32))
-        blur_pool2d_bwd(grad, dense, blur_constants(len(filt), stride, padding_mode, ctx.sides))
+        blur_pool2d_bwd(grad, dense, blur_constants(width_of(filt), stride, padding_mode, ctx.sides))
         output = empty_as(input, input.shape)
         shapes = math.prod(input.shape[:2]), *input.shape[1:], *ctx.sides
         constants = _window_constants(ctx.window)
