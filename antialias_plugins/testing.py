@@ -7,7 +7,7 @@ from torch import Tensor
 
 from antialias_plugins.functional.arguments import check_map, check_pair
 from antialias_plugins.metrics.equivariance import as_moves, equivariance_error
-from antialias_plugins.metrics.inputs import check_least
+from antialias_plugins.metrics.inputs import as_tensor, check_least, check_shape
 
 
 def shift_equivariance_error(
@@ -48,7 +48,8 @@ def shift_equivariance_error(
     """
     if not callable(module):
         raise ValueError(f'module must be callable, got {type(module).__name__}')
-    check_map(input)
+    check_map(as_tensor('input', input))
+    check_shape('input', input, '(N, C, H, W)')
     check_least(margin=(margin, 0))
     moves = as_moves(shifts)
     stride = check_pair('stride', stride)
@@ -56,7 +57,7 @@ def shift_equivariance_error(
         raise ValueError(f'sides of input must be multiples of stride {stride}, got {tuple(input.shape[2:])}')
     sides = tuple(side // step for side, step in zip(input.shape[2:], stride, strict=True))
     with torch.no_grad():
-        still = module(input)
+        still = as_tensor('maps of module', module(input))
         if tuple(still.shape[2:]) != sides:
             raise ValueError(f'module must return maps of {sides} for stride {stride}, got {tuple(still.shape[2:])}')
         errors = []

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from antialias_plugins.metrics.inputs import as_class_maps, as_integer, check_least
+from antialias_plugins.metrics.inputs import as_class_maps, as_corner, as_integer, check_least
 from antialias_plugins.metrics.views import Offset, overlap, part_at
 
 
@@ -117,6 +117,7 @@ def segmentation_consistency(
         0.5
     """
     pred_a, pred_b = _class_maps(pred_a, pred_b)
+    offset_a, offset_b = as_corner('offset_a', offset_a), as_corner('offset_b', offset_b)
     spans = overlap(tuple(pred_a.shape), offset_a, offset_b)
     same = part_at(pred_a, spans, offset_a) == part_at(pred_b, spans, offset_b)
     if label is None:

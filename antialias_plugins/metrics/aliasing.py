@@ -115,7 +115,7 @@ def radial_average(power: Tensor) -> tuple[Tensor, Tensor]:
 
 def check_window(window: Window) -> None:
     """Raise unless there is such a window."""
-    if window is not None and window != 'hann':
+    if window is not None and not (isinstance(window, str) and window == 'hann'):
         raise ValueError(f"window must be None or 'hann', got {window!r}")
 
 

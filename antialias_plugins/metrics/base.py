@@ -143,7 +143,7 @@ class PerImageMetric(ABC, Generic[Record, Outcome]):
         """Update with all images, numbered from 0, and compute; labels and groups, if any, are one per image."""
         given = {'labels': labels, 'groups': groups}
         for name, values in {'images': images, **given}.items():
-            if values is not None and not isinstance(values, Iterable):
+            if (values is not None or name == 'images') and not isinstance(values, Iterable):
                 raise ValueError(f'{name} must hold one per image, got {values!r:.200}')
         end = object()
         columns = [images, *(() if values is None else values for values in given.values())]

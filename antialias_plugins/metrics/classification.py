@@ -19,6 +19,7 @@ from antialias_plugins.metrics.inputs import (
     as_tensor,
     check_flag,
     check_least,
+    check_type,
     in_evaluation,
 )
 from antialias_plugins.metrics.intervals import Interval
@@ -128,6 +129,9 @@ class ShiftConsistency(PerImageMetric[tuple[ViewAgreement, ...], ClassificationC
     """Accumulates `shift_consistency` image by image, over the views of ``plan``."""
 
     plan: ViewPlan
+
+    def __post_init__(self) -> None:
+        check_type('plan', self.plan, ViewPlan)
 
     def add(
         self, index: int, logits: Tensor, label: int | None = None, *, group: Hashable = None

@@ -143,6 +143,10 @@ def equivariance_report(
     inputs = network_inputs(network, images)
     check_least(margin=(margin, 0))
     moves = as_moves(shifts)
+    if layers is not None:
+        layers = layers if isinstance(layers, str) or not isinstance(layers, Iterable) else list(layers)
+        if not layers or not isinstance(layers, (str, list)) or not all(isinstance(it, str) for it in layers):
+            raise ValueError(f'layers must be None or hold at least one pattern, got {layers!r:.200}')
     if not moves:
         raise ValueError('shifts must hold at least one shift, got none')
     with evaluating(network):

@@ -1,6 +1,6 @@
 """Checks of what the metrics are given: numbers, labels, maps, and the networks behind a prediction."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from math import isfinite
@@ -47,6 +47,42 @@ def check_number(name: str, value: float, rule: str, holds: Callable[[float], bo
     """Raise unless ``value`` is a finite number for which the rule holds."""
     if _is_bool(value) or not isinstance(value, Real) or not (isfinite(value) and holds(value)):
         raise ValueError(f'{name} must be {rule}, got {value!r}')
+
+
+def check_type(name: str, value: Any, kind: type) -> None:
+    """Raise unless ``value`` is one of a class."""
+    if not isinstance(value, kind):
+        raise ValueError(f'{name} must be of class {kind.__name__}, got {value!r:.200}')
+
+
+def as_number(value: Any) -> float | None:
+    """Return a number of any type, a tensor's single one too, as Python's; ``None`` if it is none."""
+    value = as_item(value)
+    return value if isinstance(value, Real) else None
+
+
+def as_item(value: Any) -> Any:
+    """Return the single element of a tensor or an array, and anything else as it is."""
+    single = isinstance(value, Tensor) and value.numel() == 1
+    return value.item() if single or (isinstance(value, (np.ndarray, np.generic)) and value.size == 1) else value
+
+
+def as_pair(name: str, value: Any, rule: str, holds: Callable[[float], bool]) -> tuple[float, float]:
+    """Return a pair of numbers for which the rule holds; raise if it is none."""
+    value = value.tolist() if isinstance(value, Tensor) else value
+    parts = list(value) if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)) else []
+    numbers = tuple(as_number(part) for part in parts)
+    if len(numbers) != 2 or not all(number is not None and isfinite(number) and holds(number) for number in numbers):
+        raise ValueError(f'{name} must be a pair of {rule}, got {value!r:.200}')
+    return numbers
+
+
+def as_corner(name: str, value: Any) -> tuple[int, int]:
+    """Return row and column of a pixel as integers; raise if they are none, or negative."""
+    pair = as_pair(name, value, 'integers', lambda number: number == int(number))
+    if min(pair) < 0:
+        raise ValueError(f'{name} must not be negative, got {pair}')
+    return int(pair[0]), int(pair[1])
 
 
 def as_class(label: Any, classes: int | None = None) -> int:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from antialias_plugins.functional.arguments import check_choice
-from antialias_plugins.metrics.inputs import as_tensor, check_number
+from antialias_plugins.metrics.inputs import as_corner, as_tensor, check_number, check_type
 from antialias_plugins.metrics.views import Offset, Spans, overlap, part_at
 
 Kind = Literal['mask', 'box']
@@ -159,7 +159,11 @@ def instance_agreement(
         InstanceAgreement(positive=2, instances=3)
     """
     check_choice('kind', kind, get_args(Kind))
-    rule = rule or InstanceRule()
+    rule = InstanceRule() if rule is None else rule
+    check_type('rule', rule, InstanceRule)
+    check_type('pred_a', pred_a, Instances)
+    check_type('pred_b', pred_b, Instances)
+    size, offset_a, offset_b = as_corner('size', size), as_corner('offset_a', offset_a), as_corner('offset_b', offset_b)
     spans = overlap(size, offset_a, offset_b)
     labels_a, shapes_a = _seen(pred_a, kind, size, spans, offset_a, rule)
     labels_b, shapes_b = _seen(pred_b, kind, size, spans, offset_b, rule)

@@ -4,12 +4,12 @@ import re
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from math import fsum, isfinite, isinf, sqrt
-from numbers import Real
 from statistics import fmean
 
 import numpy as np
+from torch import Tensor
 
-from antialias_plugins.metrics.inputs import check_number
+from antialias_plugins.metrics.inputs import as_item, as_number, check_number
 
 Interval = tuple[float, float]
 
@@ -108,20 +108,22 @@ def mean_interval(
     """
     if not isinstance(values, Iterable) or isinstance(values, str):
         raise ValueError(f'values must hold one number per image, got {values!r}')
-    values = [value.item() if hasattr(value, 'item') else value for value in values]
-    if not values:
+    numbers = [as_number(value) for value in values]
+    if not numbers:
         raise ValueError('values must hold one number per image, got none')
     check_number('confidence', confidence, 'between 0 and 1', lambda share: 0 < share < 1)
-    low, high = bounds
-    for value in values:
-        if not isinstance(value, Real) or not (isfinite(value) and low <= value <= high):
-            raise ValueError(f'values must be finite numbers from {low} to {high}, got {value!r}')
-    if groups is not None and len(groups) != len(values):
-        raise ValueError(f'groups must hold one per value, got {len(groups)} for {len(values)} values')
-    mean = fmean(values)
-    units, count = (
-        (np.array(values, dtype=float), float(len(values))) if groups is None else _by_group(values, groups, mean)
-    )
+    low, high = _as_limits('bounds', bounds)
+    if low == high:
+        raise ValueError(f'bounds must differ, got {bounds}')
+    for value, number in zip(values, numbers, strict=True):
+        if number is None or not (isfinite(number) and low <= number <= high):
+            raise ValueError(f'values must be finite numbers from {low} to {high}, got {value!r:.200}')
+    mean = fmean(numbers)
+    units, count = np.array(numbers, dtype=float), float(len(numbers))
+    if groups is not None:
+        if not isinstance(groups, Iterable):
+            raise ValueError(f'groups must hold one per value, got {groups!r:.200}')
+        units, count = _by_group(numbers, list(groups), mean)
     if len(units) < 2:
         return mean, None
     units.sort()
@@ -169,17 +171,36 @@ def difference_interval(first: tuple[float, Interval], second: tuple[float, Inte
         ... )  # 0.1 - √(0.03² + 0.04²), 0.1 + √(0.02² + 0.05²)
         (0.05, 0.1539)
     """
-    (mean, (low, high)), (other, (other_low, other_high)) = first, second
+    parts = []
+    for name, given in {'first': first, 'second': second}.items():
+        try:
+            middle, limits = given
+        except (TypeError, ValueError):
+            raise ValueError(f'{name} must be a mean and its limits, got {given!r:.200}') from None
+        if as_number(middle) is None:
+            raise ValueError(f'{name} must be a mean and its limits, got {given!r:.200}')
+        parts.append((middle, *_as_limits(name, limits)))
+    (mean, low, high), (other, other_low, other_high) = parts
     below, above = np.hypot(mean - low, other_high - other), np.hypot(high - mean, other - other_low)
     return float(mean - other - below), float(mean - other + above)
 
 
+def _as_limits(name: str, limits: Interval) -> Interval:
+    """Return a lower and an upper limit; raise if they are none."""
+    pair = [as_number(limit) for limit in limits] if isinstance(limits, (tuple, list)) else []
+    if len(pair) != 2 or None in pair or not pair[0] <= pair[1]:
+        raise ValueError(f'{name} must have a lower and an upper limit, got {limits!r:.200}')
+    return pair[0], pair[1]
+
+
 def _by_group(values: Sequence[float], groups: Sequence[Hashable], mean: float) -> tuple[np.ndarray, float]:
     """A value per group whose mean is that of all values, and how many groups of one size they stand for."""
+    if len(groups) != len(values):
+        raise ValueError(f'groups must hold one per value, got {len(groups)} for {len(values)} values')
     members: dict[Hashable, list[float]] = {}
     for value, group in zip(values, groups, strict=True):
-        key = group.item() if hasattr(group, 'item') else group  # tensors are equal to themselves alone
-        if not isinstance(key, Hashable):
+        key = as_item(group)  # tensors are equal to themselves alone
+        if not isinstance(key, Hashable) or isinstance(key, Tensor):
             raise ValueError(f'groups must hold names or numbers, got {group!r:.200}')
         members.setdefault(key, []).append(value)
     sizes = np.array([len(its) for its in members.values()], dtype=float)

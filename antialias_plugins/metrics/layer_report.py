@@ -104,6 +104,8 @@ def side_by_side(rows: Mapping[str, Sequence[Row]]) -> str:
         rows: Rows by network, the baseline first. They are matched by name and described by the first network that has
             them; one that has not shows a dash.
     """
+    if not isinstance(rows, Mapping) or not rows:
+        raise ValueError(f'rows must hold the rows of at least one network by its name, got {rows!r:.200}')
     columns = [{row.name: row for row in column} for column in rows.values()]
     names = dict.fromkeys(name for column in columns for name in column)
     lines, titles = [], []

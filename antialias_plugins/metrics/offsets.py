@@ -9,7 +9,7 @@ from torch import Tensor
 
 from antialias_plugins.functional.arguments import check_choice, check_pair
 from antialias_plugins.metrics.inputs import as_integer, check_flag, check_least
-from antialias_plugins.metrics.views import Offset, Shift, centre_part, shifted_views
+from antialias_plugins.metrics.views import Offset, Shift, centre_part, check_room, shifted_views
 
 Protocol = Literal['per_image', 'legacy']
 
@@ -67,9 +67,12 @@ def draw_subpixel_offsets(
     first, *others = (int(w) for w in np.random.SeedSequence(seed, spawn_key=(index,)).generate_state(count, np.uint64))
     down, right = divmod(first % max_shift**2, max_shift)
     side = max_shift * subpixel
-    cells = list(range(side**2))
-    drawn = [cells.pop((down * side + right) * subpixel)]
-    drawn += [cells.pop(word % len(cells)) for word in others]
+    drawn = [(down * side + right) * subpixel]
+    for word in others:  # the place among the cells that are left, then among all
+        cell = word % (side**2 - len(drawn))
+        for taken in sorted(drawn):
+            cell += cell >= taken
+        drawn.append(cell)
     return tuple((cell // side / subpixel, cell % side / subpixel) for cell in drawn)
 
 
@@ -216,6 +219,7 @@ class ShiftGrid:
         if self.crop_size is not None:
             margin = 0 if self.circular else self.max_shift
             image = centre_part(image, tuple(side + margin for side in self.crop_size))
+        check_room(image, self.max_shift, self.circular)
         offsets = self.offsets
         for start in range(0, len(offsets), batch_size):
             part = offsets[start : start + batch_size]

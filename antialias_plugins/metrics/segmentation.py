@@ -119,8 +119,8 @@ class MeanSegmentationConsistency(PerImageMetric[dict[_Region, float], Segmentat
         check_random_shift(self.max_shift, self.seed)
         check_flag(circular=self.circular)
         as_integer('ignore_index', self.ignore_index)
-        counts = {'num_classes': self.num_classes, 'boundary': self.boundary, 'subpixel': self.subpixel}
-        check_least(**{name: (count, 1) for name, count in counts.items() if count is not None})
+        counts = {'num_classes': self.num_classes, 'boundary': self.boundary}
+        check_least(subpixel=(self.subpixel, 1), **{name: (it, 1) for name, it in counts.items() if it is not None})
         if self.subpixel > 1 and not self.circular:
             raise ValueError(
                 f'subpixel must be 1, or above 1 and circular True, got {self.subpixel} and {self.circular}'

@@ -1,13 +1,11 @@
 """Views of one image that differ by a shift, and what two of them share."""
 
 from collections.abc import Iterable, Sequence
-from math import isfinite
-from numbers import Real
 
 import torch
 from torch import Tensor
 
-from antialias_plugins.metrics.inputs import as_tensor, check_least, check_shape
+from antialias_plugins.metrics.inputs import as_corner, as_pair, as_tensor, check_flag, check_least, check_shape
 
 Offset = tuple[int, int]
 Shift = tuple[float, float]
@@ -39,17 +37,14 @@ def shifted_views(image: Tensor, offsets: Sequence[Shift], max_shift: int, *, ci
     """
     image = as_image(image)
     check_least(max_shift=(max_shift, 0))
+    check_flag(circular=circular)
+    if not isinstance(offsets, Iterable) or (isinstance(offsets, Tensor) and offsets.ndim != 2):
+        raise ValueError(f'offsets must hold pairs of numbers, got {offsets!r:.200}')
     offsets = [_as_shift('offsets', offset) for offset in offsets]
     if not offsets:
         raise ValueError('offsets must hold at least one pair, got none')
+    check_room(image, max_shift, circular)
     height, width = image.shape[-2:]
-    limit = min(height, width) if circular else min(height, width) // 2
-    if max_shift > limit:
-        part = 'the' if circular else 'half the'
-        raise ValueError(
-            f'max_shift must not exceed {part} shorter side of the image, got {max_shift} for an image of '
-            f'{height}x{width} (at most {limit})'
-        )
     if circular:
         return torch.stack([fourier_shift(image, (-y, -x)) for y, x in offsets])
     if any(side != int(side) for offset in offsets for side in offset):
@@ -61,6 +56,18 @@ def shifted_views(image: Tensor, offsets: Sequence[Shift], max_shift: int, *, ci
     rows, columns = height - max_shift, width - max_shift
     corners = [(int(y), int(x)) for y, x in offsets]
     return torch.stack([image[:, y : y + rows, x : x + columns] for y, x in corners])
+
+
+def check_room(image: Tensor, max_shift: int, circular: bool) -> None:
+    """Raise if an image is too small for shifts below ``max_shift``, see `shifted_views`."""
+    height, width = as_image(image).shape[-2:]
+    limit = min(height, width) if circular else min(height, width) // 2
+    if max_shift > limit:
+        part = 'the' if circular else 'half the'
+        raise ValueError(
+            f'max_shift must not exceed {part} shorter side of the image, got {max_shift} for an image of '
+            f'{height}x{width} (at most {limit})'
+        )
 
 
 def as_image(image: Tensor) -> Tensor:
@@ -82,8 +89,7 @@ def centre_part(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 def overlap(size: tuple[int, ...], offset_a: Offset, offset_b: Offset) -> Spans:
     """Return start and stop of the rows, then of the columns, that two crops share, in the image's coordinates."""
-    if min(*offset_a, *offset_b) < 0:
-        raise ValueError(f'offset_a and offset_b must not be negative, got {offset_a} and {offset_b}')
+    size, offset_a, offset_b = as_corner('size', size), as_corner('offset_a', offset_a), as_corner('offset_b', offset_b)
     spans = [(max(a, b), min(a, b) + side) for a, b, side in zip(offset_a, offset_b, size, strict=True)]
     if any(start >= stop for start, stop in spans):
         raise ValueError(f'offset_a and offset_b must let crops of size {size} overlap, got {offset_a} and {offset_b}')
@@ -159,8 +165,4 @@ def _shift_axis(image: Tensor, dim: int, pixels: float) -> Tensor:
 
 def _as_shift(name: str, shift: Shift) -> Shift:
     """Return a pair of finite numbers, down and right."""
-    pair = tuple(shift) if isinstance(shift, Iterable) and not isinstance(shift, str) else (shift,)
-    pair = tuple(pixels.item() if hasattr(pixels, 'item') else pixels for pixels in pair)
-    if len(pair) != 2 or not all(isinstance(pixels, Real) and isfinite(pixels) for pixels in pair):
-        raise ValueError(f'{name} must be finite, pixels down and right, got {shift!r}')
-    return pair
+    return as_pair(name, shift, 'finite numbers, pixels down and right', lambda pixels: True)

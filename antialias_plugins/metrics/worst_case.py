@@ -11,7 +11,7 @@ from torch import Tensor
 
 from antialias_plugins.metrics.agreement import segmentation_consistency
 from antialias_plugins.metrics.base import Look, MeanResult, PerImageMetric, Predict
-from antialias_plugins.metrics.inputs import as_class, as_integer, as_logits, check_least
+from antialias_plugins.metrics.inputs import as_class, as_integer, as_logits, check_least, check_type
 from antialias_plugins.metrics.intervals import Interval
 from antialias_plugins.metrics.offsets import ShiftGrid
 from antialias_plugins.metrics.segmentation import (
@@ -68,6 +68,7 @@ class WorstCaseShiftConsistency(PerImageMetric[GridAgreement, WorstCaseClassific
     batch_size: int = field(default=64, compare=False)
 
     def __post_init__(self) -> None:
+        check_type('grid', self.grid, ShiftGrid)
         check_least(batch_size=(self.batch_size, 1))
 
     def _look(self, index: int, image: Tensor, predict: Predict, label: int | None) -> Look:
@@ -179,6 +180,7 @@ class WorstCaseSegmentationConsistency(PerImageMetric[WorstShift, WorstCaseSegme
     ignore_index: int = 255
 
     def __post_init__(self) -> None:
+        check_type('grid', self.grid, ShiftGrid)
         check_least(batch_size=(self.batch_size, 1))
         as_integer('ignore_index', self.ignore_index)
         size = self.grid.crop_size

@@ -175,7 +175,7 @@ def test_gradient_moves_back():
     ('image', 'shift', 'message'),
     [
         (torch.zeros(4), (0, 0), r'image must have shape \(..., H, W\), got \(4,\)'),
-        (torch.zeros(4, 4), (0, math.nan), r'shift must be finite, .* got \(0, nan\)'),
+        (torch.zeros(4, 4), (0, math.nan), r'shift must be a pair of finite numbers, .* got \(0, nan\)'),
         (
             torch.zeros(4, 4, dtype=torch.uint8),
             (0, 0.5),
