@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from antialias_plugins.functional.arguments import check_choice
-from antialias_plugins.kernels import static_shape
+from antialias_plugins.kernels.padding import pad_by_slices
 
 
 class explicit_padding(TorchFunctionMode):
@@ -50,42 +49,3 @@ class explicit_padding(TorchFunctionMode):
         if self.border == 'replicate':
             return F.pad(input, pad, 'replicate')
         return pad_by_slices(input, pad, mode)
-
-
-def pad_by_slices(input: Tensor, pad: tuple[int, ...], mode: str) -> Tensor:
-    """Compute `torch.nn.functional.pad` by slices of the map, in which no size is written down.
-
-    Args:
-        input: the map.
-        pad: values before and after each axis, the last axis first, none of them negative.
-        mode: ``'reflect'``, ``'replicate'`` or ``'circular'``.
-
-    Raises:
-        ValueError: if the map has too little to reflect or to wrap around.
-
-    Example:
-        >>> pad_by_slices(torch.arange(3.0), (2, 1), 'circular')
-        tensor([1., 2., 0., 1., 2., 0.])
-    """
-    for axis in range(len(pad) // 2):
-        before, after = pad[2 * axis : 2 * axis + 2]
-        side = static_shape(input)[-1 - axis]
-        needed = max(before, after) + {'reflect': 1, 'replicate': 0, 'circular': 0}[mode]
-        if min(before, after) < 0 or needed > side:
-            raise ValueError(f'pad must be from 0 to what a side of {side} has for {mode!r}, got {(before, after)}')
-        cuts = _cuts(mode, before, after)
-        parts = [input if cut is None else input[(..., cut, *[slice(None)] * axis)] for cut in cuts]
-        input = torch.cat(parts, -1 - axis) if len(parts) > 1 else input
-    return input
-
-
-def _cuts(mode: str, before: int, after: int) -> list[slice | None]:
-    """What is joined along an axis: slices of it, and None for the axis itself."""
-    if mode == 'reflect':
-        left = [slice(position, position + 1) for position in range(before, 0, -1)]
-        right = [slice(-position - 1, -position) for position in range(1, after + 1)]
-    elif mode == 'replicate':
-        left, right = [slice(0, 1)] * before, [slice(-1, None)] * after
-    else:
-        left, right = [slice(-before, None)] * (before > 0), [slice(0, after)] * (after > 0)
-    return [*left, None, *right]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from antialias_plugins import kernels
 from antialias_plugins.functional.arguments import check_choice, check_map, check_pair, one_or_many
-from antialias_plugins.kernels.maps import HALF_TYPES, as_input, constant, modulo, widest_type
+from antialias_plugins.kernels.maps import HALF_TYPES, as_input, constant, widest_type
 
 WINDOWS = ('rectangular', 'hamming')
 
@@ -69,16 +69,16 @@ def low_cut_matrix(side: int, stride: int, window: str, device: torch.device | s
                 [0.2500, 0.2500, 0.2500, 0.2500]], dtype=torch.float64)
     """
     dtype = widest_type(torch.device(device))
-    positions = torch.arange(side, device=device)
-    waves = torch.arange((side + 1) // 2, device=device)  # beyond them, a real signal only repeats
-    gain = torch.where(2 * stride * waves < side, 1.0, 0.0).to(dtype)
+    positions, waves = torch.arange(side, device=device), torch.arange((side + 1) // 2, device=device)
+    length = positions[-1] + 1  # the side as a tensor, since not every exporter computes with a size
+    gain = torch.where(2 * stride * waves < length, 1.0, 0.0).to(dtype)  # beyond the waves, a real signal only repeats
     if window == 'hamming':
-        gain = gain * (0.54 + 0.46 * torch.cos(2 * math.pi * stride / side * waves.to(dtype))).sqrt()
-    gain = torch.where(waves == 0, gain, 2 * gain) / side
+        gain = gain * (0.54 + 0.46 * torch.cos(2 * math.pi * stride * waves.to(dtype) / length)).sqrt()
+    gain = torch.where(waves == 0, gain, 2 * gain) / length
     # Whole turns are taken off as integers: the angle keeps its digits on any side.
-    turns = modulo(positions[:, None] * waves, side).to(dtype) / side
-    response = torch.cos(2 * math.pi * turns) @ gain
-    return response[modulo(positions[::stride, None] - positions, side)]
+    turns = (positions[:, None] * waves).remainder(length).to(dtype) / length
+    response = (torch.cos(2 * math.pi * turns) * gain).sum(1)
+    return response[(positions[::stride, None] - positions).remainder(length)]
 
 
 @constant

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from antialias_plugins.functional.arguments import check_choice, check_map, check_pair, described, one_or_many
-from antialias_plugins.kernels import is_transformed, static_shape
-from antialias_plugins.kernels.maps import as_input, is_on_cpu, modulo, widest_type
+from antialias_plugins.kernels import is_transformed, static_shape, static_sizes
+from antialias_plugins.kernels.maps import as_input, as_type, is_on_cpu, widest_type
+from antialias_plugins.kernels.padding import pad_by_slices
 
 NORMS = {'l1': 1, 'l2': 2, 'linf': math.inf}
 
@@ -42,10 +43,14 @@ def polyphase_components(input: Tensor, stride: int | tuple[int, int] = 2) -> Te
                 [5., 7.]])
     """
     check_map(input)
-    rows, columns = check_pair('stride', stride)
+    rows, columns = strides = check_pair('stride', stride)
+    if is_transformed() and all(step <= side + 1 for step, side in zip(strides, static_shape(input)[2:], strict=True)):
+        # No size is computed: exporters cannot tell that the side of a dynamic map is a multiple of the stride.
+        extended = pad_by_slices(input, (0, columns - 1, 0, rows - 1), 'circular')
+        top, left = ([slice(phase, phase - step + 1 or None, step) for phase in range(step)] for step in strides)
+        lines = [extended[..., cut, :] for cut in top]
+        return torch.stack([line[..., cut] for line in lines for cut in left], 1)
     extended = _extend(_extend(input, 2, rows), 3, columns)
-    if is_transformed():  # exporters cannot tell that the side of a dynamic map is a multiple of the stride
-        return torch.stack([extended[..., a::rows, b::columns] for a in range(rows) for b in range(columns)], 1)
     grid = extended.unflatten(3, (-1, columns)).unflatten(2, (-1, rows))
     return grid.permute(0, 3, 5, 1, 2, 4).flatten(1, 2)
 
@@ -71,8 +76,10 @@ def polyphase_norms(components: Tensor, norm: str = 'l2') -> Tensor:
     _check_components(components)
     check_choice('norm', norm, tuple(NORMS))
     dtype = torch.promote_types(components.dtype, widest_type(components.device))
-    if is_transformed():  # ONNX's exporter of traces drops the type of the sum
+    if is_transformed():  # ONNX's exporter of traces drops the type of the sum, and OpenVINO the axes of this one
         components = components.to(dtype)
+        if norm == 'l1':
+            return components.abs().sum((2, 3, 4))
     return torch.linalg.vector_norm(components, NORMS[norm], dim=(2, 3, 4), dtype=dtype)
 
 
@@ -99,7 +106,10 @@ def select_component(components: Tensor, selection: Tensor) -> Tensor:
 def take(components: Tensor, selection: Tensor) -> Tensor:
     """Compute `select_component` of what is known to fit."""
     if selection.is_floating_point():
-        return (components * _spread(selection)).sum(1).to(components.dtype)
+        return as_type((components * _spread(selection)).sum(1), components.dtype)
+    if is_transformed():  # not every runtime knows how large an expanded index is
+        first = torch.arange(components.shape[0], device=components.device) * static_shape(components)[1]
+        return components.flatten(0, 1).index_select(0, first + selection)
     return components.gather(1, _spread(selection.long()).expand_as(components[:, :1])).squeeze(1)
 
 
@@ -169,17 +179,17 @@ def polyphase_unpool2d(
     _check_selection('phase', phase, input, (samples, math.prod(strides), channels))
     if size is not None and not is_transformed():  # where sizes are symbols
         size = check_pair('size', size)
-    if size is not None and [-(-side // step) for side, step in zip(size, strides, strict=True)] != kept:
+    if size is not None and [-(-side // step) for side, step in zip(static_sizes(size), strides, strict=True)] != kept:
         raise ValueError(f'size must be one that stride {strides} takes to {tuple(kept)}, got {tuple(size)}')
     if phase.is_floating_point():
-        components = (input[:, None] * _spread(phase)).to(input.dtype)
+        components = [as_type(input * weight, input.dtype) for weight in _spread(phase).unbind(1)]
     else:
-        chosen = phase[:, None] == torch.arange(math.prod(strides), device=phase.device)
-        components = torch.where(_spread(chosen), input[:, None], 0)
-    grid = components.unflatten(1, strides)
-    output = grid.permute(0, 3, 4, 1, 5, 2).flatten(4, 5).flatten(2, 3)
+        components = [torch.where((phase == index).view(-1, 1, 1, 1), input, 0) for index in range(math.prod(strides))]
+    # An axis after the other: not every runtime has more than five, and not every exporter can split one.
+    rows = [components[first : first + strides[1]] for first in range(0, len(components), strides[1])]
+    output = torch.stack([torch.stack(row, 4).flatten(3) for row in rows], 3).flatten(2, 3)
     if size is not None:
-        output = _fold(_fold(output, 2, size[0]), 3, size[1])
+        output = _fold(_fold(output, 2, size[0], strides[0]), 3, size[1], strides[1])
     return as_input(output, input)
 
 
@@ -189,16 +199,21 @@ def _extend(input: Tensor, dim: int, stride: int) -> Tensor:
     if not is_transformed() and side % stride == 0:  # a recorded program has to hold for any side
         return input
     kept = (side + stride - 1) // stride * stride
-    return input.index_select(dim, modulo(torch.arange(kept, device=input.device), side))
+    return input.index_select(dim, torch.arange(kept, device=input.device) % side)
 
 
-def _fold(extended: Tensor, dim: int, side: int) -> Tensor:
-    """Apply the transpose of `_extend`."""
+def _fold(extended: Tensor, dim: int, side: int, stride: int) -> Tensor:
+    """Apply the transpose of `_extend`: add what wrapped around, of the last S positions, to the first S ones."""
     kept = extended.shape[dim]
     if not is_transformed() and kept == side:
         return extended
-    shape = [*extended.shape[:dim], side, *extended.shape[dim + 1 :]]
-    return extended.new_zeros(shape).index_add(dim, modulo(torch.arange(kept, device=extended.device), side), extended)
+    lines = extended.transpose(dim, 3)  # not an `index_add`, in which ONNX's exporter of traces forgets to add
+    first, last, positions = lines[..., :stride], lines[..., -stride:], torch.arange(kept, device=lines.device)
+    for turn in range(1, 2 if static_shape(extended)[dim] > stride else stride):
+        wraps = positions[-stride:] - turn * side == positions[:stride, None]
+        first = first + torch.where(wraps, last.unsqueeze(3), 0).sum(4)
+    # not a slice, for which `torch.export` asks whether it is all there is
+    return torch.cat([first, lines[..., stride:]], 3).index_select(3, positions[:side]).transpose(dim, 3)
 
 
 def _spread(selection: Tensor) -> Tensor:

@@ -15,10 +15,18 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from antialias_plugins.kernels.backend import uses_reference, uses_triton
+from antialias_plugins.kernels.backend import static_shape, uses_reference, uses_triton
 from antialias_plugins.kernels.first_use import Op, is_trusted
 from antialias_plugins.kernels.linear import RowSums, index_dtype
-from antialias_plugins.kernels.maps import HALF_TYPES, as_channels_last, as_input, copy_map_, empty_as, is_on_cpu
+from antialias_plugins.kernels.maps import (
+    HALF_TYPES,
+    as_channels_last,
+    as_input,
+    as_type,
+    copy_map_,
+    empty_as,
+    is_on_cpu,
+)
 from antialias_plugins.kernels.padding import Padding, source_of
 
 _PIECE = 2**20  # elements of the images that are filtered at once
@@ -85,15 +93,13 @@ def adaptive_blur_pool2d_reference(
     padded map. From (N, C, H + K - 1, W + K - 1), (N, G * K * K, H', W') logits and what a `FilterPlan` holds it makes
     (N, C, H', W') in the type of `padded`.
     """
-    weights = _normalise(logits, groups, softmax)[:, :, :, None]
-    # No size is written down: a trace has to hold for maps of another size.
-    cuts = [slice(first, first - filt_size + 1 or None) for first in range(filt_size)]
-    map = _split_groups(padded, groups)
-    windows = [map[..., rows, columns][..., :: stride[0], :: stride[1]] for rows in cuts for columns in cuts]
-    output = weights[:, :, 0] * windows[0].to(weights.dtype)
-    for tap in range(1, len(windows)):
-        output = output.addcmul_(weights[:, :, tap], windows[tap].to(weights.dtype))
-    return output.flatten(1, 2).to(padded.dtype)
+    weights = _normalise(logits, groups, softmax).split(1, 2)
+    maps = _split_groups(padded, groups)
+    # No size is written down: a recorded program has to hold for maps of another size.
+    rows, columns = ([slice(tap, tap - filt_size + 1 or None, step) for tap in range(filt_size)] for step in stride)
+    windows = (lines[..., cut] for lines in [maps[..., cut, :] for cut in rows] for cut in columns)
+    output = functools.reduce(torch.add, map(torch.mul, weights, windows))
+    return as_type(output.flatten(1, 2), padded.dtype)
 
 
 ADAPTIVE_BLUR_POOL = Op('adaptive_blur_pool2d', _by_triton, adaptive_blur_pool2d_reference, _small_shapes)
@@ -220,5 +226,5 @@ def _split_groups(map: Tensor, groups: int) -> Tensor:
 
     ONNX's exporter of traces takes sides for numbers in an `unflatten` behind a slice.
     """
-    batch, channels, height, width = map.shape
-    return map.reshape(batch, groups, channels // groups, height, width)
+    batch, _, height, width = map.shape
+    return map.reshape(batch, groups, static_shape(map)[1] // groups, height, width)

@@ -12,7 +12,7 @@ import math
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -161,16 +161,21 @@ def is_transformed() -> bool:
 
 
 def static_shape(tensor: Tensor) -> tuple[int, ...]:
-    """Return the shape as plain integers, in `torch.jit.trace` too.
+    """Return the shape as plain integers, in `torch.jit.trace` too; see `static_sizes`."""
+    return static_sizes(tensor.shape)
+
+
+def static_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+    """Return sizes as plain integers, in `torch.jit.trace` too.
 
     A trace keeps every Python branch of its example; the warning about it is silenced because the branches here only
     check arguments and pick the padding of maps that are smaller than the filter.
     """
     if not torch.jit.is_tracing():
-        return tuple(tensor.shape)
+        return tuple(sizes)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', torch.jit.TracerWarning)
-        return tuple(int(size) for size in tensor.shape)
+        return tuple(int(size) for size in sizes)
 
 
 def binomial_coefficients(filt_size: int) -> list[float]:

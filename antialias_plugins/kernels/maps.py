@@ -84,7 +84,12 @@ def as_input(output: Tensor, input: Tensor) -> Tensor:
 
     Custom operators (the deformable convolutions of mmcv) read a strided view as if it were contiguous.
     """
-    return output.to(input.dtype).contiguous(memory_format=memory_format_of(input))
+    return as_type(output, input.dtype).contiguous(memory_format=memory_format_of(input))
+
+
+def as_type(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return a tensor in a type. `torch.Tensor.to` would be recorded, twice, where nothing is to be done."""
+    return tensor if tensor.dtype == dtype else tensor.to(dtype)
 
 
 def empty_as(input: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> Tensor:
@@ -111,11 +116,3 @@ def copy_map_(target: Tensor, source: Tensor) -> Tensor:
     for part, copied in zip(target.split(size, dim), source.split(size, dim), strict=True):
         part.copy_(copied)
     return target
-
-
-def modulo(positions: Tensor, side: int) -> Tensor:
-    """Return integer positions modulo a side.
-
-    The side goes in as a tensor: the ``%`` of ONNX's newer exporter takes no symbol.
-    """
-    return positions.remainder(positions.new_full((), side))

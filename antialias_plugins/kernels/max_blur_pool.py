@@ -15,7 +15,7 @@ from torch import Tensor
 from antialias_plugins.kernels.backend import uses_reference, uses_triton, width_of
 from antialias_plugins.kernels.blur_pool import blur_pool2d, blur_pool2d_reference, small_shapes, square_taps
 from antialias_plugins.kernels.first_use import Op, is_trusted
-from antialias_plugins.kernels.maps import is_channels_last, is_on_cpu, widen
+from antialias_plugins.kernels.maps import as_type, is_channels_last, is_on_cpu, widen
 
 _PIECE = 2**19  # elements at once in the forward pass: what lies between the two axes stays in the cache
 _CHANNELS = 16  # at once in the backward pass: enough for vector instructions, few enough for the cache
@@ -92,7 +92,7 @@ def dense_max_pool2d_reference(input: Tensor, window: MaxWindow) -> Tensor:
     if window.overhang:
         bottom, right = window.overhang
         map = F.pad(map, (0, right, 0, bottom), value=float('-inf'))
-    return F.max_pool2d(map, window.kernel_size, 1, window.padding, window.dilation).to(input.dtype)
+    return as_type(F.max_pool2d(map, window.kernel_size, 1, window.padding, window.dilation), input.dtype)
 
 
 MAX_BLUR_POOL = Op(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from antialias_plugins.kernels.backend import is_transformed, log_once, static_shape, uses_reference
 from antialias_plugins.kernels.linear import LinearMap
-from antialias_plugins.kernels.maps import copy_map_, memory_format_of, widen
+from antialias_plugins.kernels.maps import as_type, copy_map_, memory_format_of, widen
 
 
 class Padding(NamedTuple):
@@ -74,9 +74,11 @@ def pad2d_reference(input: Tensor, filt_size: int, padding_mode: str = 'reflect'
     sides = static_shape(input)[2:]
     if padding_mode == 'circular' and after > min(sides):
         return _wrap(_wrap(input, 2, before, after), 3, before, after)
+    if padding_mode == 'circular' and is_transformed():  # not every runtime wraps around
+        return pad_by_slices(input, (before, after, before, after), padding_mode)
     mode = applied_mode(padding_mode, after, sides)
     mode = 'constant' if mode == 'zeros' else mode
-    return F.pad(widen(input), (before, after, before, after), mode).to(input.dtype)
+    return as_type(F.pad(widen(input), (before, after, before, after), mode), input.dtype)
 
 
 def pad2d_channels_last(input: Tensor, filt_size: int, padding_mode: str) -> Tensor:
@@ -153,3 +155,42 @@ def _wrap(input: Tensor, dim: int, before: int, after: int) -> Tensor:
     """Circular padding of one axis by any amount (torch stops at one turn)."""
     size = input.shape[dim]
     return input.index_select(dim, torch.arange(-before, size + after, device=input.device) % size)
+
+
+def pad_by_slices(input: Tensor, pad: tuple[int, ...], mode: str) -> Tensor:
+    """Compute `torch.nn.functional.pad` by slices of the map, in which no size is written down.
+
+    Args:
+        input: the map.
+        pad: values before and after each axis, the last axis first, none of them negative.
+        mode: ``'reflect'``, ``'replicate'`` or ``'circular'``.
+
+    Raises:
+        ValueError: if the map has too little to reflect or to wrap around.
+
+    Example:
+        >>> pad_by_slices(torch.arange(3.0), (2, 1), 'circular')
+        tensor([1., 2., 0., 1., 2., 0.])
+    """
+    for axis in range(len(pad) // 2):
+        before, after = pad[2 * axis : 2 * axis + 2]
+        side = static_shape(input)[-1 - axis]
+        needed = max(before, after) + {'reflect': 1, 'replicate': 0, 'circular': 0}[mode]
+        if min(before, after) < 0 or needed > side:
+            raise ValueError(f'pad must be from 0 to what a side of {side} has for {mode!r}, got {(before, after)}')
+        cuts = _cuts(mode, before, after)
+        parts = [input if cut is None else input[(..., cut, *[slice(None)] * axis)] for cut in cuts]
+        input = torch.cat(parts, -1 - axis) if len(parts) > 1 else input
+    return input
+
+
+def _cuts(mode: str, before: int, after: int) -> list[slice | None]:
+    """What is joined along an axis: slices of it, and None for the axis itself."""
+    if mode == 'reflect':
+        left = [slice(position, position + 1) for position in range(before, 0, -1)]
+        right = [slice(-position - 1, -position) for position in range(1, after + 1)]
+    elif mode == 'replicate':
+        left, right = [slice(0, 1)] * before, [slice(-1, None)] * after
+    else:
+        left, right = [slice(-before, None)] * (before > 0), [slice(0, after)] * (after > 0)
+    return [*left, None, *right]

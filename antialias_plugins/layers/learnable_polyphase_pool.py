@@ -109,9 +109,8 @@ class LearnablePolyphasePool2d(PolyphasePool2d):
         maps = components.flatten(0, 1)
         for conv, activation in ((self.conv1, F.relu), (self.conv2, nn.Identity())):
             maps = activation(conv(kernels.pad2d(maps, 3, self.padding_mode)))
-        return maps.mean((1, 2, 3), dtype=torch.promote_types(maps.dtype, widest_type(maps.device))).unflatten(
-            0, (-1, components.shape[1])
-        )
+        means = maps.mean((1, 2, 3), dtype=torch.promote_types(maps.dtype, widest_type(maps.device)))
+        return means.reshape(-1, kernels.static_shape(components)[1])
 
     def extra_repr(self) -> str:
         """List the arguments."""

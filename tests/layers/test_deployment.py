@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import re
 import warnings
 
 import pytest
@@ -131,3 +132,31 @@ def test_export(layer, input):
 def test_moves_to_another_type(layer):
     input = torch.rand(2, 8, 9, 8)
     torch.testing.assert_close(layer.double()(input.double()).float(), layer.float()(input))
+
+
+@pytest.mark.filterwarnings('ignore:`torch.jit.trace:FutureWarning')
+@pytest.mark.parametrize('layer', LAYERS, indirect=True)
+def test_recorded_program_neither_wraps_around_nor_scatters(layer):
+    """Not every runtime has these operators, and ONNX's exporter of traces overwrites where `index_add` adds."""
+    program = str(torch.jit.trace(layer, torch.rand(2, 8, 9, 8)).inlined_graph)
+    assert not re.findall('"circular"|index_add|scatter|gather|addcmul|new_full', program)
+
+
+@pytest.mark.parametrize(('layer', 'limit'), [('blur', 8), ('adaptive', 60)], indirect=['layer'])
+def test_exported_program_is_short(layer, limit):
+    """Exporters of `torch.export` graphs take a share of a second for every operator, symbols included."""
+    program = torch.export.export(layer, (torch.rand(2, 8, 9, 8),), strict=False)
+    assert sum(node.op == 'call_function' for node in program.graph.nodes) <= limit
+
+
+@pytest.mark.parametrize('sides', [(9, 8), (12, 13), (2, 1)], ids=str)
+def test_recorded_form_has_the_same_gradient(layer, sides):
+    """`torch.func` differentiates what is recorded; without it the layers differentiate themselves."""
+    layer, input = layer.double(), torch.rand(2, 8, *sides, dtype=torch.float64, requires_grad=True)
+    expected = layer(input)
+    weight = torch.rand_like(expected)
+    output, pull_back = torch.func.vjp(layer, input.detach())
+    torch.testing.assert_close(output, expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        pull_back(weight)[0], torch.autograd.grad(expected, input, weight)[0], rtol=1e-12, atol=1e-12
+    )

@@ -14,6 +14,7 @@ from antialias_plugins.layers import (
     LearnablePolyphasePool2d,
     MaxBlurPool2d,
     PhaseLink,
+    PolyphaseUnpool2d,
 )
 from lab.parity import parity
 from lab.parity.exporters import EXPORTERS, Exporter
@@ -92,6 +93,16 @@ LAYERS = {
     'aps3': lambda: AdaptivePolyphasePool2d(8, filt_size=3),
     'lps3': lambda: LearnablePolyphasePool2d(8, filt_size=3),
 }
+MORE = {
+    'lpf4-circular': lambda: BlurPool2d(8, 4, padding_mode='circular'),
+    'max-blur-circular': lambda: MaxBlurPool2d(3, 2, 1, padding_mode='circular'),
+    'ddac3-circular': lambda: AdaptiveBlurPool2d(8, 3, 3, groups=2, padding_mode='circular', softmax='joint'),
+    'flc-hamming': lambda: FrequencyLowCutPool2d(8, (3, 2), 'hamming'),
+    'aps1-l1': lambda: AdaptivePolyphasePool2d(8, (3, 2), norm='l1'),
+    'aps3-ddac': lambda: AdaptivePolyphasePool2d(8, filt_size=3, adaptive={'groups': 2}),
+    'aps1-unpool': lambda: Unpooled(8),
+}
+RUNTIMES = {'OpenVINO': 'openvino', 'OpenVINO of ONNX': 'openvino', 'Core ML': 'coremltools'}
 
 
 BY_NAME = {exporter.name: exporter for exporter in EXPORTERS}
@@ -116,19 +127,38 @@ class Block(nn.Module):
         return self.main(self.conv(stem).relu()) + self.skip(stem)
 
 
+class Unpooled(nn.Module):
+    """A decoder that puts a component back where it was: with odd sides, a part of it wraps around."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.pool, link = AdaptivePolyphasePool2d(channels), PhaseLink()
+        self.pool.lead(link)
+        self.unpool = PolyphaseUnpool2d(link)
+
+    def forward(self, map):
+        return self.unpool(self.pool(map), map.shape[2:])
+
+
 @pytest.mark.parametrize(
     ('layer', 'exporter'),
     [
-        *((layer, 'ONNX') for layer in LAYERS),
+        *((layer, 'ONNX') for layer in LAYERS | MORE),
         *((layer, 'torch.export') for layer in ('lpf4', 'max-blur', 'aps3')),
+        *((layer, 'torch.export') for layer in ('flc', 'aps1-unpool') if HAS_DYNAMO),
         *((layer, 'ONNX dynamo') for layer in ('ddac3', 'flc') if HAS_DYNAMO),
+        *((layer, 'OpenVINO') for layer in ('ddac3-circular', 'lps3')),
+        *((layer, 'OpenVINO of ONNX') for layer in LAYERS | MORE),
+        *((layer, 'Core ML') for layer in LAYERS | MORE),
     ],
     ids=str,
 )
 def test_records_hold_for_other_batches_and_sizes(layer, exporter):
     """From one to three images, of even and odd sides."""
+    if exporter in RUNTIMES:
+        pytest.importorskip(RUNTIMES[exporter])
     torch.manual_seed(0)
-    model = Block(LAYERS[layer]).eval()
+    model = Block((LAYERS | MORE)[layer]).eval()
     (result,) = check_parity(model, 'block', layer, [BY_NAME[exporter]])
     assert result.holds, result
 

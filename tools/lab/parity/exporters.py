@@ -4,12 +4,15 @@ A *dynamic* record has to hold for other batches, heights and widths than those 
 """
 
 import io
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor, nn
+
+from lab.parity import coreml
 
 OPSET = 17
 Runner = Callable[[Tensor], Tensor]
@@ -31,11 +34,15 @@ class Exporter:
 
 
 def _export_onnx(model: nn.Module, example: Tensor, is_dynamic: bool) -> Runner:
-    """The exporter of traces."""
+    return _run_onnx(_graph_of_trace(model, example, is_dynamic))
+
+
+def _graph_of_trace(model: nn.Module, example: Tensor, is_dynamic: bool) -> bytes:
+    """ONNX by the exporter of traces."""
     file = io.BytesIO()
     axes = {'dynamic_axes': {'image': {0: 'batch', 2: 'height', 3: 'width'}}} if is_dynamic else {}
     torch.onnx.export(model, (example,), file, dynamo=False, opset_version=OPSET, input_names=['image'], **axes)
-    return _run_onnx(file.getvalue())
+    return file.getvalue()
 
 
 def _export_onnx_dynamo(model: nn.Module, example: Tensor, is_dynamic: bool) -> Runner:
@@ -69,6 +76,28 @@ def _trace(model: nn.Module, example: Tensor) -> Runner:
     return torch.jit.trace(model, example)
 
 
+def _openvino(model: nn.Module, example: Tensor) -> Runner:
+    """OpenVINO's own converter of traces."""
+    sys.modules.setdefault('openvino_telemetry', None)  # it would send statistics
+    import openvino
+
+    return _run_openvino(openvino.convert_model(model, example_input=example, input=[(-1, example.shape[1], -1, -1)]))
+
+
+def _openvino_of_onnx(model: nn.Module, example: Tensor) -> Runner:
+    import openvino
+
+    graph = _graph_of_trace(model, example, is_dynamic=True)
+    return _run_openvino(openvino.Core().read_model(io.BytesIO(graph)))
+
+
+def _run_openvino(program: object) -> Runner:
+    import openvino
+
+    compiled = openvino.Core().compile_model(program, 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'})
+    return lambda image: torch.from_numpy(compiled(image.numpy())[0])
+
+
 def _compile(model: nn.Module, example: Tensor) -> Runner:
     torch.compiler.reset()
     return torch.compile(model, fullgraph=True, dynamic=False, backend='aot_eager')
@@ -91,6 +120,9 @@ EXPORTERS = (
     *_both('ONNX dynamo', _export_onnx_dynamo),
     *_both('torch.export', _export),
     Exporter('trace', _trace, True),
+    Exporter('OpenVINO', _openvino, True),
+    Exporter('OpenVINO of ONNX', _openvino_of_onnx, True),
+    *_both('Core ML', coreml.convert),
     Exporter('compile, one size', _compile, False),  # for all sizes it takes minutes
     Exporter('channels_last', _channels_last, True),
 )
