@@ -18,7 +18,7 @@ from lab.parity.parity import Parity, check_parity, example_images
 from lab.parity.report import insert_report, render_parity
 
 DOCUMENT = Path('docs/deployment.md')
-ALL_POOLS = ('none', 'lpf3', 'lpf4', 'ddac3', 'flc', 'aps3', 'lps3')
+ALL_POOLS = ('none', 'lpf3', 'lpf4', 'ddac3', 'flc', 'aps3', 'lps3', 'tips')
 POOLS = {'resnet18': ALL_POOLS, 'resnet50': ('lpf4', 'ddac3', 'aps3')}
 COMMON = ('lpf4', 'ddac3')
 FUSED = 'resnet18'

@@ -10,6 +10,7 @@ K² times the operations of the convolution. So none of this is done.
 
 import copy
 import logging
+import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from torch.nn.utils import fusion
 from antialias_plugins.conversion import LeftAlone, UnsupportedModelError, attach
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion.trace import Graph, Node, default_example, tensors_in, trace
+from antialias_plugins.functional.arguments import check_uncompiled
 from antialias_plugins.layers import AdaptiveBlurPool2d, BlurPool2d
 from antialias_plugins.utils import markdown_table
 
@@ -72,6 +74,7 @@ def plan_fusion(model: nn.Module, example_input: Tensor | tuple | None = None) -
 
     Arguments and errors are those of `fuse_for_inference`, but that there may be nothing to fold.
     """
+    _check(model, example_input)
     training = next((name for name, module in model.named_modules() if module.training), None)
     if training is not None:
         raise ValueError(f'model must be in eval mode, model.eval(); {training or "it"} is in train mode')
@@ -106,7 +109,8 @@ def fuse_for_inference(model: nn.Module, example_input: Tensor | tuple | None = 
         example_input: an input that the network runs on, or a tuple of its arguments; default: an image batch.
 
     Raises:
-        ValueError: if a part of the network is in train mode, or there is nothing to fold.
+        TypeError: if `model` is no module.
+        ValueError: if a part of the network is in train mode, or there is nothing to fold, or it is compiled.
         UnsupportedModelError: if it does not run on the example input, or its own code needs the norms.
 
     Example:
@@ -117,6 +121,7 @@ def fuse_for_inference(model: nn.Module, example_input: Tensor | tuple | None = 
         >>> fused.layer2[0].bn1, fused.layer2[0].conv2.aa.bn
         (Identity(), Identity())
     """
+    _check(model, example_input)
     example = default_example(model) if example_input is None else example_input
     plan = plan_fusion(model, example)
     if not plan.folds:
@@ -128,6 +133,12 @@ def fuse_for_inference(model: nn.Module, example_input: Tensor | tuple | None = 
     _verify(model, fused, example)
     logger.info('%s', plan)
     return fused
+
+
+def _check(model: nn.Module, example_input: Tensor | tuple | None) -> None:
+    check_uncompiled('model', model)
+    if not isinstance(example_input, Tensor | tuple | None):
+        raise ValueError(f'example_input must be a tensor or a tuple of arguments, got {reprlib.repr(example_input)}')
 
 
 def _norms(model: nn.Module, graph: Graph) -> Iterator[tuple[str, Node]]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from antialias_plugins.conversion import attach
+from antialias_plugins.functional.arguments import check_uncompiled, described
 from antialias_plugins.layers import BlurPool2d
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def plain_modules(model: nn.Module) -> nn.Module:
         >>> [type(module).__name__ for module in plain.layer2[0].conv2]  # the filter in front of the convolution
         ['Conv2d', 'Conv2d']
     """
+    check_uncompiled('model', model)
     like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
     model = _make_plain(attach.keep_maps(copy.deepcopy(model)), like)
     attach.forget_changes(model)
@@ -102,6 +104,7 @@ def quantization_config(model: nn.Module) -> 'PrepareCustomConfig':
         >>> [left.__name__ for left in quantization_config(model).non_traceable_module_classes]
         ['AdaptiveBlurPool2d']
     """
+    check_uncompiled('model', model)
     from torch.ao.quantization.fx.custom_config import PrepareCustomConfig  # takes longer to import than this package
 
     classes = sorted(set(_own_classes(model)), key=lambda cls: cls.__name__)
@@ -118,12 +121,20 @@ def _own_classes(module: nn.Module) -> Iterator[type[nn.Module]]:
 
 
 def signal_to_noise(actual: Tensor, expected: Tensor) -> float:
-    """Power of `expected` over that of the difference, in decibels.
+    """Power of `expected` over that of the difference, in decibels; infinity if there is no difference.
+
+    Raises:
+        ValueError: unless both are finite real numbers of one shape.
 
     Example:
         >>> import torch
         >>> round(signal_to_noise(torch.tensor([10.0, 1.0]), torch.tensor([10.0, 0.0])))
         20
     """
+    for name, value in (('actual', actual), ('expected', expected)):
+        if not isinstance(value, Tensor) or value.is_complex() or not value.numel() or not value.isfinite().all():
+            raise ValueError(f'{name} must be a tensor of finite real numbers, at least one, got {described(value)}')
+    if actual.shape != expected.shape:
+        raise ValueError(f'actual must have the shape of expected, {tuple(expected.shape)}, got {described(actual)}')
     noise = (actual.double() - expected.double()).square().sum()
     return float(10 * (expected.double().square().sum() / noise).log10())

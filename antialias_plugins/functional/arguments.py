@@ -93,6 +93,13 @@ def check_module(name: str, value: nn.Module) -> None:
         raise TypeError(f'{name} must be a torch.nn.Module, got {type(value).__name__}')
 
 
+def check_uncompiled(name: str, value: nn.Module) -> None:
+    """Raise unless `value` is a module that is neither scripted, traced nor compiled: those hold what was recorded."""
+    check_module(name, value)
+    if isinstance(value, torch.jit.ScriptModule) or hasattr(value, '_orig_mod'):
+        raise ValueError(f'{name} must be as it was before torch.jit or torch.compile, got {type(value).__name__}')
+
+
 def check_count(name: str, value: int, minimum: int = 1) -> int:
     """Return `value` if it is an integer of at least `minimum`, else raise."""
     if isinstance(value, bool) or not isinstance(value, int) or value < minimum:

@@ -8,7 +8,7 @@ import torchvision
 from torch import nn
 
 from antialias_plugins import convert_antialias, fuse_for_inference
-from antialias_plugins.deployment import plan_fusion
+from antialias_plugins.deployment import plain_modules, plan_fusion, quantization_config
 from tests.conversion.networks import NETWORKS as RESNETS
 from tests.conversion.networks import build as build_resnet
 
@@ -181,3 +181,20 @@ def test_copy_does_not_recompute():
         return fuse_for_inference(unsettle(convert_antialias(model, recompute=recompute)))
 
     assert [type(module) for module in build(True).modules()] == [type(module) for module in build(False).modules()]
+
+
+@pytest.mark.parametrize('function', [fuse_for_inference, plan_fusion, plain_modules, quantization_config])
+@pytest.mark.filterwarnings('ignore:`torch.jit:FutureWarning')
+def test_only_modules_as_they_were_written(function):
+    with pytest.raises(TypeError, match=r'model must be a torch\.nn\.Module, got str'):
+        function('resnet18')
+    compiled = torch.jit.trace(nn.ReLU().eval(), torch.rand(1)), torch.compile(nn.ReLU().eval())
+    for model in compiled:
+        with pytest.raises(ValueError, match=r'model must be as it was before torch\.jit or torch\.compile, got'):
+            function(model)
+
+
+@pytest.mark.parametrize('function', [fuse_for_inference, plan_fusion])
+def test_an_example_is_a_tensor_or_arguments(function):
+    with pytest.raises(ValueError, match=r'example_input must be a tensor or a tuple of arguments, got \[1\]'):
+        function(small(Linear), [1])

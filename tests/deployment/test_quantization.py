@@ -140,3 +140,18 @@ def test_signal_to_noise_by_hand():
     signal = torch.tensor([3.0, 4.0])
     assert signal_to_noise(signal * 1.1, signal) == pytest.approx(20, abs=1e-4)
     assert signal_to_noise(signal * 1.01, signal) == pytest.approx(40, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ('actual', 'expected', 'message'),
+    [
+        (None, torch.ones(3), 'actual must be a tensor of finite real numbers, at least one, got None'),
+        (torch.ones(3), torch.tensor([1.0, float('nan'), 1.0]), r'expected must be a tensor of finite .* shape \(3,\)'),
+        (torch.ones(0), torch.ones(0), r'actual must be .* at least one, got shape \(0,\)'),
+        (torch.ones(3), torch.ones(2, 3), r'actual must have the shape of expected, \(2, 3\), got shape \(3,\)'),
+    ],
+    ids=['nothing', 'nan', 'empty', 'broadcast'],
+)
+def test_what_has_no_ratio_is_an_error(actual, expected, message):
+    with pytest.raises(ValueError, match=message):
+        signal_to_noise(actual, expected)
