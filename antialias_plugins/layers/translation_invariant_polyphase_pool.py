@@ -1,6 +1,5 @@
 """Learned mixtures of polyphase components as a module."""
 
-import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -104,11 +103,8 @@ class TranslationInvariantPolyphasePool2d(PolyphaseFilter):
     def _weights(self, features: Tensor) -> Tensor:
         """The weights (N, P, C) of the components for features (N, C, H, W)."""
         rows, columns = self.stride
-        # The authors number the fields by rows and the components by columns, and weights are trained for that. Means
-        # of slices have a form in every runtime, and a deterministic gradient on every device.
-        parts = _fields(features.shape[3], rows), _fields(features.shape[2], columns)
-        fields = [features[..., down, right].mean((2, 3)) for right, down in itertools.product(*parts)]
-        logits = self.scale(torch.stack(fields, 2)[..., None]).flatten(2)
+        # The authors number the fields by rows and the components by columns, and weights are trained for that.
+        logits = self.scale(_means(features, columns, rows).transpose(2, 3)).flatten(2)
         return logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(2).transpose(1, 2)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -116,8 +112,22 @@ class TranslationInvariantPolyphasePool2d(PolyphaseFilter):
         return {**self.__dict__, 'loss_fm': None, 'loss_undo': None}
 
 
+def _means(map: Tensor, rows: int, columns: int) -> Tensor:
+    """What `torch.nn.functional.adaptive_avg_pool2d` gives, in operators that all runtimes have for any side.
+
+    And with a gradient that is deterministic on every device.
+    """
+    if not kernels.is_transformed() and map.shape[2] % rows == map.shape[3] % columns == 0:
+        return map.unflatten(3, (columns, -1)).unflatten(2, (rows, -1)).mean((3, 5))
+    lines = [
+        torch.stack([map[..., down, right].mean((2, 3)) for right in _fields(map.shape[3], columns)], 2)
+        for down in _fields(map.shape[2], rows)
+    ]
+    return torch.stack(lines, 2)
+
+
 def _fields(side: int, count: int) -> list[slice]:
-    """The fields of `torch.nn.AdaptiveAvgPool2d` along an axis: they meet, or share a position."""
+    """Parts of an axis that meet, or share a position."""
     return [slice(side * index // count, (side * (index + 1) + count - 1) // count) for index in range(count)]
 
 
