@@ -47,7 +47,9 @@ class PolyphaseFilter(FixedFilter):
         super().__init__(filt_size, device, dtype)
         self.channels = channels if channels is None else check_count('channels', channels)
         self.stride = check_pair('stride', stride)
-        self.adaptive = None if adaptive is None else _adaptive_filter(channels, filt_size, adaptive, device, dtype)
+        self.adaptive = (
+            None if adaptive is None else _adaptive_filter(channels, filt_size, adaptive, device=device, dtype=dtype)
+        )
         self.padding_mode = padding_mode
 
     @property
@@ -204,9 +206,11 @@ class PolyphaseUnpool2d(FixedFilter):
 
 
 def _adaptive_filter(
-    channels: int | None, filt_size: int, arguments: Mapping[str, Any], *placement: Any
+    channels: int | None, filt_size: int, arguments: Mapping[str, Any], **placement: Any
 ) -> AdaptiveBlurPool2d:
     if not isinstance(arguments, Mapping) or arguments.keys() - {'groups', 'softmax'}:
         raise ValueError(f"adaptive must be None or a dict of 'groups' and 'softmax', got {arguments!r}")
-    device, dtype = placement
-    return AdaptiveBlurPool2d(channels, filt_size, 1, device=device, dtype=dtype, **arguments)
+    try:
+        return AdaptiveBlurPool2d(channels, filt_size, 1, **placement, **arguments)
+    except ValueError as error:
+        raise ValueError(f'adaptive must fit the other arguments, got {arguments!r}: {error}') from None

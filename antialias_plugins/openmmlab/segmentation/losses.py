@@ -118,16 +118,18 @@ class SoftmaxFocalLoss(nn.Module):
         self.gamma, self.alpha, self.variant, self.loss_weight = gamma, alpha, variant, loss_weight
         self.loss_name = loss_name
         values = get_class_weight(class_weight)
-        values = None if values is None else torch.as_tensor(values, dtype=torch.get_default_dtype())
-        self.register_buffer('class_weight', values, persistent=False)
+        # Numbers, not a buffer that no checkpoint holds: it would be lost with the meta device.
+        self.class_weight = None if values is None else tuple(map(float, values))
 
     def forward(
         self, logits: Tensor, labels: Tensor, weight: Tensor | None = None, ignore_index: int | None = 255
     ) -> Tensor:
         """Return the loss, a scalar; the arguments are those of `softmax_focal_loss`."""
         ignore_index = -100 if ignore_index is None else ignore_index
+        dtype, weights = torch.promote_types(logits.dtype, torch.float32), self.class_weight
+        weights = None if weights is None else torch.tensor(weights, dtype=dtype, device=logits.device)
         return self.loss_weight * softmax_focal_loss(
-            logits, labels, self.gamma, self.alpha, self.class_weight, ignore_index, self.variant, weight
+            logits, labels, self.gamma, self.alpha, weights, ignore_index, self.variant, weight
         )
 
     def extra_repr(self) -> str:

@@ -126,6 +126,9 @@ def test_class_weights_come_from_a_file(suffix, tmp_path):
     expected = 3 * softmax_focal_loss(logits, labels, class_weight=torch.tensor(WEIGHTS, dtype=torch.float64))
     torch.testing.assert_close(loss(logits, labels), expected, rtol=1e-12, atol=0)
     assert loss.state_dict() == {}
+    with torch.device('meta'):
+        emptied = MODELS.build(dict(type='SoftmaxFocalLoss', class_weight=str(path), loss_weight=3.0))
+    torch.testing.assert_close(emptied.to_empty(device='cpu')(logits, labels), expected, rtol=1e-12, atol=0)
     assert loss.loss_name == 'loss_focal'
 
 
