@@ -42,7 +42,7 @@ def one_or_many(*others: str, dim: int = 4) -> Callable[[Callable], Callable]:
                 return as_leaf(*args, **kwargs) if first else _record('call_function', call, args, kwargs)
             if not isinstance(map, Tensor) or map.dim() != dim - 1:
                 return function(*args, **kwargs)
-            given = dict(zip(names, args, strict=False)) | kwargs
+            given = {**dict(zip(names, args, strict=False)), **kwargs}
             result = function(**{name: _batch_of_one(it) if name in batched else it for name, it in given.items()})
             return tuple(part.squeeze(0) for part in result) if isinstance(result, tuple) else result.squeeze(0)
 

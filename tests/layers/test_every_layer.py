@@ -112,6 +112,15 @@ def test_a_map_without_a_batch_axis_is_a_batch_of_one(call, sides):
         assert one.shape == many.shape[1:]
 
 
+@pytest.mark.parametrize('name', ['blur', 'max-blur', 'adaptive', 'low-cut', 'tips'])
+def test_a_program_takes_one_map_too(name):
+    layer, x = make(name), torch.randn(8, 9, 8)
+    torch._dynamo.reset()
+    programs = torch.compile(layer, fullgraph=True, backend='eager'), torch.export.export(layer, (x,)).module()
+    for program in programs:
+        torch.testing.assert_close(program(x), layer(x), rtol=0, atol=1e-6)
+
+
 def test_a_batch_of_none_gives_none(call):
     if isinstance(call, nn.Module) or call is not FUNCTIONS['undo_loss']:  # a mean of nothing
         for output in tree_leaves(call(torch.randn(0, 8, 9, 8))):

@@ -1,5 +1,6 @@
 import copy
 import pickle
+import threading
 
 import pytest
 import torch
@@ -95,6 +96,54 @@ def test_recomputed_activations_give_the_same_gradients(reentrant):
         gradients.append([leaf.grad for leaf in leaves])
     for actual, expected in zip(*gradients, strict=True):
         assert torch.equal(actual, expected)
+
+
+class Recompute(torch.autograd.Function):
+    """Asks a link for its selection in the backward pass, as a follower does that is recomputed alone."""
+
+    @staticmethod
+    def forward(ctx, x, link, found):
+        ctx.link, ctx.found = link, found
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        ctx.found.append(ctx.link.selection(grad))
+        return grad, None, None
+
+
+@pytest.mark.parametrize('publishing', [1, 2])
+def test_backward_in_a_thread_of_its_own_takes_the_only_selection_that_there_is(publishing):
+    """As autograd's threads for other devices than the CPU."""
+    link, x, found = PhaseLink(), torch.rand(2, 4, 3, 3, requires_grad=True), []
+    published, done = threading.Barrier(publishing + 1), threading.Event()
+
+    def publish(selection):
+        link.publish(selection)
+        published.wait()
+        done.wait()  # a thread that has ended has no selection
+
+    def differentiate():
+        try:
+            Recompute.apply(x, link, found).sum().backward()
+        except RuntimeError as error:
+            found.append(str(error))
+
+    selections = [torch.tensor([phase, 3]) for phase in range(publishing)]
+    threads = [threading.Thread(target=publish, args=(selection,)) for selection in selections]
+    for thread in threads:
+        thread.start()
+    published.wait()
+    backward = threading.Thread(target=differentiate)
+    backward.start()
+    backward.join()
+    done.set()
+    for thread in threads:
+        thread.join()
+    if publishing == 1:
+        assert found[0] is selections[0]
+    else:
+        assert 'published on cpu in 2 threads, and a layer that follows is recomputed without its source' in found[0]
 
 
 @pytest.mark.parametrize('layer', [AdaptivePolyphasePool2d, LearnablePolyphasePool2d])
