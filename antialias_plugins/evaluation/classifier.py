@@ -5,7 +5,9 @@ Letters: images ``B``, classes ``N``.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import floor
+from functools import partial
+from math import floor, inf
+from operator import lt
 from typing import Any
 
 import torch
@@ -13,7 +15,12 @@ from PIL import Image
 from timm.data import create_transform, resolve_data_config
 from torch import Tensor, nn
 
+from antialias_plugins.functional.arguments import check_choice
+from antialias_plugins.metrics.inputs import as_integer, as_list, check_flag, check_number, check_type
+
 Transform = Callable[[Image.Image], Tensor]
+
+_INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'box', 'hamming', 'lanczos')
 
 # The coarsest arithmetic that a dtype stands for, relative to the largest logit: float32 may be computed as TF32.
 RESOLUTION = {torch.float32: 2**-10, torch.float16: 2**-10, torch.bfloat16: 2**-7}
@@ -51,6 +58,15 @@ class DataConfig:
         Raises:
             ValueError: If the network does not take square RGB images.
         """
+        check_type('network', network, nn.Module)
+        if overrides.get('img_size') is not None:
+            as_integer('img_size', overrides['img_size'], 1)
+        if overrides.get('crop_pct') is not None:
+            check_number('crop_pct', overrides['crop_pct'], 'above 0 and at most 1', lambda share: 0 < share <= 1)
+        _check_channels(*((0.5,) * 3 if overrides.get(name) is None else overrides[name] for name in ('mean', 'std')))
+        for name, choices in {'interpolation': _INTERPOLATIONS, 'crop_mode': ('center', 'squash', 'border')}.items():
+            if overrides.get(name) is not None:
+                check_choice(name, overrides[name], choices)
         config: Mapping[str, Any] = resolve_data_config(overrides, model=network, use_test_size=True)
         channels, height, width = config['input_size']
         if channels != 3 or height != width:
@@ -109,11 +125,14 @@ class Classifier:
         dtype: torch.dtype = torch.float32,
         channels_last: bool = False,
     ) -> None:
-        if dtype not in RESOLUTION:
+        check_type('network', network, nn.Module)
+        check_flag(channels_last=channels_last)
+        _check_channels(mean, std)
+        if not isinstance(dtype, torch.dtype) or dtype not in RESOLUTION:
             raise ValueError(f'dtype must be one of {", ".join(map(str, RESOLUTION))}, got {dtype}')
         try:
             self.device = torch.empty(0, device=device).device
-        except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
+        except (RuntimeError, AssertionError, TypeError) as error:  # torch built without CUDA asserts
             raise ValueError(f'device must be one that this machine has, got {device}: {error}') from error
         self.dtype = dtype
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -173,3 +192,13 @@ def label_margins(logits: Tensor, labels: Tensor, ranks: tuple[int, ...] = (1, 5
     """
     others = logits.scatter(1, labels[:, None], -torch.inf).topk(max(ranks)).values
     return logits.gather(1, labels[:, None]) - others[:, [rank - 1 for rank in ranks]]
+
+
+def _check_channels(mean: Sequence[float], std: Sequence[float]) -> None:
+    """Raise unless both hold a number for each of three channels; deviations above 0."""
+    rules = {'mean': (mean, 'a number for each channel', -inf), 'std': (std, 'above 0 for each channel', 0)}
+    for name, (values, rule, least) in rules.items():
+        if len(as_list(name, values, 'three numbers')) != 3:
+            raise ValueError(f'{name} must hold three numbers, got {values!r}')
+        for value in values:
+            check_number(name, value, rule, partial(lt, least))

@@ -20,7 +20,7 @@ from antialias_plugins.evaluation.classifier import Classifier, DataConfig, labe
 from antialias_plugins.evaluation.pictures import read_picture
 from antialias_plugins.evaluation.report import Evaluation
 from antialias_plugins.metrics import ShiftConsistency, ViewPlan, mean_interval
-from antialias_plugins.metrics.inputs import check_least
+from antialias_plugins.metrics.inputs import as_path, check_flag, check_least, check_type
 from antialias_plugins.metrics.intervals import group_of
 from antialias_plugins.utils import Stopwatch
 
@@ -67,6 +67,10 @@ class ViewFolder(Dataset):
     """
 
     def __init__(self, root: Path, data_config: DataConfig, plan: ViewPlan, split: str = 'validation') -> None:
+        root = as_path('root', root)
+        check_type('data_config', data_config, DataConfig)
+        check_type('plan', plan, ViewPlan)
+        check_type('split', split, str)
         if not root.is_dir():
             raise ValueError(f'root must be a folder of images, got {root}, which is none')
         try:
@@ -141,6 +145,9 @@ def evaluate(
         ValueError: If the network does not have as many classes as the folder, an image cannot be read, or a logit
             is not finite.
     """
+    check_type('classifier', classifier, Classifier)
+    check_type('folder', folder, ViewFolder)
+    check_flag(labelled=labelled, progress=progress)
     if labelled and classifier.network.num_classes != folder.classes:
         raise ValueError(
             f'folder must have one sub-folder for each of the {classifier.network.num_classes} classes of the network, '

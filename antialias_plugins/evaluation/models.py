@@ -17,6 +17,7 @@ from antialias_plugins.evaluation.folder import ViewFolder, evaluate
 from antialias_plugins.evaluation.report import Evaluation
 from antialias_plugins.evaluation.settings import DTYPES, Settings
 from antialias_plugins.metrics import ViewPlan
+from antialias_plugins.metrics.inputs import check_type
 from antialias_plugins.utils import sha256_of
 
 
@@ -175,6 +176,7 @@ def parse_model(text: str) -> Model:
         >>> parse_model('configs/fcn.py:best.pth').config.name
         'fcn.py'
     """
+    check_type('model', text, str)
     config, suffix, checkpoint = text.partition('.py:')
     if suffix and config and checkpoint:
         return ConfigModel(Path(config + '.py'), Path(checkpoint))

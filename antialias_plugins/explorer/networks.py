@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from antialias_plugins.evaluation import Classifier, DataConfig, TimmModel
 from antialias_plugins.evaluation.classifier import top_margin
 from antialias_plugins.explorer.sweeps import compare_logits, compare_maps, running_mean
+from antialias_plugins.metrics.inputs import as_path, check_flag, check_least
 from antialias_plugins.metrics.offsets import Offset
 
 FLIP_COLOR = (255, 0, 60)  # as in the figure of flips
@@ -206,8 +207,12 @@ def load_network(
     Raises:
         ValueError: If there is no such network, or its weights cannot be had or do not fit.
     """
-    if size is not None and size < 1:
-        raise ValueError(f'size must be at least 1, got {size}')
+    source, checkpoint = (
+        str(as_path('source', source)),
+        None if checkpoint is None else as_path('checkpoint', checkpoint),
+    )
+    check_flag(pretrained=pretrained)
+    check_least(seed=(seed, 0), **({} if size is None else {'size': (size, 1)}))
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     torch.manual_seed(seed)
     path = Path(source)
@@ -275,6 +280,9 @@ def check_pair(first: PageNetwork, second: PageNetwork) -> None:
         ValueError: If they do not do the same thing, to images of one size, with the same classes, or cannot be told
             apart.
     """
+    for network in (first, second):
+        if not isinstance(network, PageNetwork):
+            raise ValueError(f'networks must be of load_network, got {network!r:.200}')
     for name in ('task', 'classes', 'input_size'):
         ours, theirs = getattr(first, name), getattr(second, name)
         if ours != theirs:

@@ -17,6 +17,8 @@ from antialias_plugins.metrics import (
     side_by_side,
 )
 from antialias_plugins.metrics.aliasing import Window
+from antialias_plugins.metrics.equivariance import as_moves
+from antialias_plugins.metrics.inputs import as_list, as_path
 from antialias_plugins.metrics.views import centre_part
 
 GRID = 32
@@ -82,12 +84,15 @@ def measure_signals(
         ValueError: If there is no network or picture, two networks have one name, a picture cannot be read or is too
             small, or an option is outside its range.
     """
+    networks = list(networks) if isinstance(networks, Iterable) else networks
+    if not isinstance(networks, list) or not all(isinstance(network, PageNetwork) for network in networks):
+        raise ValueError(f'networks must hold networks of load_network, got {networks!r:.200}')
     names = [network.name for network in networks]
     if not names or len(set(names)) < len(names):
         raise ValueError(f'names must be one or more and differ, got {", ".join(names) or "none"}')
-    if not files:
-        raise ValueError('files must hold at least one picture, got none')
-    layers, shifts = None if layers is None else list(layers), list(shifts)
+    files = [as_path('files', file) for file in as_list('files', files, 'at least one picture')]
+    shifts = as_moves(shifts)
+    layers = list(layers) if isinstance(layers, Iterable) and not isinstance(layers, str) else layers
     frames = common_frames([_prepare(networks[0], file) for file in files])
     aliasing, equivariance = {}, {}
     for network in networks:

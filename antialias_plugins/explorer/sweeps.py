@@ -10,7 +10,9 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from antialias_plugins.functional.arguments import check_choice
 from antialias_plugins.metrics import segmentation_consistency
+from antialias_plugins.metrics.inputs import as_class, as_integer
 from antialias_plugins.metrics.offsets import Offset
 
 DIRECTIONS: Mapping[str, Offset] = MappingProxyType({'diagonal': (1, 1), 'horizontal': (0, 1), 'vertical': (1, 0)})
@@ -34,10 +36,8 @@ def shift_path(direction: str, max_shift: int) -> tuple[Offset, ...]:
         >>> shift_path('horizontal', 2)
         ((0, 0), (0, 1), (0, 2))
     """
-    if direction not in DIRECTIONS:
-        raise ValueError(f'direction must be one of {", ".join(DIRECTIONS)}, got {direction!r}')
-    if max_shift < 1:
-        raise ValueError(f'max_shift must be at least 1, got {max_shift}')
+    check_choice('direction', direction, tuple(DIRECTIONS))
+    max_shift = as_integer('max_shift', max_shift, 1)
     down, right = DIRECTIONS[direction]
     return tuple((step * down, step * right) for step in range(max_shift + 1))
 
@@ -98,8 +98,7 @@ def compare_logits(logits: Tensor, path: Sequence[Offset], label: int | None = N
         ValueError: If there is not one row per offset, or ``label`` is none of the classes.
     """
     _check_length('logits', logits, path)
-    if label is not None and not 0 <= label < logits.shape[1]:
-        raise ValueError(f'label must be one of {logits.shape[1]} classes, got {label}')
+    label = None if label is None else as_class(label, logits.shape[1])
     probabilities = logits.double().softmax(1)
     prediction = logits.argmax(1)
     watched = int(prediction[0]) if label is None else label

@@ -6,6 +6,7 @@ from functools import partial
 from math import isfinite
 from numbers import Real
 from operator import index as whole
+from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -41,6 +42,22 @@ def check_flag(**values: bool) -> None:
     for name, value in values.items():
         if not _is_bool(value):
             raise ValueError(f'{name} must be True or False, got {value!r}')
+
+
+def as_path(name: str, value: Any) -> Path:
+    """Return a path, or text as one; raise if it is something else."""
+    if not isinstance(value, (str, Path)) or not str(value):
+        raise ValueError(f'{name} must be a path, got {value!r:.200}')
+    return Path(value)
+
+
+def as_list(name: str, value: Any, kind: str = 'at least one') -> list[Any]:
+    """Return a list of what a collection holds; raise if it is none, such as a text, or empty."""
+    items = list(value) if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)) else []
+    if not items:
+        found = 'none' if isinstance(value, (list, tuple)) else f'{value!r:.200}'
+        raise ValueError(f'{name} must hold {kind}, got {found}')
+    return items
 
 
 def check_number(name: str, value: float, rule: str, holds: Callable[[float], bool]) -> None:

@@ -94,6 +94,7 @@ def plot_equivariance(curves: Sequence[EquivarianceCurve]) -> Figure:
     Raises:
         ValueError: If there are no networks or too many, they have different layers, or numbers do not fit.
     """
+    check_members('curves', curves, EquivarianceCurve)
     _check_count('curves must hold', curves)
     layers = curves[0].layers
     for curve in curves:
@@ -129,6 +130,7 @@ def plot_stability(strips: Sequence[StabilityStrip], class_name: str) -> Figure:
     Raises:
         ValueError: If there are no strips or too many, they differ in length, or a number is no probability.
     """
+    check_members('strips', strips, StabilityStrip)
     _check_count('strips must hold', strips)
     shifts = np.arange(len(strips[0].probability))
     for strip in strips:
@@ -168,6 +170,7 @@ def plot_spectra(sites: Sequence[SiteSpectrum]) -> Figure:
     Raises:
         ValueError: If there is no place or network, there are too many networks, or numbers do not fit.
     """
+    check_members('sites', sites, SiteSpectrum)
     if not sites:
         raise ValueError('sites must hold at least one place, got none')
     # in the order of a place that has them all, if there is one
@@ -220,6 +223,12 @@ def open_frame(axis: Axes) -> None:
     """Draw a faint grid, and no frame above and to the right."""
     axis.grid(alpha=0.25)
     axis.spines[['top', 'right']].set_visible(False)
+
+
+def check_members(name: str, members: Sequence[object], kind: type) -> None:
+    """Raise unless a list or a tuple holds objects of one class only; it may be empty."""
+    if not isinstance(members, (list, tuple)) or not all(isinstance(member, kind) for member in members):
+        raise ValueError(f'{name} must be a list of {kind.__name__}, got {members!r:.200}')
 
 
 def _check_count(rule: str, networks: Sequence[object]) -> None:

@@ -15,6 +15,7 @@ from antialias_plugins.visualization.curves import (
     PURPLE,
     SKY,
     VERMILION,
+    check_members,
     open_frame,
 )
 
@@ -103,6 +104,8 @@ def plot_pareto(results: Sequence[Result] = (), published: Sequence[Result] = PU
         ValueError: If there is nothing to draw, a figure is not in percent, a reference belongs to no series, or there
             are too many series of results.
     """
+    check_members('results', results, Result)
+    check_members('published', published, Result)
     if not (results or published):
         raise ValueError('results must hold at least one network where published is empty, got none')
     for result in (*results, *published):
@@ -151,6 +154,7 @@ def pareto_front(results: Sequence[Result]) -> list[Result]:
         >>> [result.name for result in pareto_front([a, b, c])]
         ['b', 'a']
     """
+    check_members('results', results, Result)
     front: list[Result] = []
     for result in sorted(results, key=lambda result: (result.consistency, result.accuracy), reverse=True):
         if not front or result.accuracy > front[-1].accuracy:

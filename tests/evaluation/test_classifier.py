@@ -104,12 +104,18 @@ def test_only_ties_are_computed_again():
         (dict(dtype=torch.int8), 'dtype must be one of torch.float32, .* got torch.int8'),
         (dict(device='nowhere'), 'device must be one that this machine has, got nowhere'),
         (dict(device='cuda:99'), 'device must be one that this machine has, got cuda:99'),
+        (dict(device=1.5), 'device must be one that this machine has, got 1.5'),
+        (dict(dtype='float16'), 'dtype must be one of torch.float32, .* got float16'),
+        (dict(mean=(0.5, 0.5)), r'mean must hold three numbers, got \(0.5, 0.5\)'),
+        (dict(std=(0.5, 0.5, 0)), 'std must be above 0 for each channel, got 0'),
+        (dict(channels_last='no'), "channels_last must be True or False, got 'no'"),
+        (dict(network='resnet18'), "network must be of class Module, got 'resnet18'"),
     ],
-    ids=['dtype', 'unknown-device', 'missing-device'],
+    ids=['dtype', 'unknown-device', 'missing-device', 'no-device', 'text', 'mean', 'std', 'flag', 'network'],
 )
 def test_bad_argument(changes, message):
     with pytest.raises(ValueError, match=message):
-        Classifier(Spy(), MEAN, STD, **changes)
+        Classifier(**dict(network=Spy(), mean=MEAN, std=STD) | changes)
 
 
 def test_top_margin_by_hand():
@@ -175,8 +181,12 @@ def test_overrides():
         (dict(input_size=(3, 64, 96)), 'network must take square RGB images, got an input of 3x64x96'),
         (dict(input_size=(1, 64, 64)), 'network must take square RGB images, got an input of 1x64x64'),
         (dict(crop_pct=1.25), 'crop_pct must be above 0 and at most 1, got 1.25'),
+        (dict(crop_pct='1'), "crop_pct must be above 0 and at most 1, got '1'"),
+        (dict(img_size='32'), "img_size must be an integer of at least 1, got '32'"),
+        (dict(interpolation='linear'), "interpolation must be one of 'nearest', .* got 'linear'"),
+        (dict(mean='0.5'), "mean must hold three numbers, got '0.5'"),
     ],
-    ids=['rectangle', 'grey', 'crop_pct'],
+    ids=['rectangle', 'grey', 'crop_pct', 'crop_pct-text', 'size-text', 'interpolation', 'mean'],
 )
 def test_bad_data_config(overrides, message):
     with pytest.raises(ValueError, match=message):

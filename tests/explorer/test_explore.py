@@ -77,12 +77,16 @@ def test_a_width_resizes_the_picture(photograph):
         ({'directions': ['up']}, 'direction must be one of'),
         ({'labels': [1]}, 'label must be None for segmentation, got 1'),
         ({'labels': [1, 2]}, 'labels must hold one class per picture, got 2 for 1'),
+        ({'labels': ['1']}, "label must be an integer, got '1'"),
+        ({'max_shift': '4'}, "max_shift must be an integer of at least 1, got '4'"),
+        ({'directions': 'diagonal'}, "directions must hold some of diagonal, .* got 'diagonal'"),
+        ({'progress': 'no'}, "progress must be True or False, got 'no'"),
     ],
-    ids=['too small', 'max_shift', 'direction', 'label', 'labels'],
+    ids=['too small', 'max_shift', 'direction', 'label', 'labels', 'label text', 'shift text', 'text', 'flag'],
 )
 def test_what_is_wrong_is_named(options, message, photograph):
     with pytest.raises(ValueError, match=message):
-        explore((make(Threshold, 'a'), make(Threshold, 'b')), [photograph], progress=False, **options)
+        explore((make(Threshold, 'a'), make(Threshold, 'b')), [photograph], **dict(progress=False) | options)
 
 
 def test_no_picture_is_an_error():

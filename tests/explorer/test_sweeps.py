@@ -22,10 +22,11 @@ def test_offsets_are_rows_and_columns(direction, offsets):
 @pytest.mark.parametrize(
     ('direction', 'max_shift', 'message'),
     [
-        ('up', 2, "direction must be one of diagonal, horizontal, vertical, got 'up'"),
+        ('up', 2, "direction must be one of 'diagonal', 'horizontal', 'vertical', got 'up'"),
         ('diagonal', 0, 'max_shift must be at least 1, got 0'),
+        ('diagonal', '4', "max_shift must be an integer of at least 1, got '4'"),
     ],
-    ids=['direction', 'max_shift'],
+    ids=['direction', 'max_shift', 'text'],
 )
 def test_a_path_that_cannot_be_is_named(direction, max_shift, message):
     with pytest.raises(ValueError, match=message):
