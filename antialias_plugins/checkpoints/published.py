@@ -181,6 +181,7 @@ def published_arguments(arch: str, path: str | os.PathLike[str], sha256: str | N
     """
     if not isinstance(arch, str):
         raise ValueError(f'arch must be the name of a network, got {arch!r}')
+    path = as_path('path', path)
     match = re.fullmatch(r'\w+_(ddac|lps)(\d+)', arch)
     if match is None:
         return {}

@@ -117,6 +117,7 @@ def segmentation_consistency(
         0.5
     """
     pred_a, pred_b = _class_maps(pred_a, pred_b)
+    as_integer('ignore_index', ignore_index)
     offset_a, offset_b = as_corner('offset_a', offset_a), as_corner('offset_b', offset_b)
     spans = overlap(tuple(pred_a.shape), offset_a, offset_b)
     same = part_at(pred_a, spans, offset_a) == part_at(pred_b, spans, offset_b)
@@ -169,6 +170,7 @@ def class_agreement(
         {2: 0.6667}
     """
     check_least(num_classes=(num_classes, 1))
+    as_integer('ignore_index', ignore_index)
     pred_a, pred_b, *labels = _class_maps(pred_a, pred_b, label)
     same = pred_a == pred_b
     if labels:
@@ -210,6 +212,7 @@ def boundary_agreement(
         BoundaryAgreement(boundary_agreeing=2, boundary_pixels=3, interior_agreeing=5, interior_pixels=5)
     """
     pred_a, pred_b, *labels = _class_maps(pred_a, pred_b, label)
+    as_integer('ignore_index', ignore_index)
     same = pred_a == pred_b
     if not labels:
         band = boundary_band(pred_a, width) | boundary_band(pred_b, width)
@@ -270,7 +273,7 @@ def _count(classes: Tensor, num_classes: int, name: str) -> tuple[int, ...]:
 def _labelled(label: Tensor, ignore_index: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return a label map where the predictions are, and which of its pixels are labelled."""
     label = label.to(device)
-    labelled = label != as_integer('ignore_index', ignore_index)
+    labelled = label != ignore_index
     if (label[labelled] < 0).any():
         raise ValueError(
             f'label must hold classes of at least 0, or ignore_index {ignore_index}, got {int(label[labelled].min())}'

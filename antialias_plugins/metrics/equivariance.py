@@ -147,8 +147,6 @@ def equivariance_report(
         layers = layers if isinstance(layers, str) or not isinstance(layers, Iterable) else list(layers)
         if not layers or not isinstance(layers, (str, list)) or not all(isinstance(it, str) for it in layers):
             raise ValueError(f'layers must be None or hold at least one pattern, got {layers!r:.200}')
-    if not moves:
-        raise ValueError('shifts must hold at least one shift, got none')
     with evaluating(network):
         shapes = _outputs(network, inputs[0], [name for name, _ in network.named_modules() if name], _map_shape)
         names, unseen = _choose(network, shapes, inputs[0].shape[2:], layers, margin)
@@ -211,6 +209,8 @@ def as_moves(shifts: Iterable[int | tuple[int, int]]) -> tuple[tuple[int, int], 
     pairs = [tuple(shift) if isinstance(shift, (tuple, list)) else (shift, shift) for shift in shifts]
     if any(len(pair) != 2 for pair in pairs):
         raise ValueError(f'shifts must hold whole pixels, or pairs of them, got {pairs}')
+    if not pairs:
+        raise ValueError('shifts must hold at least one shift, got none')
     return tuple((as_integer('shifts', down), as_integer('shifts', right)) for down, right in pairs)
 
 
