@@ -15,6 +15,7 @@ from antialias_plugins.layers import (
     MaxBlurPool2d,
     PhaseLink,
     PolyphaseUnpool2d,
+    TranslationInvariantPolyphasePool2d,
 )
 from lab.parity import parity
 from lab.parity.exporters import EXPORTERS, Exporter
@@ -101,6 +102,7 @@ MORE = {
     'aps1-l1': lambda: AdaptivePolyphasePool2d(8, (3, 2), norm='l1'),
     'aps3-ddac': lambda: AdaptivePolyphasePool2d(8, filt_size=3, adaptive={'groups': 2}),
     'aps1-unpool': lambda: Unpooled(8),
+    'tips3': lambda: TranslationInvariantPolyphasePool2d(8, (3, 2), 3),
 }
 RUNTIMES = {'OpenVINO': 'openvino', 'OpenVINO of ONNX': 'openvino', 'Core ML': 'coremltools'}
 
