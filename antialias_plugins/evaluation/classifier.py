@@ -15,8 +15,8 @@ from PIL import Image
 from timm.data import create_transform, resolve_data_config
 from torch import Tensor, nn
 
-from antialias_plugins.functional.arguments import check_choice
-from antialias_plugins.metrics.inputs import as_integer, as_list, check_flag, check_number, check_type
+from antialias_plugins.functional.arguments import check_choice, check_flag, check_module
+from antialias_plugins.metrics.inputs import as_integer, as_list, check_number
 
 Transform = Callable[[Image.Image], Tensor]
 
@@ -58,7 +58,7 @@ class DataConfig:
         Raises:
             ValueError: If the network does not take square RGB images.
         """
-        check_type('network', network, nn.Module)
+        check_module('network', network)
         if overrides.get('img_size') is not None:
             as_integer('img_size', overrides['img_size'], 1)
         if overrides.get('crop_pct') is not None:
@@ -125,8 +125,8 @@ class Classifier:
         dtype: torch.dtype = torch.float32,
         channels_last: bool = False,
     ) -> None:
-        check_type('network', network, nn.Module)
-        check_flag(channels_last=channels_last)
+        check_module('network', network)
+        check_flag('channels_last', channels_last)
         _check_channels(mean, std)
         if not isinstance(dtype, torch.dtype) or dtype not in RESOLUTION:
             raise ValueError(f'dtype must be one of {", ".join(map(str, RESOLUTION))}, got {dtype}')

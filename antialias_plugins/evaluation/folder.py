@@ -19,8 +19,9 @@ from tqdm import tqdm
 from antialias_plugins.evaluation.classifier import Classifier, DataConfig, label_margins, top_margin
 from antialias_plugins.evaluation.pictures import read_picture
 from antialias_plugins.evaluation.report import Evaluation
+from antialias_plugins.functional.arguments import check_flag
 from antialias_plugins.metrics import ShiftConsistency, ViewPlan, mean_interval
-from antialias_plugins.metrics.inputs import as_path, check_flag, check_least, check_type
+from antialias_plugins.metrics.inputs import as_path, check_least, check_type
 from antialias_plugins.metrics.intervals import group_of
 from antialias_plugins.utils import Stopwatch
 
@@ -147,7 +148,8 @@ def evaluate(
     """
     check_type('classifier', classifier, Classifier)
     check_type('folder', folder, ViewFolder)
-    check_flag(labelled=labelled, progress=progress)
+    check_flag('labelled', labelled)
+    check_flag('progress', progress)
     if labelled and classifier.network.num_classes != folder.classes:
         raise ValueError(
             f'folder must have one sub-folder for each of the {classifier.network.num_classes} classes of the network, '

@@ -17,8 +17,9 @@ from tqdm import tqdm
 from antialias_plugins.evaluation.pictures import read_picture
 from antialias_plugins.explorer.networks import PageNetwork, check_pair, encode_photograph
 from antialias_plugins.explorer.sweeps import DIRECTIONS, shift_path
+from antialias_plugins.functional.arguments import check_flag
 from antialias_plugins.metrics import shifted_views
-from antialias_plugins.metrics.inputs import as_class, as_integer, as_list, as_path, check_flag
+from antialias_plugins.metrics.inputs import as_class, as_integer, as_list, as_path
 from antialias_plugins.metrics.offsets import Offset
 from antialias_plugins.utils import replacing
 from antialias_plugins.version import __version__
@@ -79,7 +80,7 @@ def explore(
     if labels is not None and len(labels) != len(files):
         raise ValueError(f'labels must hold one class per picture, got {len(labels)} for {len(files)}')
     max_shift = as_integer('max_shift', max_shift, 1)
-    check_flag(progress=progress)
+    check_flag('progress', progress)
     paths = {direction: shift_path(direction, max_shift) for direction in directions}
     offsets = list(dict.fromkeys(offset for path in paths.values() for offset in path))
     frames = [_frame(networks[0], file, max_shift) for file in files]

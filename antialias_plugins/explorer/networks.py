@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from antialias_plugins.evaluation import Classifier, DataConfig, TimmModel
 from antialias_plugins.evaluation.classifier import top_margin
 from antialias_plugins.explorer.sweeps import compare_logits, compare_maps, running_mean
-from antialias_plugins.metrics.inputs import as_path, check_flag, check_least
+from antialias_plugins.functional.arguments import check_flag
+from antialias_plugins.metrics.inputs import as_path, check_least
 from antialias_plugins.metrics.offsets import Offset
 
 FLIP_COLOR = (255, 0, 60)  # as in the figure of flips
@@ -211,7 +212,7 @@ def load_network(
         str(as_path('source', source)),
         None if checkpoint is None else as_path('checkpoint', checkpoint),
     )
-    check_flag(pretrained=pretrained)
+    check_flag('pretrained', pretrained)
     check_least(seed=(seed, 0), **({} if size is None else {'size': (size, 1)}))
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     torch.manual_seed(seed)

@@ -11,13 +11,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from antialias_plugins.functional.arguments import check_flag
 from antialias_plugins.metrics.base import Look, MeanResult, PerImageMetric, Predict
 from antialias_plugins.metrics.inputs import (
     as_class,
     as_integer,
     as_logits,
     as_tensor,
-    check_flag,
     check_least,
     check_type,
     in_evaluation,
@@ -301,7 +301,7 @@ def diagonal_sweep(
     check_least(max_shift=(max_shift, 1))
     if max_shift > min(size):
         raise ValueError(f'max_shift must be between 1 and the shorter side of crop_size {size}, got {max_shift}')
-    check_flag(circular=circular)
+    check_flag('circular', circular)
     frame = centre_part(as_tensor('image', image), size if circular else (size[0] + max_shift, size[1] + max_shift))
     steps = [(step, step) for step in range(max_shift + 1)]
     with in_evaluation(predict):

@@ -37,13 +37,6 @@ def check_least(**values: tuple[int, int]) -> None:
         as_integer(name, value, least)
 
 
-def check_flag(**values: bool) -> None:
-    """Raise unless each value is True or False: the text 'False' would count as True."""
-    for name, value in values.items():
-        if not _is_bool(value):
-            raise ValueError(f'{name} must be True or False, got {value!r}')
-
-
 def as_path(name: str, value: Any) -> Path:
     """Return a path, or text as one; raise if it is something else."""
     if not isinstance(value, (str, Path)) or not str(value):

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from antialias_plugins.functional.arguments import check_module
 from antialias_plugins.metrics.base import Result
 from antialias_plugins.metrics.inputs import as_tensor
 from antialias_plugins.metrics.intervals import Interval, MeanShare, format_percent
@@ -126,8 +127,7 @@ def format_pair(values: Sequence[object]) -> str:
 
 def network_inputs(network: nn.Module, images: Iterable[Tensor]) -> list[Tensor]:
     """Return images, ``(C, H, W)``, as batches of one, where a network's parameters are and in their type."""
-    if not isinstance(network, nn.Module):
-        raise ValueError(f'network must be a torch.nn.Module, got {type(network).__name__}')
+    check_module('network', network)
     if not isinstance(images, Iterable):
         raise ValueError(f'images must hold one tensor per image, got {images!r:.200}')
     images = [as_tensor('images', image) for image in images]

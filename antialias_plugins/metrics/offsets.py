@@ -7,8 +7,8 @@ from typing import Literal, get_args
 import numpy as np
 from torch import Tensor
 
-from antialias_plugins.functional.arguments import check_choice, check_pair
-from antialias_plugins.metrics.inputs import as_integer, check_flag, check_least
+from antialias_plugins.functional.arguments import check_choice, check_flag, check_pair
+from antialias_plugins.metrics.inputs import as_integer, check_least
 from antialias_plugins.metrics.views import Offset, Shift, centre_part, check_room, shifted_views
 
 Protocol = Literal['per_image', 'legacy']
@@ -116,7 +116,7 @@ class ViewPlan:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'crop_size', as_pair(self.crop_size))
-        check_flag(circular=self.circular)
+        check_flag('circular', self.circular)
         check_least(max_shift=(self.max_shift, 2), views=(self.views, 2), seed=(self.seed, 0))
         if self.max_shift > min(self.crop_size):
             raise ValueError(
@@ -192,7 +192,7 @@ class ShiftGrid:
     def __post_init__(self) -> None:
         if self.crop_size is not None:
             object.__setattr__(self, 'crop_size', as_pair(self.crop_size))
-        check_flag(circular=self.circular)
+        check_flag('circular', self.circular)
         check_least(max_shift=(self.max_shift, 1), subpixel=(self.subpixel, 1), stride=(self.stride, 1))
         if self.subpixel > 1 and not self.circular:
             raise ValueError(f'subpixel must be 1, or above 1 and circular True, got {self.subpixel}, {self.circular}')

@@ -10,13 +10,14 @@ from typing import ClassVar, TypeVar
 import torch
 from torch import Tensor
 
+from antialias_plugins.functional.arguments import check_flag
 from antialias_plugins.metrics.agreement import (
     boundary_agreement,
     class_agreement,
     segmentation_consistency,
 )
 from antialias_plugins.metrics.base import Look, MeanResult, PerImageMetric, Predict
-from antialias_plugins.metrics.inputs import as_class_maps, as_integer, as_tensor, check_flag, check_least
+from antialias_plugins.metrics.inputs import as_class_maps, as_integer, as_tensor, check_least
 from antialias_plugins.metrics.intervals import Interval, MeanShare
 from antialias_plugins.metrics.offsets import check_random_shift, draw_subpixel_offsets
 from antialias_plugins.metrics.views import Offset, Shift, overlap, part_at, shifted_views
@@ -117,7 +118,7 @@ class MeanSegmentationConsistency(PerImageMetric[dict[_Region, float], Segmentat
 
     def __post_init__(self) -> None:
         check_random_shift(self.max_shift, self.seed)
-        check_flag(circular=self.circular)
+        check_flag('circular', self.circular)
         as_integer('ignore_index', self.ignore_index)
         counts = {'num_classes': self.num_classes, 'boundary': self.boundary}
         check_least(subpixel=(self.subpixel, 1), **{name: (it, 1) for name, it in counts.items() if it is not None})

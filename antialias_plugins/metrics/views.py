@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from antialias_plugins.metrics.inputs import as_corner, as_pair, as_tensor, check_flag, check_least, check_shape
+from antialias_plugins.functional.arguments import check_flag
+from antialias_plugins.metrics.inputs import as_corner, as_pair, as_tensor, check_least, check_shape
 
 Offset = tuple[int, int]
 Shift = tuple[float, float]
@@ -37,7 +38,7 @@ def shifted_views(image: Tensor, offsets: Sequence[Shift], max_shift: int, *, ci
     """
     image = as_image(image)
     check_least(max_shift=(max_shift, 0))
-    check_flag(circular=circular)
+    check_flag('circular', circular)
     if not isinstance(offsets, Iterable) or (isinstance(offsets, Tensor) and offsets.ndim != 2):
         raise ValueError(f'offsets must hold pairs of numbers, got {offsets!r:.200}')
     offsets = [_as_shift('offsets', offset) for offset in offsets]

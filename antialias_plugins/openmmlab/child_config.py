@@ -12,8 +12,8 @@ from typing import Any
 from mmengine.config import Config
 
 from antialias_plugins.conversion.plan import Options
+from antialias_plugins.functional.arguments import check_flag
 from antialias_plugins.layers import resolve_pool
-from antialias_plugins.metrics.inputs import check_flag
 from antialias_plugins.openmmlab.antialiased import check_convert, suggest
 from antialias_plugins.utils import as_path, write_text
 
@@ -59,7 +59,8 @@ def write_child_config(
         FileExistsError: If `out` exists and `overwrite` is not set.
     """
     out, base = as_path('out', out), as_path('base', base)
-    check_flag(consistency=consistency, overwrite=overwrite)
+    check_flag('consistency', consistency)
+    check_flag('overwrite', overwrite)
     options = {} if options is None else options
     if not isinstance(options, Mapping) or not all(isinstance(key, str) for key in options):
         raise ValueError(f'options must be values by their dotted key, got {options!r}')

@@ -9,9 +9,9 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
+from antialias_plugins.functional.arguments import check_flag
 from antialias_plugins.layers import AdaptiveBlurPool2d, scheduled_temperature, set_temperature
 from antialias_plugins.layers.learnable_polyphase_pool import check_schedule
-from antialias_plugins.metrics.inputs import check_flag
 
 
 @HOOKS.register_module()
@@ -73,7 +73,7 @@ class GumbelTemperatureHook(Hook):
         self, milestones: Sequence[int], temperatures: Sequence[float], shape: str = 'linear', by_epoch: bool = True
     ) -> None:
         check_schedule(milestones, temperatures, shape)
-        check_flag(by_epoch=by_epoch)
+        check_flag('by_epoch', by_epoch)
         self.milestones, self.temperatures, self.shape, self.by_epoch = milestones, temperatures, shape, by_epoch
 
     def before_train(self, runner: Runner) -> None:
