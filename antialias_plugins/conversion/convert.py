@@ -2,7 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +16,10 @@ from antialias_plugins.conversion.plan import AntialiasPlan, AntialiasWarning, O
 from antialias_plugins.conversion.planner import Planner
 from antialias_plugins.conversion.rebuilding import guard_rebuilding
 from antialias_plugins.conversion.segments import Segment, find_segment
-from antialias_plugins.conversion.trace import Graph, run, shapes_in, trace
+from antialias_plugins.conversion.trace import Graph, run, shapes_in, tensors_in, trace
+from antialias_plugins.conversion.values import difference, fingerprints, first_difference
 from antialias_plugins.functional.arguments import check_module
+from antialias_plugins.layers.blur_pool import BlurPool2d
 from antialias_plugins.layers.pool import Pool, PoolFactory, resolve_pool
 
 logger = logging.getLogger(__name__)
@@ -156,6 +159,7 @@ def convert(model: nn.Module, pool: PoolFactory, options: Options) -> AntialiasP
         raise UnsupportedModelError(f'{plan.model}: nothing that could be filtered downsamples', left)
     for reason in reasons:
         warnings.warn(f'{plan.model}: not antialiased: {reason}', AntialiasWarning, stacklevel=3)
+    _prove(model, graph, plan)
     layers = [_build(model, site, pool, options) for site in plan.sites]
     share_phases(graph, plan, layers)
     _warn_of_frozen_filters(model, plan, layers)
@@ -169,10 +173,11 @@ def convert(model: nn.Module, pool: PoolFactory, options: Options) -> AntialiasP
             _put(model, site, layer, options)
         if options.recompute:
             _recompute(model, graph, plan)
-        if 'published' not in (options.maxpool, options.avgpool):  # which change the size of odd maps
+        changes_sizes = 'published' in (options.maxpool, options.avgpool)  # of odd maps
+        if not changes_sizes and (options.padding != 'keep' or any(site.note for site in plan.sites)):
             shapes = shapes_in(run(model, graph.args))
-            if shapes != graph.output_shapes:  # some code of the network's own reads a dense size
-                change = f'from {graph.output_shapes} to {shapes}'
+            if shapes != shapes_in(graph.outputs):
+                change = f'from {shapes_in(graph.outputs)} to {shapes}'
                 raise UnsupportedModelError(f'{plan.model}: antialiasing would change its output shapes {change}')
     except BaseException:
         attach.detach_all(model)
@@ -224,6 +229,55 @@ def _build(model: nn.Module, site: Site, pool: PoolFactory, options: Options) ->
     if options.padding != 'keep' and hasattr(layer, 'padding_mode'):
         layer.padding_mode = 'circular'
     return layer.train(model.get_submodule(site.carrier).training)
+
+
+def _prove(model: nn.Module, graph: Graph, plan: AntialiasPlan) -> None:
+    """Make the network dense and subsample plainly: it must compute what it did when it was traced.
+
+    A place whose norms take other statistics then, as the plan notes, stays as it is meanwhile.
+    """
+    sites = [site for site in plan.sites if not site.note]
+
+    def outputs() -> list[Tensor]:
+        with _subsampling(model, sites):
+            return tensors_in(run(model, graph.args))
+
+    try:
+        found = difference(outputs(), graph.outputs)
+    except Exception as error:
+        raise UnsupportedModelError(
+            f'{plan.model} cannot be antialiased and was left as it is: with dense convolutions it fails, before any '
+            f'filter, with {type(error).__name__}: {error}'
+        ) from error
+    if found is None:
+        return
+    with fingerprints(model) as expected:
+        run(model, graph.args)
+    with fingerprints(model) as dense:
+        outputs()
+    place = first_difference(dense, expected)
+    raise UnsupportedModelError(
+        f'{plan.model} cannot be antialiased and was left as it is: with dense convolutions and plain subsampling it '
+        f'computes something else: {found}' + (f'; the first map that differs is that of {place}' if place else ''),
+        [
+            'some code of its own depends on a stride, or on the size of a map that is dense then; skip=[...] leaves '
+            'a place as it is, and a part of the network that has no such code can be converted by itself'
+        ],
+    )
+
+
+@contextmanager
+def _subsampling(model: nn.Module, sites: Sequence[Site]) -> Iterator[None]:
+    """Plain subsampling in place of the filters of some sites, inside."""
+    try:
+        for site in sites:
+            _take_stride(model, site)
+        for site in sites:
+            layer = BlurPool2d(site.channels, 1, site.stride).train(model.get_submodule(site.carrier).training)
+            _put(model, site, layer, Options(avgpool='keep'))
+        yield
+    finally:
+        attach.detach_all(model)
 
 
 def _take_stride(model: nn.Module, site: Site) -> None:

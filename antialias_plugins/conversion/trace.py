@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from types import FunctionType, ModuleType
 from typing import Any, Literal
 
 import torch
@@ -85,14 +86,15 @@ class Call:
 class Graph:
     """A traced forward pass: its operations in the order of execution, and the calls of composite modules.
 
-    An inner call ends, and stands, before the outer one. ``args`` are what the network was called with.
+    An inner call ends, and stands, before the outer one. ``args`` are what the network was called with, ``outputs`` the
+    tensors in what it returned.
     """
 
     nodes: list[Node] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     call_counts: dict[nn.Module, int] = field(default_factory=dict)
     args: tuple = ()
-    output_shapes: list[tuple[int, ...]] = field(default_factory=list)
+    outputs: list[Tensor] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
@@ -200,8 +202,21 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def tensors_in(tree: Any) -> list[Tensor]:
-    """All tensors in nested containers."""
-    return [leaf for leaf in tree_flatten(tree)[0] if isinstance(leaf, Tensor)]
+    """All tensors in nested containers, and in the attributes of objects that hosts return them in."""
+    found, seen, leaves = [], set(), tree_flatten(tree)[0]
+    while leaves:
+        leaf = leaves.pop(0)
+        if isinstance(leaf, Tensor):
+            found.append(leaf)
+        elif _is_record(leaf) and id(leaf) not in seen:
+            seen.add(id(leaf))
+            leaves[:0] = tree_flatten(list(vars(leaf).values()))[0]
+    return found
+
+
+def _is_record(leaf: Any) -> bool:
+    """Whether an object is a plain holder of values: no module, class or function."""
+    return hasattr(leaf, '__dict__') and not isinstance(leaf, (nn.Module, type, FunctionType, ModuleType))
 
 
 def shapes_in(tree: Any) -> list[tuple[int, ...]]:
@@ -268,9 +283,9 @@ class _Recorder(TorchFunctionMode):
         if isinstance(top, Node):
             self.bind(top, output)
             return
-        if any(id(tensor) not in self.node_of for tensor in tensors_in(output)):
-            # made by something that no function mode sees, such as NumPy or a compiled operator
-            self.add('module', top.name, ops.OTHER, top.inputs, output, module)
+        unseen = [tensor for tensor in tensors_in(output) if id(tensor) not in self.node_of]
+        if unseen:  # made by something that no function mode sees, such as NumPy or a compiled operator, or of nothing
+            self.add('module', top.name, ops.OTHER, top.inputs, unseen, module)
         top.last, top.outputs = len(self.graph.nodes), self.sources(output)
         top.gives_map = isinstance(output, Tensor)
         self.graph.calls.append(top)
@@ -298,5 +313,5 @@ class _Recorder(TorchFunctionMode):
     def finish(self, args: tuple, outputs: Any) -> Graph:
         for node in self.sources(outputs):
             node.is_output = True
-        self.graph.args, self.graph.output_shapes = args, shapes_in(outputs)
+        self.graph.args, self.graph.outputs = args, tensors_in(outputs)
         return self.graph
