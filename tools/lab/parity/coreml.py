@@ -152,7 +152,11 @@ _TYPES = {'fp32': torch.float32, 'int32': torch.int32, 'bool': torch.bool}
 OPERATORS: dict[str, Callable[..., Any]] = {
     'abs': lambda x: x.abs(),
     'add': _elementwise(torch.add),
+    'batch_norm': lambda x, mean, variance, gamma, beta, epsilon: F.batch_norm(
+        x, mean, variance, gamma, beta, eps=float(epsilon)
+    ),
     'cast': lambda x, dtype: torch.as_tensor(x).to(_TYPES[dtype]),
+    'clip': lambda x, alpha, beta: x.clamp(float(alpha), float(beta)),
     'concat': lambda values, axis, interleave: torch.cat([torch.atleast_1d(torch.as_tensor(v)) for v in values], axis),
     'conv': _conv,
     'cos': lambda x: x.cos(),
@@ -188,6 +192,13 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     'stack': lambda values, axis: torch.stack([torch.as_tensor(value) for value in values], int(axis)),
     'sub': _elementwise(torch.sub),
     'transpose': lambda x, perm: x.permute(_integers(perm)),
+    'upsample_bilinear': lambda x, scale_factor_height, scale_factor_width, align_corners, **_: F.interpolate(
+        x,
+        scale_factor=(float(scale_factor_height), float(scale_factor_width)),
+        mode='bilinear',
+        align_corners=bool(align_corners),
+        recompute_scale_factor=True,
+    ),
 }
 
 
