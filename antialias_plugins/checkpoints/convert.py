@@ -318,7 +318,8 @@ def _advice(misshapen: list[str]) -> str:
 def _differences(state_dict: Mapping[str, Tensor], layout: str, model: nn.Module) -> Iterator[str]:
     """What `model` computes otherwise than the network that a file comes from; keys and shapes alone do not tell."""
     adaptive = [module for module in model.modules() if isinstance(module, AdaptiveBlurPool2d)]
-    trained, present = _widths(state_dict), _widths(dict(model.named_buffers()))
+    own = {f'{name}.filt': getattr(module, 'filt', None) for name, module in model.named_modules()}
+    trained, present = _widths(state_dict), _widths({name: taps for name, taps in own.items() if taps is not None})
     taps, own_taps = (' and '.join(map(str, sorted(set(widths)))) for widths in (trained, present))
     if layout.endswith('LPS') and present and not trained and not adaptive:
         yield f'the weights were trained without filters; the network has filters of {own_taps} taps'

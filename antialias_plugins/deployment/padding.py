@@ -26,6 +26,7 @@ class explicit_padding(TorchFunctionMode):
         ValueError: if `border` is none of these, or a map is too small for its border.
 
     Example:
+        >>> import torch
         >>> pool, map = torch.nn.ReflectionPad2d((1, 0, 0, 0)), torch.arange(3.0).reshape(1, 1, 1, 3)
         >>> with explicit_padding():
         ...     traced = torch.jit.trace(pool, map)
