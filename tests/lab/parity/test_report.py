@@ -23,7 +23,7 @@ def test_table_by_hand():
         '| resnet18, aps3   | fails | **2e-02** |',
         '| resnet50, lps3   | fails |           |',
         '',
-        '- resnet18, aps3, ONNX, resnet50, lps3, ONNX: `KeyError: size`',
+        '- `KeyError: size`: resnet18, aps3 (ONNX); resnet50, lps3 (ONNX)',
         '',
         '### torch 2.14.1',
         '',

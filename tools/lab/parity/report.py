@@ -64,13 +64,14 @@ def _cell(result: Parity) -> str:
 
 def _failures(results: Sequence[Parity]) -> list[str]:
     """One entry for each reason, with all that it stops."""
-    stopped: dict[str, list[Parity]] = {}
+    stopped: dict[str, dict[str, list[str]]] = {}
     for result in results:
         if result.error is None:
-            stopped.setdefault(result.reason, []).append(result)
-    entries = (
-        f'- {", ".join(f"{found.network}, {found.pool}, {found.exporter}" for found in group)}: `{reason}`'
-        for reason, group in stopped.items()
-    )
+            exporters = stopped.setdefault(result.reason, {}).setdefault(f'{result.network}, {result.pool}', [])
+            exporters.append(result.exporter)
+    entries = []
+    for reason, networks in stopped.items():
+        names = (f'{network} ({", ".join(exporters)})' for network, exporters in networks.items())
+        entries.append(f'- `{reason}`: {"; ".join(names)}')
     text = '\n'.join(entries)
     return [text] if text else []
