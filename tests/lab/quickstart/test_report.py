@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from PIL import Image
 
 from lab.quickstart.experiment import Experiment, begin
 from lab.quickstart.report import summarize
@@ -220,3 +221,9 @@ def test_summary_gathers_what_the_experiments_left(experiments, tmp_path):
 def test_summary_of_unfinished_experiments_is_refused(tmp_path):
     with pytest.raises(ValueError, match='folders must hold finished trainings and tests'):
         summarize([tmp_path / 'baseline'], tmp_path)
+
+
+def test_the_figure_in_the_readme_has_all_its_colours():
+    """A palette of 255 colours made two classes one."""
+    with Image.open(ROOT / 'docs/images/shift.png') as picture:
+        assert picture.mode in ('RGB', 'RGBA')
