@@ -21,9 +21,9 @@ from antialias_plugins.evaluation.pictures import read_picture
 from antialias_plugins.evaluation.report import Evaluation
 from antialias_plugins.functional.arguments import check_flag
 from antialias_plugins.metrics import ShiftConsistency, ViewPlan, mean_interval
-from antialias_plugins.metrics.inputs import as_path, check_least, check_type
+from antialias_plugins.metrics.inputs import check_least, check_type
 from antialias_plugins.metrics.intervals import group_of
-from antialias_plugins.utils import Stopwatch
+from antialias_plugins.utils import Stopwatch, as_path
 
 RANKS = (1, 5)
 

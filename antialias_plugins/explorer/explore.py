@@ -19,9 +19,9 @@ from antialias_plugins.explorer.networks import PageNetwork, check_pair, encode_
 from antialias_plugins.explorer.sweeps import DIRECTIONS, shift_path
 from antialias_plugins.functional.arguments import check_flag
 from antialias_plugins.metrics import shifted_views
-from antialias_plugins.metrics.inputs import as_class, as_integer, as_list, as_path
+from antialias_plugins.metrics.inputs import as_class, as_integer, as_list
 from antialias_plugins.metrics.offsets import Offset
-from antialias_plugins.utils import replacing
+from antialias_plugins.utils import as_path, replacing
 from antialias_plugins.version import __version__
 
 

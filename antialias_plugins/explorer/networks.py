@@ -18,8 +18,9 @@ from antialias_plugins.evaluation import Classifier, DataConfig, TimmModel
 from antialias_plugins.evaluation.classifier import top_margin
 from antialias_plugins.explorer.sweeps import compare_logits, compare_maps, running_mean
 from antialias_plugins.functional.arguments import check_flag
-from antialias_plugins.metrics.inputs import as_path, check_least
+from antialias_plugins.metrics.inputs import check_least
 from antialias_plugins.metrics.offsets import Offset
+from antialias_plugins.utils import as_path
 
 FLIP_COLOR = (255, 0, 60)  # as in the figure of flips
 

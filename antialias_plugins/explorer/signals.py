@@ -18,8 +18,9 @@ from antialias_plugins.metrics import (
 )
 from antialias_plugins.metrics.aliasing import Window
 from antialias_plugins.metrics.equivariance import as_moves
-from antialias_plugins.metrics.inputs import as_list, as_path
+from antialias_plugins.metrics.inputs import as_list
 from antialias_plugins.metrics.views import centre_part
+from antialias_plugins.utils import as_path
 
 GRID = 32
 """Sides of the pictures are multiples of this, so that the maps of most networks have a regular grid on them."""

@@ -2,7 +2,7 @@
 
 A kernel that is right on one GPU and release of Triton may be wrong on the next. What nobody has tried here is tried in
 the process that is about to rely on it: values and gradients, once for each op, its settings, type and memory format of
-its maps, and device. A few milliseconds beside what Triton takes to compile.
+its maps, and device.
 """
 
 import warnings

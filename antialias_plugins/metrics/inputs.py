@@ -6,7 +6,6 @@ from functools import partial
 from math import isfinite
 from numbers import Real
 from operator import index as whole
-from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -35,13 +34,6 @@ def check_least(**values: tuple[int, int]) -> None:
     """Raise unless each value is an integer that is at least the number beside it."""
     for name, (value, least) in values.items():
         as_integer(name, value, least)
-
-
-def as_path(name: str, value: Any) -> Path:
-    """Return a path, or text as one; raise if it is something else."""
-    if not isinstance(value, (str, Path)) or not str(value):
-        raise ValueError(f'{name} must be a path, got {value!r:.200}')
-    return Path(value)
 
 
 def as_list(name: str, value: Any, kind: str = 'at least one') -> list[Any]:

@@ -374,7 +374,7 @@ def test_an_overridden_forward_carries_nothing():
 
 @pytest.mark.parametrize(('function', 'passes'), [(plan_antialias, 1), (convert_antialias, 2)])
 def test_forward_passes(function, passes):
-    """One is traced, and one shows that the sizes are what they were."""
+    """One is traced, and one shows that the values are what they were."""
     model, calls = torchvision.models.resnet18(), []
     model.register_forward_hook(lambda *_: calls.append(1))
     function(model, 'lpf4')

@@ -1,6 +1,6 @@
 """Check Triton's kernels on this GPU and measure them: tests, parity, sizes, memory, bandwidth, benchmark.
 
-Every part has its share of the time. What does not fit is named in the report, not dropped.
+The tests and each benchmark have their share of the time. What does not fit is named in the report, not dropped.
 """
 
 import itertools

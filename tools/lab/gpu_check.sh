@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All that only a GPU can show, by one command in at most eight minutes, without a network:
+# All that only a GPU can show, by one command, made to fit into eight minutes, without a network:
 #
 #     tools/lab/gpu_check.sh [FOLDER] [OPTIONS]      # FOLDER/gpu_check.json, FOLDER/gpu_check.md; default: work_dirs
 #
