@@ -10,12 +10,23 @@ Importing the package plugs it in: its names are registered in timm, and its typ
 
 from importlib.util import find_spec
 
-from antialias_plugins import checkpoints, deployment, functional, metrics, testing, timm_models
+from antialias_plugins import (
+    checkpoints,
+    conversion,
+    deployment,
+    functional,
+    kernels,
+    layers,
+    metrics,
+    testing,
+    timm_models,
+)
 from antialias_plugins.conversion import (
     AntialiasPlan,
     AntialiasWarning,
     UnsupportedModelError,
     convert_antialias,
+    is_antialiased,
     plan_antialias,
     revert_antialias,
 )
@@ -49,13 +60,21 @@ __all__ = [
     'UnsupportedModelError',
     '__version__',
     'checkpoints',
+    'conversion',
     'convert_antialias',
     'deployment',
     'functional',
     'fuse_for_inference',
+    'is_antialiased',
+    'kernels',
+    'layers',
     'metrics',
     'plan_antialias',
     'revert_antialias',
     'testing',
     'timm_models',
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

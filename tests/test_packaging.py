@@ -1,3 +1,4 @@
+import ast
 import re
 import shutil
 import subprocess
@@ -5,16 +6,39 @@ import sys
 import tarfile
 import zipfile
 from email.parser import Parser
+from importlib import import_module
+from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
+from packaging.requirements import Requirement
 
+import antialias_plugins as aap
 from antialias_plugins.version import __version__
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ('antialias_plugins', 'configs', 'requirements', 'tests', 'tools')
+REPOSITORY = 'https://github.com/antialias-plugins/antialias-plugins'
+FOLDERS = ('antialias_plugins', 'configs', 'docs', 'requirements', 'tests', 'tools')
+TOP_FILES = ('LICENSE', 'README.md', 'CHANGELOG.md', 'CITATION.cff', 'CONTRIBUTING.md', 'SECURITY.md', 'mkdocs.yml')
+PUBLIC = (
+    *(
+        'checkpoints',
+        'conversion',
+        'deployment',
+        'evaluation',
+        'explorer',
+        'functional',
+        'kernels',
+        'layers',
+        'metrics',
+    ),
+    *('timm_models', 'visualization'),
+)
+# Imported where they are needed: a stack, a GPU's compiler, an extra.
+NOT_REQUIRED = {'matplotlib', 'mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'mmseg', 'triton'}
 
 
 class Distributions(NamedTuple):
@@ -48,8 +72,8 @@ def metadata(wheel):
 def test_sdist_carries_the_source_tree_as_real_files(distributions):
     with tarfile.open(distributions.sdist) as archive:
         files = {member.name.partition('/')[2] for member in archive if member.isfile()}
-    expected = set.union(*(files_below(folder, {'.py', '.sh', '.txt'}) for folder in FOLDERS))
-    assert files >= expected | {'LICENSE', 'README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', '.ci/run'}
+    expected = set.union(*(files_below(folder, {'.py', '.sh', '.txt', '.md', '.css', '.ipynb'}) for folder in FOLDERS))
+    assert files >= expected | {*TOP_FILES, '.ci/run'}
 
 
 def test_wheel_carries_configs_where_mim_looks(distributions):
@@ -80,19 +104,79 @@ def test_metadata_names_version_and_extras(distributions):
     assert set(fields.get_all('Provides-Extra')) >= {'onedl', 'openmmlab', 'tests', 'dev'}
 
 
-def test_plain_install_has_no_upper_bounds(distributions):
+def required(wheel):
+    """What a plain install brings, by name: its specifiers."""
+    lines = [Requirement(line) for line in metadata(wheel).get_all('Requires-Dist')]
+    return {line.name: str(line.specifier) for line in lines if line.marker is None}
+
+
+def test_plain_install_has_the_lower_bounds_that_ci_tests_and_no_others(distributions):
     """With lower bounds alone, an environment that has OpenMMLab keeps every package that it has."""
-    required = metadata(distributions.wheel).get_all('Requires-Dist')
-    assert {line for line in required if 'extra ==' not in line} == {
-        'filelock',
-        'numpy',
-        'pillow',
-        'timm>=1.0',
-        'torch>=2.1',
-        'safetensors',
-        'scipy',
-        'tqdm',
+    pins = [line for line in (ROOT / 'requirements/oldest.txt').read_text().splitlines() if not line.startswith('#')]
+    expected = {}
+    for pin in pins:
+        name, version = pin.split('==')
+        expected[name] = '>=' + re.sub(r'\.0$', '', version) if version.count('.') == 2 else '>=' + version
+    assert required(distributions.wheel) == expected
+
+
+def test_what_the_package_imports_is_required(distributions):
+    imported = set()
+    for path in (ROOT / 'antialias_plugins').rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            imported |= {name.partition('.')[0] for name in names}
+    imported -= {*sys.stdlib_module_names, *NOT_REQUIRED, 'antialias_cli', 'antialias_plugins'}
+    owners = packages_distributions()
+    assert {owners[name][0].lower() for name in imported} == {*required(distributions.wheel)}
+
+
+def test_links_of_the_index_lead_to_the_repository(distributions):
+    links = dict(line.split(', ', 1) for line in metadata(distributions.wheel).get_all('Project-URL'))
+    assert {'Documentation', 'Source', 'Changelog', 'Issues'} <= {*links}
+    assert all(link.startswith(REPOSITORY) for link in links.values())
+    files = [link.partition('/main/')[2] for link in links.values() if '/main/' in link]
+    assert files and all((ROOT / file).exists() for file in files)
+
+
+def test_citation_names_this_version_and_every_paper_of_the_filters():
+    citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text())
+    assert (citation['version'], citation['repository-code']) == (__version__, REPOSITORY)
+    papers = {
+        url
+        for path in (ROOT / 'antialias_plugins/functional').glob('*.py')
+        for url in re.findall(r'https://arxiv.org/abs/[\d.]+', path.read_text())
     }
+    cited = {reference['url'] for reference in citation['references']}
+    assert papers and papers <= cited | {'https://arxiv.org/abs/2307.09804'}  # ASAP, a window of FLC
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / '.github/ISSUE_TEMPLATE').glob('*.yml')), ids=lambda path: path.stem)
+def test_issue_templates_are_forms(path):
+    form = yaml.safe_load(path.read_text())
+    if path.stem == 'config':
+        assert form['contact_links'][0]['url'].startswith(REPOSITORY)
+    else:
+        assert {'name', 'description', 'body'} <= {*form}
+        assert all(field['type'] == 'textarea' and field['attributes']['label'] for field in form['body'])
+
+
+def test_public_names_are_these():
+    assert aap.__all__ == [
+        *('AdaptiveBlurPool2d', 'AdaptivePolyphasePool2d', 'AntialiasPlan', 'AntialiasWarning', 'BlurPool2d'),
+        *('FrequencyLowCutPool2d', 'LearnablePolyphasePool2d', 'MaxBlurPool2d', 'PolyphaseUnpool2d'),
+        *('TranslationInvariantPolyphasePool2d', 'UnsupportedModelError', '__version__', 'checkpoints', 'conversion'),
+        *('convert_antialias', 'deployment', 'functional', 'fuse_for_inference', 'is_antialiased', 'kernels', 'layers'),
+        *('metrics', 'plan_antialias', 'revert_antialias', 'testing', 'timm_models'),
+    ]
+
+
+@pytest.mark.parametrize('name', ['antialias_plugins', *(f'antialias_plugins.{part}' for part in PUBLIC)])
+def test_dir_shows_the_public_names_alone(name):
+    module = import_module(name)
+    assert dir(module) == sorted(module.__all__)
+    assert all(hasattr(module, name) for name in module.__all__)
 
 
 def test_configs_of_the_wheel_find_their_base(distributions, tmp_path):

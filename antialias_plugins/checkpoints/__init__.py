@@ -24,3 +24,7 @@ __all__ = [
     'published_arguments',
     'read_checkpoint',
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -14,3 +14,7 @@ __all__ = [
     'plan_antialias',
     'revert_antialias',
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

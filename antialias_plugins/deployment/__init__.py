@@ -13,3 +13,7 @@ __all__ = [
     'quantization_config',
     'signal_to_noise',
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

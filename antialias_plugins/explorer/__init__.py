@@ -20,3 +20,7 @@ __all__ = [
     'shift_path',
     'write_page',
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

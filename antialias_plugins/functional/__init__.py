@@ -26,3 +26,7 @@ __all__ = [
     'select_component',
     'undo_loss',
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -36,3 +36,7 @@ __all__ = [
     'uses_reference',
     'uses_triton',
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -35,3 +35,7 @@ __all__ = [
     'scheduled_temperature',
     'set_temperature',
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

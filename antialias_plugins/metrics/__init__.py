@@ -121,3 +121,7 @@ __all__ = [
     'worst_case_segmentation_consistency',
     'worst_case_shift_consistency',
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -17,3 +17,7 @@ from antialias_plugins.timm_models.hub import push_to_hub, save_for_hub
 from antialias_plugins.timm_models.weights import WeightsLicenseWarning
 
 __all__ = ['AlexNet', 'WeightsLicenseWarning', 'antialiased', 'push_to_hub', 'save_for_hub']
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -22,3 +22,7 @@ __all__ = [
     'plot_spectra',
     'plot_stability',
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
