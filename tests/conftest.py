@@ -1,15 +1,13 @@
 import os
-import runpy
-import sys
-from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
 
+from antialias_cli import main
+
 if not torch.cuda.is_available():  # Triton's kernels are then interpreted, which is decided when they are defined.
     os.environ.setdefault('TRITON_INTERPRET', '1')
-
-TOOLS = Path(__file__).parents[1] / 'tools'
 
 
 @pytest.fixture(autouse=True)
@@ -18,13 +16,29 @@ def seeded():
     torch.manual_seed(0)
 
 
-@pytest.fixture
-def run_script(monkeypatch):
-    """Runs a script of `tools/` in this process, as from the command line."""
+class Answer(NamedTuple):
+    """What a command line ended with."""
 
-    def run(name, *args):
-        monkeypatch.setattr(sys, 'argv', [name, *map(str, args)])
-        monkeypatch.syspath_prepend(str((TOOLS / name).parent))
-        runpy.run_path(str(TOOLS / name), run_name='__main__')
+    status: int
+    out: str
+    err: str
+
+    @property
+    def line(self):
+        """The line that says what is wrong."""
+        return self.err.rstrip().rpartition('\n')[2]
+
+
+@pytest.fixture
+def antialias(capsys):
+    """Runs the command `antialias` in this process."""
+
+    def run(*args):
+        capsys.readouterr()
+        try:
+            main([*map(str, args)])
+        except SystemExit as stop:
+            return Answer(stop.code or 0, *capsys.readouterr())
+        return Answer(0, *capsys.readouterr())
 
     return run

@@ -193,9 +193,9 @@ CALLS: dict[str, Call] = {
 OTHER_NAMES = {
     ('path', 'missing'): ('no such file',),
     ('path', 'folder'): ('must be a file',),
-    ('text', 'nothing'): ('model must',),
-    ('text', 'number'): ('model must',),
-    ('text', 'empty'): ('model must',),
+    ('text', 'nothing'): ('network must',),
+    ('text', 'number'): ('network must',),
+    ('text', 'empty'): ('network must',),
     ('state_dict', 'none'): ('missing in the file',),
 }
 # (function, argument, name of the value): why it means something.

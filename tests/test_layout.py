@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = 'antialias_plugins'
+PACKAGE, COMMAND = 'antialias_plugins', 'antialias_cli'
 
 
 def rows():
@@ -38,17 +38,26 @@ def imported(path):
             names = [f'{node.module}.{alias.name}' for alias in node.names]
         else:
             continue
-        yield from (name for name in names if name.partition('.')[0] in (PACKAGE, 'lab', 'tests', 'tools'))
+        yield from (name for name in names if name.partition('.')[0] in (PACKAGE, COMMAND, 'lab', 'tests', 'tools'))
 
 
 def parts():
     package = ROOT / PACKAGE
-    return sorted({path.relative_to(package).parts[0].removesuffix('.py') for path in package.rglob('*.py')})
+    return sorted(
+        {COMMAND, *(path.relative_to(package).parts[0].removesuffix('.py') for path in package.rglob('*.py'))}
+    )
 
 
 def files_of(part):
     package = ROOT / PACKAGE
-    return sorted((package / part).rglob('*.py')) or [package / f'{part}.py']
+    folder = ROOT / COMMAND if part == COMMAND else package / part
+    return sorted(folder.rglob('*.py')) or [package / f'{part}.py']
+
+
+def part_of(name):
+    """The part that a module of ours belongs to."""
+    package, part, *_ = [*name.split('.'), '__init__']
+    return part if package == PACKAGE else package
 
 
 def test_table_names_every_part():
@@ -57,11 +66,11 @@ def test_table_names_every_part():
 
 @pytest.mark.parametrize('part', parts())
 def test_imports_go_one_way(part):
-    allowed = table().get(part, set(parts())) | {'version'}
+    allowed = table().get(part, set(parts())) | {'version'} | ({'__init__'} if part == COMMAND else set())
     broken = [
         f'{path.relative_to(ROOT)} imports {name}'
         for path in files_of(part)
         for name in imported(path)
-        if name.split('.')[0] != PACKAGE or f'{name}.__init__'.split('.')[1] in {*parts()} - allowed
+        if part_of(name) in {*parts(), 'lab', 'tests', 'tools'} - allowed
     ]
     assert not broken

@@ -21,7 +21,8 @@ from antialias_plugins.version import __version__
 
 ROOT = Path(__file__).parents[1]
 REPOSITORY = 'https://github.com/antialias-plugins/antialias-plugins'
-FOLDERS = ('antialias_plugins', 'configs', 'docs', 'requirements', 'tests', 'tools')
+PACKAGES = ('antialias_cli', 'antialias_plugins')
+FOLDERS = (*PACKAGES, 'configs', 'docs', 'requirements', 'tests', 'tools')
 TOP_FILES = ('LICENSE', 'README.md', 'CHANGELOG.md', 'CITATION.cff', 'CONTRIBUTING.md', 'SECURITY.md', 'mkdocs.yml')
 PUBLIC = (
     *(
@@ -89,8 +90,11 @@ def test_wheel_carries_the_whole_package_and_nothing_else(distributions):
     with zipfile.ZipFile(distributions.wheel) as archive:
         names = archive.namelist()
     dist_info = f'antialias_plugins-{__version__}.dist-info'
-    assert {name.partition('/')[0] for name in names} == {'antialias_plugins', dist_info}
-    assert files_below('antialias_plugins', {'.py', '.css', '.html', '.js'}) <= set(names)
+    assert {name.partition('/')[0] for name in names} == {*PACKAGES, dist_info}
+    for package in PACKAGES:
+        assert files_below(package, {'.py', '.css', '.html', '.js'}) <= set(names)
+    with zipfile.ZipFile(distributions.wheel) as archive:
+        assert 'antialias = antialias_cli:main' in archive.read(f'{dist_info}/entry_points.txt').decode()
     assert any(re.fullmatch(rf'{re.escape(dist_info)}/(licenses/)?LICENSE', name) for name in names)
     assert not [name for name in names if name.endswith(('.pyc', '.sh'))]
     assert {Path(name).parts[2] for name in names if '/.mim/' in name} == {'configs', 'model-index.yml'}

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import torch
 
-from antialias_plugins.evaluation import run_command
 from lab.benchmark import SUITES, Settings, describe, make_cases, run, select, write_report
-from lab.command import add_quick, add_threads, make_parser, parse_counts
+from lab.command import add_quick, add_threads, make_parser, parse_counts, run_command
 
 DTYPES = {name: getattr(torch, name) for name in ('float32', 'bfloat16', 'float16', 'float64')}
 

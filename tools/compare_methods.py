@@ -10,9 +10,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from antialias_plugins.evaluation import run_command
 from antialias_plugins.utils import replacing
-from lab.command import add_quick, add_threads, make_parser, parse_counts
+from lab.command import add_quick, add_threads, make_parser, parse_counts, run_command
 
 
 def parse_args() -> argparse.Namespace:

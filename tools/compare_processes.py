@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
-from antialias_plugins.evaluation import run_command
 from antialias_plugins.utils import markdown_table, replacing
-from lab.command import add_config_options, make_parser
+from lab.command import add_config_options, make_parser, run_command
 from lab.scaling import ProcessCurves, largest_difference, losses_by_processes, plot_processes, without_batch_statistics
 
 TOY = 'tests/configs/toy/ddac'

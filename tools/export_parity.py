@@ -9,9 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from antialias_plugins.deployment import fuse_for_inference
-from antialias_plugins.evaluation import run_command
 from antialias_plugins.utils import replacing
-from lab.command import make_parser
+from lab.command import make_parser, run_command
 from lab.parity.exporters import EXPORTERS
 from lab.parity.networks import NETWORKS, build_network, settle_norms
 from lab.parity.parity import Parity, check_parity, example_images

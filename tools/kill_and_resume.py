@@ -7,8 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from antialias_plugins.evaluation import run_command
-from lab.command import add_config_options, make_parser
+from lab.command import add_config_options, make_parser, run_command
 from lab.endurance import draw_phases, find_differences, format_kills, kill_and_resume
 from lab.training import Training
 

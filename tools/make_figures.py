@@ -4,8 +4,7 @@
 import argparse
 from pathlib import Path
 
-from antialias_plugins.evaluation import run_command
-from lab.command import make_parser
+from lab.command import make_parser, run_command
 from lab.gallery import FIGURES, draw_gallery
 
 METHODS = ('baseline', 'lpf3', 'ddac3')

@@ -4,21 +4,18 @@ from antialias_plugins.evaluation.classifier import Classifier, DataConfig
 from antialias_plugins.evaluation.folder import ViewFolder, evaluate
 from antialias_plugins.evaluation.models import ConfigModel, TimmModel, parse_model
 from antialias_plugins.evaluation.report import Evaluation
-from antialias_plugins.evaluation.settings import HelpFormatter, Settings, add_options, run_command
+from antialias_plugins.evaluation.settings import Settings
 
 __all__ = [
     'Classifier',
     'ConfigModel',
     'DataConfig',
     'Evaluation',
-    'HelpFormatter',
     'Settings',
     'TimmModel',
     'ViewFolder',
-    'add_options',
     'evaluate',
     'parse_model',
-    'run_command',
 ]
 
 

@@ -3,7 +3,6 @@
 import csv
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +28,17 @@ class Comparison:
     Args:
         settings: How all models are evaluated.
         path: JSON file of the records; ``None`` to keep none. It need not exist.
+        again: Whether to measure anew what is in the file already.
 
     Raises:
         ValueError: If the file holds something else.
     """
 
-    def __init__(self, settings: Settings, path: Path | None = None) -> None:
+    def __init__(self, settings: Settings, path: Path | None = None, again: bool = False) -> None:
         self.settings = settings
         self.path = path
         self._records: list[Record] = _read(path) if path is not None and path.exists() else []
+        self._again = again
 
     def measure(self, text: str, model: Model, progress: bool = True) -> Record:
         """Return the record of a model, after evaluating it if need be, and write the file.
@@ -50,11 +51,10 @@ class Comparison:
         Raises:
             ValueError: If it cannot be evaluated.
         """
-        settings = asdict(self.settings) | {'data_dir': self.settings.data_dir and str(self.settings.data_dir)}
         # before the evaluation, during which a file may change
-        key = {'model': text, 'settings': settings, 'files': model.fingerprint()}
+        key = {'model': text, 'settings': self.settings.as_dict(), 'files': model.fingerprint()}
         found = next((record for record in self._records if key.items() <= record.items()), None)
-        if found is not None:
+        if found is not None and not self._again:
             return found
         evaluation = model.evaluate(self.settings, progress)
         results = as_record(evaluation) | {'prepared': dict(evaluation.prepared), 'environment': describe_environment()}
@@ -63,6 +63,8 @@ class Comparison:
         if self.path is not None:
             with locked(self.path):  # another process may have written its own in the meantime
                 theirs = _read(self.path) if self.path.exists() else []
+                if self._again:
+                    theirs = [record if _key(one) == _key(record) else one for one in theirs]
                 known = [_key(one) for one in theirs]
                 self._records = [*theirs, *(one for one in self._records if _key(one) not in known)]
                 write_text(self.path, json.dumps({'models': self._records}, indent=2) + '\n')
@@ -114,6 +116,16 @@ def format_comparison(records: Mapping[str, Record]) -> str:
     return markdown_table(header, cells)
 
 
+def notes(records: Mapping[str, Record]) -> list[str]:
+    """Return what a reader has to know: of each network's images, and that networks saw them in different sizes."""
+    found = [f'note: {name}: {note}' for name, record in records.items() for note in record.get('notes', ())]
+    sizes = {name: record['prepared']['preparation']['size'] for name, record in records.items() if record['prepared']}
+    if len(set(sizes.values())) > 1:
+        listed = ', '.join(f'{size} of {name}' for name, size in sizes.items())
+        found.append(f'note: sides of the inputs in pixels: {listed} (--size makes them equal)')
+    return found
+
+
 def write_csv(path: Path, records: Mapping[str, Record]) -> None:
     """Write the rows, with a header."""
     table = rows(records)
@@ -150,4 +162,4 @@ def _read(path: Path) -> list[Record]:
             return records
     except (ValueError, TypeError, LookupError, AttributeError):  # no JSON, or that of something else
         pass
-    raise ValueError(f'json must be a file that compare.py wrote, got {path}, which is none')
+    raise ValueError(f'json must be a file of a comparison, got {path}, which is none')

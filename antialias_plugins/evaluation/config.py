@@ -45,7 +45,7 @@ def evaluate_config(
     """
     if not checkpoint.is_file():
         raise ValueError(f'checkpoint must be a file, got {checkpoint}, which is none')
-    cfg, options = _read(config, changes), settings.loop_options()
+    cfg, options = read_config(config, changes), settings.loop_options()
     for name, value in (('batch_size', settings.batch_size), ('num_workers', settings.workers)):
         if value is not None:
             cfg.test_dataloader[name] = value
@@ -65,10 +65,15 @@ def digest_config(config: Path, changes: Mapping[str, Any] | None = None) -> str
     Raises:
         ValueError: If the file is missing.
     """
-    return hashlib.sha256(_read(config, changes).pretty_text.encode()).hexdigest()
+    return hashlib.sha256(read_config(config, changes).pretty_text.encode()).hexdigest()
 
 
-def _read(config: Path, changes: Mapping[str, Any] | None) -> Config:
+def read_config(config: Path, changes: Mapping[str, Any] | None) -> Config:
+    """Return a config with changes.
+
+    Raises:
+        ValueError: If the file is missing.
+    """
     if not config.is_file():
         raise ValueError(f'config must be a file, got {config}, which is none')
     cfg = Config.fromfile(config)

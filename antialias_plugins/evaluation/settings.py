@@ -1,13 +1,9 @@
-"""Settings of an evaluation, each of them an option of the command line, and how a command line ends."""
-# ruff: noqa: RUF009 (`_option` is a `dataclasses.field`)
+"""Settings of an evaluation, the same for every network that is measured."""
 
-import sys
-from argparse import Action, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from inspect import signature
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 
@@ -15,126 +11,90 @@ from antialias_plugins.metrics import mean_instance_consistency, shift_consisten
 
 DTYPES = {'float16': torch.float16, 'bfloat16': torch.bfloat16}
 
-_IMAGES = 'images of a timm network (a config names its own)'
-_CONSISTENCY, _COMPUTATION = 'consistency', 'computation'
-
 # The metrics own the options of the consistency.
-_DEFAULTS = {
+DEFAULTS = {
     name: option.default
     for metric in (mean_instance_consistency, shift_consistency)
     for name, option in signature(metric).parameters.items()
 }
 
-
-def _option(group: str, help: str, *, default: Any = None, timm: bool = False, **keywords: Any) -> Any:
-    """Declare a field with its group, its help and further keywords of `add_argument`; timm: no config obeys it."""
-    return field(default=default, metadata={'group': group, 'timm': timm, 'keywords': {'help': help, **keywords}})
+_OF_TIMM = (
+    *('images', 'unlabelled', 'skip_unreadable', 'size', 'crop_pct', 'interpolation'),
+    *('device', 'amp_dtype', 'channels_last'),
+)
+_OF_CONSISTENCY = (
+    *('protocol', 'views', 'max_shift', 'circular', 'seed', 'groups'),
+    *('per_class', 'boundary', 'score_threshold'),
+)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command lines that evaluate networks have in common: each field is an option, see `add_options`.
+    """How networks are evaluated.
 
-    A field that is ``None`` was not given: a timm network then has the default that its help names, a config its own
-    value, or that of `ShiftConsistencyTestLoop`.
+    A field that is ``None`` was not given: a timm network then has its own value, or the default below; a config its
+    own, or that of `ShiftConsistencyTestLoop`.
+
+    Attributes:
+        images: Of a timm network: a folder with one sub-folder per class, a folder of pictures, or pictures. A config
+            names its own, and obeys none of those up to ``interpolation``.
+        unlabelled: Whether the sub-folders are not the network's classes, though they are as many.
+        skip_unreadable: Whether pictures that cannot be read are left out, rather than an error.
+        size: Side of the input in pixels, if not the network's own.
+        crop_pct: Side of the input / side of the resized image.
+        interpolation: Of the resizing: bilinear, bicubic, …
+        protocol: ``'per_image'``, or ``'legacy'`` for the published evaluation.
+        views: Number of shifted views that must all agree.
+        max_shift: Offsets are 0 to ``max_shift - 1`` pixels.
+        circular: Whether the image is shifted circularly.
+        seed: Of the offsets, and of weights that are not loaded.
+        groups: Regular expression; images whose paths have the same text for its first group belong together.
+        per_class: Of a segmentation, whether to measure every class too.
+        boundary: Of a segmentation, the distance in pixels within which boundaries are measured too.
+        score_threshold: Of a detector, the lowest score that counts.
+        batch_size: Images per forward pass; 64 by default.
+        workers: Processes that read images; 4 by default.
+        device: Where a timm network computes; the GPU by default, if there is one.
+        amp: Whether to compute with mixed precision.
+        amp_dtype: Of mixed precision: ``'float16'``, the default, or ``'bfloat16'``. Timm networks alone.
+        channels_last: Whether to compute in the memory format of that name. Timm networks alone.
     """
 
-    data_dir: Path | None = _option(_IMAGES, 'folder with one sub-folder per class', metavar='DIR', timm=True)
-    split: str | None = _option(
-        _IMAGES, 'folder in the data folder to take, if there is one (default: validation)', timm=True
-    )
-    unlabelled: bool = _option(_IMAGES, "the sub-folders are not the network's classes", default=False, timm=True)
-    img_size: int | None = _option(_IMAGES, "side of the input, if not the network's own", metavar='N', timm=True)
-    crop_pct: float | None = _option(_IMAGES, 'side of the input / side of the resized image', metavar='X', timm=True)
-    interpolation: str | None = _option(_IMAGES, 'of the resizing: bilinear, bicubic, …', timm=True)
-    protocol: str | None = _option(
-        _CONSISTENCY,
-        'legacy: the published evaluation, offsets shared by a batch, mean of five repeats '
-        f'(default: {_DEFAULTS["protocol"]})',
-        choices=get_args(signature(shift_consistency).parameters['protocol'].annotation),
-    )
-    views: int | None = _option(
-        _CONSISTENCY, f'number of shifted views that must all agree (default: {_DEFAULTS["views"]})', metavar='K'
-    )
-    max_shift: int = _option(_CONSISTENCY, 'offsets are 0 to N-1 pixels', default=_DEFAULTS['max_shift'], metavar='N')
-    circular: bool = _option(_CONSISTENCY, 'shift the image circularly', default=False)
-    seed: int = _option(_CONSISTENCY, 'of the offsets, and of weights that are not loaded', default=_DEFAULTS['seed'])
-    groups: str | None = _option(
-        _CONSISTENCY,
-        'regular expression: images whose paths have the same text for its first group belong together (frames of a '
-        'video, tiles of a scene), and the intervals count groups',
-        metavar='REGEX',
-    )
-    per_class: bool = _option(_CONSISTENCY, 'of a segmentation, every class too', default=False)
-    boundary: int | None = _option(_CONSISTENCY, 'of a segmentation, within N pixels of boundaries too', metavar='N')
-    score_threshold: float | None = _option(
-        _CONSISTENCY,
-        f'of a detector, lowest score that counts (default: {_DEFAULTS["score_threshold"]})',
-        metavar='X',
-    )
-    batch_size: int | None = _option(
-        _COMPUTATION, "images per forward pass (default: 64, or the config's)", metavar='N'
-    )
-    workers: int | None = _option(_COMPUTATION, "processes that read images (default: 4, or the config's)", metavar='N')
-    device: str | None = _option(
-        _COMPUTATION, 'where a timm network computes (default: the GPU, if there is one)', timm=True
-    )
-    amp: bool = _option(_COMPUTATION, 'mixed precision', default=False)
-    amp_dtype: str | None = _option(
-        _COMPUTATION, 'of mixed precision (default: float16)', choices=tuple(DTYPES), timm=True
-    )
-    channels_last: bool = _option(_COMPUTATION, 'memory format of the network and the images', default=False, timm=True)
-
-    @classmethod
-    def of(cls, args: Namespace) -> 'Settings':
-        """Return those of a command line."""
-        return cls(**{option.name: getattr(args, option.name) for option in fields(cls)})
+    images: tuple[Path, ...] | None = None
+    unlabelled: bool = False
+    skip_unreadable: bool = False
+    size: int | None = None
+    crop_pct: float | None = None
+    interpolation: str | None = None
+    protocol: str | None = None
+    views: int | None = None
+    max_shift: int = DEFAULTS['max_shift']
+    circular: bool = False
+    seed: int = DEFAULTS['seed']
+    groups: str | None = None
+    per_class: bool = False
+    boundary: int | None = None
+    score_threshold: float | None = None
+    batch_size: int | None = None
+    workers: int | None = None
+    device: str | None = None
+    amp: bool = False
+    amp_dtype: str | None = None
+    channels_last: bool = False
 
     def check_for_configs(self) -> None:
         """Raise a `ValueError` if something is given that only timm networks obey."""
-        for option in fields(self):
-            if option.metadata['timm'] and (value := getattr(self, option.name)):
-                raise ValueError(f'{option.name} must not be given for configs, which say it themselves, got {value}')
+        for name in _OF_TIMM:
+            if value := getattr(self, name):
+                raise ValueError(f'{name} must not be given for configs, which say it themselves, got {value}')
 
     def loop_options(self) -> dict[str, Any]:
         """Return the options of the consistency that are given, as `ShiftConsistencyTestLoop` takes them."""
-        names = [option.name for option in fields(self) if option.metadata['group'] == _CONSISTENCY]
-        if self.protocol == 'legacy':
-            names.append('batch_size')
+        names = _OF_CONSISTENCY + (('batch_size',) if self.protocol == 'legacy' else ())
         given = {name: getattr(self, name) for name in names}
         return {name: value for name, value in given.items() if value is not None and value is not False}
 
-
-class HelpFormatter(ArgumentDefaultsHelpFormatter):
-    """Adds to the help of an option its default, if it has one."""
-
-    def _get_help_string(self, action: Action) -> str | None:
-        return action.help if action.default is None or action.default is False else super()._get_help_string(action)
-
-
-def add_options(parser: ArgumentParser) -> None:
-    """Add an option for every field of `Settings`."""
-    groups = {}
-    for option in fields(Settings):
-        title, keywords = option.metadata['group'], {'default': option.default, **option.metadata['keywords']}
-        if title not in groups:
-            groups[title] = parser.add_argument_group(title)
-        kind, *_ = get_args(option.type) or [option.type]
-        keywords |= {'action': 'store_true'} if kind is bool else {'type': kind}
-        groups[title].add_argument(f'--{option.name.replace("_", "-")}', **keywords)
-
-
-def run_command(
-    run: Callable[[], None],
-    name: str,
-    errors: tuple[type[Exception], ...] = (ValueError, OSError),
-    interrupted: str = 'interrupted, nothing written',
-) -> None:
-    """Run a command line; say in one line what is wrong, and leave with status 1, or 130 where it is interrupted."""
-    try:
-        run()
-    except errors as error:
-        sys.exit(f'{name}: {error}')
-    except KeyboardInterrupt:
-        print(f'{name}: {interrupted}', file=sys.stderr)
-        sys.exit(130)
+    def as_dict(self) -> dict[str, Any]:
+        """All of them, ready for JSON."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {'images': self.images and [str(path) for path in self.images]}

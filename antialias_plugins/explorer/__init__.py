@@ -1,7 +1,7 @@
 """Two networks and a moving window: their predictions at every shift, on one self-contained page."""
 
-from antialias_plugins.explorer.explore import Exploration, check_writable, explore, render_page, write_page
-from antialias_plugins.explorer.networks import PageSegmentor, add_options, load_network, load_networks
+from antialias_plugins.explorer.explore import Exploration, explore, render_page, write_page
+from antialias_plugins.explorer.networks import PageSegmentor, load_network, load_networks
 from antialias_plugins.explorer.signals import Signals, measure_signals
 from antialias_plugins.explorer.sweeps import DIRECTIONS, shift_path
 
@@ -10,8 +10,6 @@ __all__ = [
     'Exploration',
     'PageSegmentor',
     'Signals',
-    'add_options',
-    'check_writable',
     'explore',
     'load_network',
     'load_networks',

@@ -1,7 +1,6 @@
-"""Exploration of two networks: their predictions for every view of every image, and the page that shows them."""
+"""Exploration of one or two networks: their predictions for every view of every image, and the page that shows them."""
 
 import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
@@ -31,20 +30,20 @@ class Exploration:
 
     Attributes:
         task: ``'classification'`` or ``'segmentation'``.
-        networks: Names of the two networks.
+        networks: Names of the one or two networks.
         max_shift: Number of steps of each path.
         images: Per image its ``name``, ``photo`` (a data URI), size of the ``view`` (height, width), and its ``sweeps``
             by direction: ``offsets``, and per network what its ``describe`` returns.
     """
 
     task: str
-    networks: tuple[str, str]
+    networks: tuple[str, ...]
     max_shift: int
     images: list[dict[str, Any]]
 
 
 def explore(
-    networks: tuple[PageNetwork, PageNetwork],
+    networks: Sequence[PageNetwork],
     files: Sequence[Path],
     *,
     max_shift: int = 16,
@@ -52,9 +51,9 @@ def explore(
     labels: Sequence[int] | None = None,
     progress: bool = True,
 ) -> Exploration:
-    """Predict every view of every image with both networks.
+    """Predict every view of every image with one or two networks.
 
-    Both see the same pixels: a picture is resized and cropped as the first network wants it.
+    Two see the same pixels: a picture is resized and cropped as the first network wants it.
 
     Args:
         networks: The networks, see `load_network`; the baseline first.
@@ -68,10 +67,10 @@ def explore(
         ValueError: If the networks do not fit together, a picture cannot be read or is too small, or an argument is
             outside its range.
     """
-    networks = as_list('networks', networks, 'two networks')
-    if len(networks) != 2:
-        raise ValueError(f'networks must hold two networks, got {len(networks)}')
-    check_pair(*networks)
+    networks = as_list('networks', networks, 'one or two networks')
+    if len(networks) > 2:
+        raise ValueError(f'networks must hold one or two networks, got {len(networks)}')
+    check_pair(networks[0], networks[-1])
     files = [as_path('files', file) for file in as_list('files', files, 'at least one picture')]
     directions = as_list('directions', directions, f'some of {", ".join(DIRECTIONS)}')
     labels = (
@@ -85,7 +84,7 @@ def explore(
     offsets = list(dict.fromkeys(offset for path in paths.values() for offset in path))
     frames = [_frame(networks[0], file, max_shift) for file in files]
     images = []
-    with tqdm(total=len(files) * len(offsets) * 2, unit='view', disable=not progress) as bar:
+    with tqdm(total=len(files) * len(offsets) * len(networks), unit='view', disable=not progress) as bar:
         for file, frame, label in zip(files, frames, labels or [None] * len(files), strict=True):
             predictions = [_predict(network, frame, offsets, max_shift, bar) for network in networks]
             sweeps = {}
@@ -95,7 +94,7 @@ def explore(
                 sweeps[direction] = {'offsets': path, 'networks': described}
             view = [side - max_shift for side in frame.shape[1:]]
             images.append({'name': file.stem, 'photo': encode_photograph(frame), 'view': view, 'sweeps': sweeps})
-    return Exploration(networks[0].task, (networks[0].name, networks[1].name), max_shift, images)
+    return Exploration(networks[0].task, tuple(network.name for network in networks), max_shift, images)
 
 
 def render_page(exploration: Exploration, title: str | None = None) -> str:
@@ -115,17 +114,6 @@ def render_page(exploration: Exploration, title: str | None = None) -> str:
         script=(parts / 'page.js').read_text('utf-8'),
         data=data,
     )
-
-
-def check_writable(path: Path) -> None:
-    """Raise a `ValueError`, before the work, if no file can be written to ``path``; its folder is made if need be."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        raise ValueError(f'out must be a file that can be written, got {path}: {error}') from error
-    if path.is_dir():
-        raise ValueError(f'out must be a file that can be written, got {path}, which is a folder')
 
 
 def write_page(path: Path, page: str) -> int:

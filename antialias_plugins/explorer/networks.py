@@ -1,7 +1,6 @@
 """Networks and pictures on the page: a timm classifier or an mmseg segmentor; pictures as data URIs."""
 
 import io
-from argparse import ArgumentParser, Namespace, _ArgumentGroup
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,8 +13,9 @@ from PIL import Image
 from timm.data import ImageNetInfo, infer_imagenet_subset
 from torch import Tensor, nn
 
-from antialias_plugins.evaluation import Classifier, DataConfig, TimmModel
+from antialias_plugins.evaluation import Classifier, ConfigModel, DataConfig, TimmModel, parse_model
 from antialias_plugins.evaluation.classifier import top_margin
+from antialias_plugins.evaluation.models import Model
 from antialias_plugins.explorer.sweeps import compare_logits, compare_maps, running_mean
 from antialias_plugins.functional.arguments import check_flag
 from antialias_plugins.metrics.inputs import check_least
@@ -116,15 +116,14 @@ class PageSegmentor:
     task: Literal['segmentation'] = 'segmentation'
 
     @classmethod
-    def load(cls, name: str, config: Any, checkpoint: Path, size: int | None, device: str) -> 'PageSegmentor':
-        """Build the segmentor of a config, or of its file, with the weights of a file, see `load_network`."""
+    def load(cls, model: ConfigModel, size: int | None, device: str) -> 'PageSegmentor':
+        """Build the segmentor of a config, see `load_network`."""
+        from mmengine.runner import load_checkpoint
+        from mmseg.apis import init_model
+
+        name, checkpoint = model.short_name, model.checkpoint
         try:
-            from mmengine.runner import load_checkpoint
-            from mmseg.apis import init_model
-        except ImportError as error:
-            raise ValueError(f'segmentors need mmseg, which is not installed: {error}') from error
-        try:
-            network = init_model(config, str(checkpoint), device)
+            network = init_model(model.read(), str(checkpoint), device)
             # mmseg alone would keep random weights where a file has none.
             load_checkpoint(network, str(checkpoint), map_location='cpu', strict=True)
         except (RuntimeError, AssertionError) as error:  # weights that do not fit; torch built without CUDA asserts
@@ -186,7 +185,7 @@ PageNetwork = PageClassifier | PageSegmentor
 
 
 def load_network(
-    source: str,
+    source: str | Model,
     checkpoint: Path | None = None,
     *,
     pretrained: bool = False,
@@ -197,10 +196,10 @@ def load_network(
     """Build a network and load its weights.
 
     Args:
-        source: Name of a timm network, config of an mmseg segmentor, or work dir of a finished training of one, with
-            the config that mmengine has left there.
-        checkpoint: File with weights. A config needs one; a work dir has its own.
-        pretrained: Whether to load the published weights of the timm name.
+        source: What `parse_model` takes or returns: the name of a timm network, the config of an mmseg segmentor with
+            its checkpoint, or the folder of a finished training of one.
+        checkpoint: File with weights, instead of behind an ``@`` in ``source``.
+        pretrained: Whether to load the published weights of a timm name.
         size: Side of a classifier's input, by default the network's own; width to which a segmentor's images are
             resized, by default their own.
         seed: Seed of weights that are not loaded.
@@ -209,70 +208,50 @@ def load_network(
     Raises:
         ValueError: If there is no such network, or its weights cannot be had or do not fit.
     """
-    source, checkpoint = (
-        str(as_path('source', source)),
-        None if checkpoint is None else as_path('checkpoint', checkpoint),
-    )
     check_flag('pretrained', pretrained)
     check_least(seed=(seed, 0), **({} if size is None else {'size': (size, 1)}))
+    if not isinstance(source, Model):
+        source = str(as_path('source', source))
+        if checkpoint is not None and Path(source).is_dir():
+            raise ValueError(f'checkpoint must be None for a work dir, which has its own, got {checkpoint}')
+        text = source if checkpoint is None else f'{source}@{as_path("checkpoint", checkpoint)}'
+        source = parse_model(text, pretrained=pretrained)
+        if pretrained and (isinstance(source, ConfigModel) or checkpoint is not None):
+            raise ValueError(f'pretrained must be False where weights come from a file, got {text}')
+    source.check()
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     torch.manual_seed(seed)
-    path = Path(source)
-    if not path.is_dir() and path.suffix != '.py':
-        return PageClassifier.load(TimmModel(source, pretrained, checkpoint), size, device)
-    if pretrained:
-        raise ValueError(f'pretrained must be False for what is not a timm network, got {source}')
-    if path.is_dir():
-        if checkpoint is not None:
-            raise ValueError(f'checkpoint must be None for a work dir, which has its own, got {checkpoint}')
-        return PageSegmentor.load(path.name, *_finished_training(path), size, device)
-    if checkpoint is None:
-        raise ValueError(f'checkpoint must be given with a config, got none for {source}')
-    for file in (path, checkpoint):
-        if not file.is_file():
-            raise ValueError(f'config and checkpoint must be files, got {file}, which is none')
-    return PageSegmentor.load(path.stem, source, checkpoint, size, device)
+    kind = PageClassifier if isinstance(source, TimmModel) else PageSegmentor
+    return kind.load(source, size, device)
 
 
-def add_options(parser: ArgumentParser, pair: bool = False) -> _ArgumentGroup:
-    """Add the options of networks and of pictures, and return the group of the pictures' options.
+def load_networks(
+    models: Sequence[Model],
+    *,
+    size: int | None = None,
+    seed: int = 0,
+    device: str | None = None,
+    names: Sequence[str] | None = None,
+) -> list[PageNetwork]:
+    """Load networks that are to see the same pixels, see `load_network`.
 
     Args:
-        parser: The parser of a command line.
-        pair: Whether it takes two networks, rather than any number.
+        models: What `parse_model` returns.
+        size: As for `load_network`; by default the smallest of those that the classifiers have of their own.
+        seed: Seed of weights that are not loaded.
+        device: Where to compute, by default the GPU if there is one.
+        names: What they are called, by default what `models` call themselves.
     """
-    group = parser.add_argument_group('networks')
-    group.add_argument(
-        '--model',
-        nargs='+',
-        action='append',
-        required=True,
-        metavar=('NAME', 'CHECKPOINT'),
-        help=f'{"twice" if pair else "once per network"}, the baseline first: a timm name with or without a '
-        'checkpoint, an mmseg config with its checkpoint, or the work dir of a training of the quickstart',
-    )
-    names = {'nargs': 2, 'metavar': ('A', 'B')} if pair else {'nargs': '+', 'metavar': 'NAME'}
-    group.add_argument('--names', help='what the networks are called', **names)
-    group.add_argument('--pretrained', action='store_true', help='load the published weights of the timm names')
-    group.add_argument('--seed', type=int, default=0, help='of weights that are not loaded (default: 0)')
-    group.add_argument('--device', help='where to compute (default: the GPU if there is one)')
-    group = parser.add_argument_group('images')
-    group.add_argument('--image', type=Path, nargs='+', required=True, metavar='FILE', help='the pictures')
-    group.add_argument(
-        '--size',
-        type=int,
-        metavar='N',
-        help="side of a classifier's input, or width to which a segmentor's images are resized (default: their own)",
-    )
-    return group
-
-
-def load_networks(args: Namespace) -> list[PageNetwork]:
-    """Load the networks of a command line, see `add_options` and `load_network`."""
-    options = {name: getattr(args, name) for name in ('pretrained', 'size', 'seed', 'device')}
-    networks = [load_network(name, *map(Path, checkpoint), **options) for name, *checkpoint in args.model]
-    names = args.names or [network.name for network in networks]
-    return [replace(network, name=name) for network, name in zip(networks, names, strict=True)]
+    networks = [load_network(model, size=size, seed=seed, device=device) for model in models]
+    names = names or [network.name for network in networks]
+    networks = [replace(network, name=name) for network, name in zip(networks, names, strict=True)]
+    sizes = [network.input_size for network in networks if isinstance(network, PageClassifier)]
+    return [
+        replace(network, data_config=DataConfig.of(network.network, img_size=min(sizes)))
+        if network.input_size != min(sizes, default=network.input_size)
+        else network
+        for network in networks
+    ]
 
 
 def check_pair(first: PageNetwork, second: PageNetwork) -> None:
@@ -291,21 +270,8 @@ def check_pair(first: PageNetwork, second: PageNetwork) -> None:
             ours, theirs = (f'{len(values)} classes' if name == 'classes' else values for values in (ours, theirs))
             difference = f'{ours} of {first.name} and {theirs} of {second.name}'
             raise ValueError(f'models must have the same {name.replace("_", " ")}, got {difference}')
-    if first.name == second.name:
+    if first is not second and first.name == second.name:
         raise ValueError(f'names must differ, got {first.name!r} twice')
-
-
-def _finished_training(folder: Path) -> tuple[Any, Path]:
-    """Return the config that mmengine's runner has left in its work dir, and the last iteration's checkpoint."""
-    pointer, configs = folder / 'last_checkpoint', list(folder.glob('*.py'))
-    if pointer.is_file() and len(configs) == 1:
-        from mmengine.config import Config
-
-        config = Config.fromfile(configs[0])
-        checkpoint = folder / Path(pointer.read_text()).name  # the folder may have moved
-        if checkpoint.name == f'iter_{config.train_cfg.get("max_iters")}.pth' and checkpoint.is_file():
-            return config, checkpoint
-    raise ValueError(f'source must be a finished training of the quickstart, got {folder}')
 
 
 def encode_photograph(image: Tensor) -> str:

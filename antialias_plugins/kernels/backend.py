@@ -149,6 +149,22 @@ def can_use_triton(
     return not reason
 
 
+def describe_choice() -> str:
+    """Say how the filters are computed on this machine, and why, in one line."""
+    backend = _chosen(None)
+    if backend == 'eager':
+        return f"the reference in PyTorch's operators, as {_VARIABLE} or use_backend asks for"
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    reason = next(_obstacles(torch.empty(1, 8, 8, 8, device=device), 3, None, None), None)
+    if backend == 'triton':
+        return f"Triton's kernels, as {_VARIABLE} or use_backend asks for" + (f'; an error: {reason}' if reason else '')
+    if device == 'cuda' and reason is None:
+        return (
+            "Triton's kernels on the GPU, once they agree with the reference at their first use; else functions of ours"
+        )
+    return f'functions with a backward pass of their own, without Triton: {reason or "the input must be on a GPU"}'
+
+
 def is_transformed() -> bool:
     """Whether the operators are being recorded or rewritten, not just run.
 

@@ -6,7 +6,7 @@ model = dict(
         pool='lpf3',
         # Published: a 2x2 max pool, and a filter at stride 1 where the last stage does not stride.
         convert=dict(dilated='blur', maxpool='published'),
-        # made by tools/model_converters/published2mm.py
+        # made by antialias weights convert
         init_cfg=dict(checkpoint='data/weights/resnet101_lpf3.pth'),
     ),
 )

@@ -3,7 +3,7 @@ model = dict(
     backbone=dict(
         norm_cfg=dict(_delete_=True, type='GN', num_groups=32),
         conv_cfg=dict(type='ConvWS'),
-        # R-101-GN-WS.pth.tar, made by tools/model_converters/segmentor2mmseg.py --backbone
+        # R-101-GN-WS.pth.tar, made by antialias weights convert --backbone
         init_cfg=dict(checkpoint='data/weights/resnet101_gn_ws.pth'),
     ),
     decode_head=dict(norm_cfg=dict(_delete_=True, type='GN', num_groups=32), conv_cfg=dict(type='ConvWS')),

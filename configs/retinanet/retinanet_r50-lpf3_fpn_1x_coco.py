@@ -5,7 +5,7 @@ model = dict(
         base='ResNet',
         pool='lpf3',
         convert=dict(maxpool='published'),
-        # made by tools/model_converters/published2mm.py
+        # made by antialias weights convert
         init_cfg=dict(checkpoint='data/weights/resnet50_lpf3.pth'),
     ),
 )

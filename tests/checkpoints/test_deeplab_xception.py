@@ -170,16 +170,16 @@ def test_wrong_files_are_refused(name, state, message):
         convert_state_dict(state(), model)
 
 
-def test_converter_writes_what_mmengine_loads(tmp_path, run_script, capsys):
+def test_converter_writes_what_mmengine_loads(tmp_path, antialias):
     published = Published('drn', 8)
     leaf, _, backbone, head = NETWORKS['drn-d8']
     load_config(leaf, backbone, dict(channels=16, c1_channels=3) | head).dump(tmp_path / 'config.py')
     save(published, tmp_path / 'src.pth')
     paths = [tmp_path / name for name in ('src.pth', 'dst.pth', 'config.py')]
 
-    run_script('model_converters/segmentor2mmseg.py', *paths[:2], '--config', paths[2])
+    answer = antialias('weights', 'convert', *paths[:2], '--config', paths[2])
 
-    assert 'pytorch-deeplab-xception' in capsys.readouterr().out
+    assert 'pytorch-deeplab-xception' in answer.out
     model = build('drn-d8')
     written = torch.load(tmp_path / 'dst.pth', weights_only=False)
     model.load_state_dict(written['state_dict'], strict=True)

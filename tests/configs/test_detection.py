@@ -33,7 +33,7 @@ def load(folder, method=''):
 
 
 def backbone_of(method, style='pytorch'):
-    """The backbone of a leaf; in the caffe style, as `antialias_config.py` writes it."""
+    """The backbone of a leaf; in the caffe style, as `antialias config` writes it."""
     if style == 'pytorch':
         return load('mask_rcnn', method).model.backbone
     filters = dict(type='Antialiased', base='ResNet', pool=method) if method else {}

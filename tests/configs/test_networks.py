@@ -5,11 +5,11 @@ import copy
 import pytest
 import torch
 from mmcv.cnn.bricks import ConvWS2d
-from model_converters.published_backbones import published_backbone
 from torch import nn
 
 from antialias_plugins import AdaptiveBlurPool2d, BlurPool2d, convert_antialias
 from antialias_plugins.checkpoints import published_arguments
+from antialias_plugins.openmmlab.published_backbones import published_backbone
 from tests.configs.leaves import TOYS, build, load
 
 METHODS = {'': None, 'lpf3': BlurPool2d, 'ddac3': AdaptiveBlurPool2d}
@@ -101,7 +101,7 @@ def test_conversion_keeps_weight_standardisation():
 
 @pytest.mark.parametrize('method', ['lpf3', 'ddac3'])
 def test_converted_imagenet_weights_fit(method):
-    """`published2mm.py` writes them for the undilated backbone."""
+    """`antialias weights convert` writes them for the undilated backbone."""
     dilated = build(load(DDAC.with_name(DDAC.name.replace('ddac3', method))).model.backbone).state_dict()
     undilated = build(copy.deepcopy(published_backbone(f'resnet18_{method}'))).state_dict()
     assert {key: value.shape for key, value in dilated.items()} == {

@@ -7,14 +7,13 @@ with, as both stood in the repository before any was dropped.
 import argparse
 import json
 import re
-import runpy
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config, DictAction
 
+from antialias_cli import main
 from antialias_plugins.openmmlab.child_config import find_config
 from tests.configs.leaves import DETECTORS, ROOT, leaves, readable
 
@@ -47,7 +46,9 @@ ROWS = rows()
 
 def base_of(name):
     content = ROWS[name]
-    return re.search(r'mmdet::([^\']+)', content)[0] if isinstance(content, str) else content[1]
+    if isinstance(content, str):
+        return re.search(r'mmdet::([^\']+)', content)[0]
+    return content[2] if content[0] == 'antialias' else content[1]
 
 
 def run(name, folder, monkeypatch):
@@ -59,15 +60,14 @@ def run(name, folder, monkeypatch):
         (folder / 'configs' / '_base_').symlink_to(ROOT / '_base_')
         path.write_text(content)
         return Config.fromfile(path)
-    program, base, *arguments = content
-    if program == 'train.py':
+    if content[0] == 'train.py':
+        _, base, *arguments = content
         parser = argparse.ArgumentParser()
         parser.add_argument('--cfg-options', nargs='+', action=DictAction)
         config = Config.fromfile(base)
         config.merge_from_dict(parser.parse_args(arguments).cfg_options)
         return config
-    monkeypatch.setattr(sys, 'argv', [program, base, *arguments, '-o', str(folder / 'child.py')])
-    runpy.run_path(program, run_name='__main__')
+    main([*content[1:], '-o', str(folder / 'child.py')])
     return Config.fromfile(folder / 'child.py')
 
 
@@ -91,7 +91,7 @@ def test_every_row_begins_with_a_config_that_exists():
     assert all((TOP / base).is_file() for base in bases)
     assert {content[0] for content in ROWS.values() if isinstance(content, list)} == {
         'train.py',
-        'tools/antialias_config.py',
+        'antialias',
     }
 
 

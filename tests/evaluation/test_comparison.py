@@ -94,8 +94,8 @@ def test_what_is_compared(evaluation, name, titles, cells):
 @pytest.mark.parametrize(
     ('texts', 'names'),
     [
-        (['resnet18', 'resnet18=a/b.pth', 'c/d.py:e.pth'], ['resnet18', 'resnet18 (b)', 'd']),
-        (['c/d.py:e.pth', 'c/d.py:f.pth'], ['c/d.py:e.pth', 'c/d.py:f.pth']),
+        (['resnet18', 'resnet18@a/b.pth', 'c/d.py@e.pth'], ['resnet18', 'resnet18 (b)', 'd']),
+        (['c/d.py@e.pth', 'c/d.py@f.pth'], ['c/d.py@e.pth', 'c/d.py@f.pth']),
     ],
     ids=['short', 'told-apart'],
 )
@@ -168,6 +168,6 @@ def test_what_makes_it_another_measurement(tmp_path, text, content, settings, co
 def test_file_of_something_else(text, tmp_path):
     path = tmp_path / 'a.json'
     path.write_text(text)
-    with pytest.raises(ValueError, match=r'json must be a file that compare.py wrote, got .*a.json'):
+    with pytest.raises(ValueError, match=r'json must be a file of a comparison, got .*a.json'):
         Comparison(Settings(), path)
     assert path.read_text() == text

@@ -62,7 +62,7 @@ def test_segmentor(segmentor):
     """The same numbers as in a runner that nobody has quietened, and a figure for every class."""
     config, checkpoint, runner = segmentor
     expected = runner.test()
-    model = parse_model(f'{config}:{checkpoint}')
+    model = parse_model(f'{config}@{checkpoint}')
     found = model.evaluate(Settings(max_shift=MAX_SHIFT, per_class=True), progress=False)
     assert {name: 100 * mean for name, (mean, _) in found.accuracy.items()} == {
         name: pytest.approx(expected[name]) for name in ('aAcc', 'mIoU', 'mAcc')
@@ -85,7 +85,7 @@ def test_detector(masks, tmp_path, capfd):
     path, checkpoint, _ = save(config, runner, tmp_path)
     expected = runner.test()
     capfd.readouterr()
-    model = parse_model(f'{path}:{checkpoint}')
+    model = parse_model(f'{path}@{checkpoint}')
     found = model.evaluate(Settings(max_shift=tiny_detector.MAX_SHIFT, score_threshold=0.4), progress=False)
     assert capfd.readouterr().out == ''
     usual = {name: value for name, value in expected.items() if name.startswith('coco/') and value != -1}

@@ -93,17 +93,21 @@ def test_enlarged_images_are_noted(network, tmp_path):
 
 def test_collate():
     samples = [Sample(i, 10 + i, torch.full((3, 2, 2), i), torch.full((4, 3, 2, 2), -i)) for i in range(2)]
-    batch = collate(samples)
+    batch, unreadable = collate(samples)
+    assert unreadable == []
     assert (batch.index.tolist(), batch.label.tolist()) == ([0, 1], [10, 11])
     assert (batch.centre.shape, batch.views.shape) == ((2, 3, 2, 2), (2, 4, 3, 2, 2))
-    assert collate([samples[0], UnreadableImage('a', 'b')]) == UnreadableImage('a', 'b')
+    broken = UnreadableImage('a', 'b')
+    batch, unreadable = collate([broken, samples[1]])
+    assert (batch.index.tolist(), unreadable) == ([1], [broken])
+    assert collate([broken, broken]) == (None, [broken, broken])
 
 
 @pytest.mark.parametrize(
     ('make', 'message'),
     [
-        (lambda root: root / 'missing', 'root must be a folder of images, got .*missing, which is none'),
-        (lambda root: root, 'root must hold at least one image: Found 0 images'),
+        (lambda root: root / 'missing', 'root must be a folder of images, or images, got .*missing, which is none'),
+        (lambda root: root, 'root must hold at least one image, got none in'),
     ],
     ids=['missing', 'empty'],
 )

@@ -69,10 +69,19 @@ def test_other_colours_become_rgb(kind, tmp_path):
     assert np.abs(np.array(picture, int) - (200, 30, 90)).max() <= 3
 
 
-def test_first_picture_of_an_animation(tmp_path):
-    first, second = (Image.new('RGB', (4, 2), color) for color in ('red', 'blue'))
-    path = save(tmp_path / 'a.gif', first, save_all=True, append_images=[second])
-    assert colors(read_picture(path)) == [(255, 0, 0)]
+TWO = [Image.new('RGB', (4, 2), color) for color in ('red', 'blue')]
+
+
+@pytest.mark.parametrize('name', ['a.gif', 'a.png', 'a.webp', 'a.tif'])
+def test_several_pictures_in_a_file_are_refused(name, tmp_path):
+    path = save(tmp_path / name, TWO[0], save_all=True, append_images=TWO[1:])
+    with pytest.raises(ValueError, match=rf'got .*{name}: it holds 2 pictures, as an animation does'):
+        read_picture(path)
+
+
+def test_a_photograph_with_its_depth_is_one(tmp_path):
+    path = save(tmp_path / 'a.jpg', TWO[0], format='MPO', save_all=True, append_images=TWO[1:])
+    assert np.abs(np.array(read_picture(path), int) - (255, 0, 0)).max() <= 3
 
 
 def test_a_picture_is_turned_as_its_camera_says(tmp_path):

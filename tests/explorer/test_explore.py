@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from antialias_plugins.explorer import PageSegmentor, check_writable, explore, render_page, write_page
+from antialias_plugins.explorer import PageSegmentor, explore, render_page, write_page
 from antialias_plugins.version import __version__
 from tests.explorer.conftest import CLASSES, PALETTE, classification, segmentation
 
@@ -148,15 +148,3 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path):
         write_page(path, '\ud800')
     assert path.read_text() == 'old'
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_folders_are_made(tmp_path):
-    check_writable(tmp_path / 'a' / 'b' / 'page.html')
-    assert list((tmp_path / 'a' / 'b').iterdir()) == []
-
-
-@pytest.mark.parametrize('name', ['.', 'file/page.html'], ids=['a folder', 'below a file'])
-def test_where_no_page_can_be_is_said_at_once(name, tmp_path):
-    (tmp_path / 'file').touch()
-    with pytest.raises(ValueError, match='out must be a file that can be written, got'):
-        check_writable(tmp_path / name)

@@ -81,8 +81,8 @@ def test_a_class_without_a_name_is_an_error(images):
         (['resnet81'], {}, "name must be a timm network, got 'resnet81'"),
         (['resnet18'], {'size': 0}, 'size must be at least 1, got 0'),
         (['resnet18'], {'device': 'nowhere'}, 'device must be one that this machine has, got nowhere'),
-        (['a.py'], {}, r'checkpoint must be given with a config, got none for a\.py'),
-        (['a.py', 'b.pth'], {}, r'config and checkpoint must be files, got a\.py'),
+        (['a.py'], {}, r'a config must come with its checkpoint, .* got .a\.py'),
+        (['a.py', 'b.pth'], {}, r'config must be a file, got a\.py'),
         (['a.py', 'b.pth'], {'pretrained': True}, r'pretrained must be False .* got a\.py'),
         (['.', 'b.pth'], {}, r'checkpoint must be None for a work dir, which has its own, got b\.pth'),
     ],
@@ -140,5 +140,5 @@ def test_weights_that_do_not_fit_are_an_error(device, change, message, training,
 
 def test_a_folder_without_a_training_is_named(tmp_path):
     pytest.importorskip('mmseg')
-    with pytest.raises(ValueError, match='source must be a finished training of the quickstart, got'):
+    with pytest.raises(ValueError, match='network must be a finished training where it is a folder, got'):
         load_network(str(tmp_path))

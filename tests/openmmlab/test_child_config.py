@@ -1,6 +1,4 @@
 import functools
-import runpy
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -185,20 +183,20 @@ def test_options_are_those_of_the_tools(options, expected, base, tmp_path):
     assert child.to_dict() == plain.to_dict()
 
 
-def test_tool(base, tmp_path, monkeypatch, capsys):
-    tool = ROOT / 'tools/antialias_config.py'
-    command = [tool, base, '--pool', 'lpf3', '-o', tmp_path / 'child.py', '--convert', 'stem=True', 'skip=[layer4.*]']
-    monkeypatch.setattr(sys, 'argv', [*map(str, command), '--cfg-options', 'model.data_preprocessor.size=(9,8)'])
+def test_command(base, tmp_path, antialias):
+    out = tmp_path / 'child.py'
+    command = ['config', base, '--pool', 'lpf3', '-o', out, '--convert', 'stem=True', 'skip=[layer4.*]']
+    command += ['--cfg-options', 'model.data_preprocessor.size=(9,8)']
 
-    runpy.run_path(str(tool), run_name='__main__')
+    assert antialias(*command).out.strip() == str(out)
 
-    assert capsys.readouterr().out.strip().endswith('child.py')
-    model = Config.fromfile(tmp_path / 'child.py').model
+    model = Config.fromfile(out).model
     assert (model.backbone.pool, model.backbone.convert) == ('lpf3', {'stem': True, 'skip': ['layer4.*']})
     assert model.data_preprocessor.size == (9, 8)
-    with pytest.raises(SystemExit, match='2'):
-        runpy.run_path(str(tool), run_name='__main__')
-    assert 'exists' in capsys.readouterr().err
+    again = antialias(*command)
+    assert again.status == 2
+    assert 'exists (--overwrite replaces it)' in again.line
+    assert antialias(*command, '--overwrite').status == 0
 
 
 def test_every_deeplabv3plus_of_the_zoo_is_built(tmp_path):

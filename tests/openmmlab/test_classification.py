@@ -8,11 +8,11 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
-from model_converters.published_backbones import published_backbone
 from torch import nn
 
 from antialias_plugins.checkpoints.load import export_checkpoint
 from antialias_plugins.openmmlab.child_config import write_child_config
+from antialias_plugins.openmmlab.published_backbones import published_backbone
 from tests.checkpoints.networks import published, save
 from tests.openmmlab.photographs import write_photographs
 
@@ -23,7 +23,7 @@ TOY = 'resnet18{}_1xb8-30_toyphotos-64x64.py'
 
 @pytest.fixture(scope='module')
 def weights(tmp_path_factory):
-    """A network of Zhang's, and the file that `published2mm.py` writes of it."""
+    """A network of Zhang's, and the file that `antialias weights convert` writes of it."""
     folder, network = tmp_path_factory.mktemp('weights'), published('resnet18')
     save(network, folder / 'published.pth')
     backbone = MODELS.build(published_backbone('resnet18_lpf4', 'mmpretrain'))

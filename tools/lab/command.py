@@ -38,6 +38,22 @@ def parse_counts(parser: argparse.ArgumentParser, *names: str) -> argparse.Names
     return args
 
 
+def run_command(
+    run: Callable[[], None],
+    name: str,
+    errors: tuple[type[Exception], ...] = (ValueError, OSError),
+    interrupted: str = 'interrupted, nothing written',
+) -> None:
+    """Run a command line; say in one line what is wrong, and leave with status 1, or 130 where it is interrupted."""
+    try:
+        run()
+    except errors as error:
+        sys.exit(f'{name}: {error}')
+    except KeyboardInterrupt:
+        print(f'{name}: {interrupted}', file=sys.stderr)
+        sys.exit(130)
+
+
 def add_quick(parser: argparse._ActionsContainer, how: str) -> None:
     """Add ``--quick``, and say how it is quick."""
     parser.add_argument('--quick', action='store_true', help=f'{how}, to see that all runs')

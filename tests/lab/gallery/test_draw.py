@@ -79,5 +79,7 @@ def test_published_results_alone(monkeypatch, tmp_path, capsys):
 def test_a_folder_without_a_training_is_named(monkeypatch, tmp_path):
     pytest.importorskip('mmseg')
     monkeypatch.setattr(sys, 'argv', [str(TOOL), '--folders', str(tmp_path), '--out', str(tmp_path / 'out')])
-    with pytest.raises(SystemExit, match=r'^make_figures\.py: source must be a finished training of the quickstart'):
+    with pytest.raises(
+        SystemExit, match=r'^make_figures\.py: network must be a finished training where it is a folder'
+    ):
         runpy.run_path(str(TOOL), run_name='__main__')

@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+import re
 from collections import Counter
 
 import numpy as np
@@ -526,7 +527,6 @@ def test_factor_must_be_a_positive_integer(factor):
         LowResolutionPreProcessor(factor)
 
 
-TOOL = 'model_converters/dsrl2mmseg.py'
 KEPT = (
     'backbone.conv1.weight',
     'decode_head.conv_seg.bias',
@@ -562,9 +562,14 @@ def test_only_the_branch_goes():
         inference_weights(kept)
 
 
-def test_file_holds_the_weights_and_what_describes_them(checkpoint, tmp_path, run_script):
+@pytest.fixture
+def convert(antialias):
+    return lambda *args: antialias('weights', 'convert', *args, '--dsrl')
+
+
+def test_file_holds_the_weights_and_what_describes_them(checkpoint, tmp_path, convert):
     target = tmp_path / 'new' / 'plain.pth'
-    run_script(TOOL, checkpoint, target)
+    assert convert(checkpoint, target).status == 0
 
     written = torch.load(target, weights_only=True)
     assert written['meta'] == {'iter': 30}
@@ -572,30 +577,33 @@ def test_file_holds_the_weights_and_what_describes_them(checkpoint, tmp_path, ru
 
 
 @pytest.mark.parametrize(
-    ('content', 'message'),
+    ('content', 'status', 'message'),
     [
-        (None, 'broken.pth can not be found'),
-        ({'weights': {}}, 'source must be a checkpoint of mmengine, with a state_dict'),
-        ({'state_dict': {name: STATE[name] for name in KEPT}}, 'got none'),
+        (None, 2, 'src must be a file, got .*broken.pth'),
+        (b'nonsense', 1, 'src must be a checkpoint of mmengine, got .*broken.pth: '),
+        ({'weights': {}}, 1, 'src must be a checkpoint of mmengine, with a state_dict'),
+        ({'state_dict': {name: STATE[name] for name in KEPT}}, 1, 'got none'),
     ],
-    ids=['missing', 'other', 'no-branch'],
+    ids=['missing', 'broken', 'other', 'no-branch'],
 )
-def test_files_that_are_no_checkpoints_are_refused(content, message, tmp_path, run_script, capsys):
+def test_files_that_are_no_checkpoints_are_refused(content, status, message, tmp_path, convert):
     source, target = tmp_path / 'broken.pth', tmp_path / 'plain.pth'
-    if content is not None:
+    if isinstance(content, bytes):
+        source.write_bytes(content)
+    elif content is not None:
         torch.save(content, source)
-    with pytest.raises(SystemExit):
-        run_script(TOOL, source, target)
-    assert message in capsys.readouterr().err
+    answer = convert(source, target)
+    assert answer.status == status
+    assert re.search(message, answer.line)
     assert not target.exists()
 
 
-def test_an_existing_file_is_kept(checkpoint, tmp_path, run_script, capsys):
+def test_an_existing_file_is_kept(checkpoint, tmp_path, convert):
     target = tmp_path / 'plain.pth'
     target.write_bytes(b'mine')
-    with pytest.raises(SystemExit):
-        run_script(TOOL, checkpoint, target)
-    assert 'exists' in capsys.readouterr().err
+    answer = convert(checkpoint, target)
+    assert answer.status == 2
+    assert 'exists' in answer.line
     assert target.read_bytes() == b'mine'
-    run_script(TOOL, checkpoint, target, '--overwrite')
+    assert convert(checkpoint, target, '--overwrite').status == 0
     assert torch.load(target, weights_only=True)['state_dict'].keys() == set(KEPT)

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from antialias_plugins.evaluation.pictures import read_picture
+from antialias_plugins.explorer.figures import curves_of, spectra_of
 from antialias_plugins.explorer.networks import PageSegmentor, load_network
 from antialias_plugins.explorer.signals import GRID, Signals, common_frames, measure_signals
 from antialias_plugins.layers import AdaptiveBlurPool2d
@@ -25,7 +26,7 @@ from antialias_plugins.visualization import (
     plot_spectra,
     plot_stability,
 )
-from lab.gallery.data import ClassSequence, curves_of, follow_classes, spectra_of, typical_pixel
+from lab.gallery.data import ClassSequence, follow_classes, typical_pixel
 from lab.gallery.filters import filter_spread, predicted_filters
 from lab.gallery.maps import FlipMap, plot_filter_spread, plot_flip_map
 from lab.quickstart.experiment import Experiment

@@ -12,7 +12,7 @@ INTRODUCTION = """\
 # Zoos: which configs can be antialiased
 
 Every config that the installed mmseg, mmdet and mmpretrain bring along, read, turned into a child config by what
-`tools/antialias_config.py` does (`lpf4`, every other option at its default), and its backbone built as that child
+`antialias config` does (`lpf4`, every other option at its default), and its backbone built as that child
 config says. This file is written by `python tools/make_zoo_table.py`, one section on each of the two stacks.
 
 Backbones are told apart by all their options (depth, dilations, style, frozen stages, deformable convolutions, ...).

@@ -3,7 +3,7 @@ model = dict(
     backbone=dict(
         # Their weights were trained with a 2x2 max pool.
         convert=dict(maxpool='published'),
-        # made by tools/model_converters/published2mm.py --library mmpretrain
+        # made by antialias weights convert
         init_cfg=dict(type='Pretrained', checkpoint='data/weights/resnet18_lpf4.pth'),
     ),
 )
