@@ -71,7 +71,7 @@ def write(folder: Path, recipe, records: list[dict], rows: list[dict]) -> None:
     with replacing(folder / 'comparison.json') as partial:
         partial.write_text(json.dumps({'recipe': asdict(recipe), 'methods': rows, 'runs': records}, indent=2) + '\n')
     with replacing(folder / 'comparison.png') as partial:
-        draw(rows).savefig(partial, format='png', dpi=100)
+        draw(rows).savefig(partial, format='png', dpi=150)
     for name in ('md', 'json', 'png'):
         print(f'{folder / f"comparison.{name}"}: written')
 

@@ -20,9 +20,8 @@ from antialias_plugins.explorer.sweeps import compare_logits, compare_maps, runn
 from antialias_plugins.functional.arguments import check_flag
 from antialias_plugins.metrics.inputs import check_least
 from antialias_plugins.metrics.offsets import Offset
+from antialias_plugins.palette import FLIP
 from antialias_plugins.utils import as_path
-
-FLIP_COLOR = (255, 0, 60)  # as in the figure of flips
 
 
 @dataclass(frozen=True)
@@ -291,7 +290,7 @@ def encode_labels(labels: np.ndarray, palette: Sequence[tuple[int, int, int]]) -
 def encode_mask(mask: np.ndarray) -> str:
     """Encode marked pixels, ``(h, w)``, bool, as a PNG that is transparent elsewhere."""
     picture = Image.fromarray(mask.astype(np.uint8))
-    picture.putpalette([*FLIP_COLOR, *FLIP_COLOR])
+    picture.putpalette(2 * bytes.fromhex(FLIP[1:]))
     return _data_uri(picture, 'png', optimize=True, transparency=0)
 
 

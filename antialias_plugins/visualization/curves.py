@@ -6,25 +6,22 @@ Letters: layers ``L``, shifts ``D``, frequencies ``F``.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito's colors, which stay apart for color-blind eyes.
-BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = '#0072b2', '#d55e00', '#009e73', '#e69f00', '#cc79a7', '#56b4e9'
-GRAY = '#8a8a8a'
-
-NETWORKS = (VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY)
-"""Colors of networks in the order in which they are given, the baseline first."""
+from antialias_plugins.palette import NETWORKS
 
 MARKERS = ('o', 's', '^', 'D', 'v', 'P')
-"""Their markers: color is never all that tells two apart."""
+"""Of networks, in the order of `NETWORKS`: color is never all that tells two apart."""
 
 ABOVE = {'frameon': False, 'fontsize': 9, 'loc': 'lower center', 'bbox_to_anchor': (0.5, 1)}
 """A legend above its axis."""
 
-_COLUMNS = 3  # of the panels of spectra
+_COLUMNS, _TITLE = 3, 38  # of the panels of spectra, and letters in a line of their titles
+_LABEL = 32  # letters in a line beside an axis
 _LINES = ('-', '--', '-.', ':', '-', '--')
 
 
@@ -103,7 +100,8 @@ def plot_equivariance(curves: Sequence[EquivarianceCurve]) -> Figure:
         for name, shape in {'error': (len(layers),), 'interval': (len(layers), 2)}.items():
             if (found := getattr(curve, name).shape) != shape:
                 raise ValueError(f'{name} of {curve.title!r} must have shape {shape}, got {found}')
-    figure = Figure(figsize=(max(6, 0.27 * len(layers) + 1.4), 4.2), layout='constrained')
+    letters = max(map(len, layers))
+    figure = Figure(figsize=(max(6, 0.27 * len(layers) + 1.4), 3 + 0.055 * letters), layout='constrained')
     axis = figure.subplots()
     positions = np.arange(len(layers))
     for curve, color, marker in zip(curves, NETWORKS, MARKERS, strict=False):
@@ -113,7 +111,7 @@ def plot_equivariance(curves: Sequence[EquivarianceCurve]) -> Figure:
     axis.set(ylabel='equivariance error / %', xlim=(-0.5, len(layers) - 0.5))
     axis.set_ylim(bottom=0)
     open_frame(axis)
-    axis.legend(**ABOVE, ncols=len(curves))
+    axis.legend(**ABOVE, ncols=min(3, len(curves)))
     return figure
 
 
@@ -147,9 +145,9 @@ def plot_stability(strips: Sequence[StabilityStrip], class_name: str) -> Figure:
         lines.plot(shifts, strip.probability, color=color, linewidth=1.4, label=strip.title, **style)
         other = ~strip.top.astype(bool)
         lines.plot(shifts[other], strip.probability[other], color='white', linestyle='', markeredgecolor=color, **style)
-    lines.set(ylim=(-0.03, 1.03), ylabel=f'probability of “{class_name}”')
+    lines.set(ylim=(-0.03, 1.03), ylabel='\n'.join(wrap(f'probability of “{class_name}”', _LABEL)))
     open_frame(lines)
-    lines.legend(**ABOVE, ncols=rows)
+    lines.legend(**ABOVE, ncols=min(3, rows))
     for axis, strip in zip(below, strips, strict=True):
         axis.set_yticks([0], [strip.title])
         axis.tick_params(length=0)
@@ -161,7 +159,7 @@ def plot_stability(strips: Sequence[StabilityStrip], class_name: str) -> Figure:
 
 
 def plot_spectra(sites: Sequence[SiteSpectrum]) -> Figure:
-    """Draw a panel per place; what lies in the shaded part beyond the new Nyquist frequency will alias.
+    """Draw a panel per place, on one scale; what lies in the shaded part beyond the new Nyquist frequency will alias.
 
     Args:
         sites: The places, in the network's order; of at most six networks in all. A panel names those of them that are
@@ -188,8 +186,8 @@ def plot_spectra(sites: Sequence[SiteSpectrum]) -> Figure:
                 raise ValueError(f'power of {name!r} in {site.title!r} must have a number per frequency, got {shapes}')
     rows = ceil(len(sites) / _COLUMNS)
     columns = ceil(len(sites) / rows)
-    figure = Figure(figsize=(3.2 * columns + 0.4, 2.5 * rows + 0.5), layout='constrained')
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True)
+    figure = Figure(figsize=(3.2 * columns + 0.4, 2.7 * rows + 0.5), layout='constrained')
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for axis in axes.flat[len(sites) :]:
         axis.set_axis_off()
     for axis, site in zip(axes.flat, sites, strict=False):
@@ -201,8 +199,8 @@ def plot_spectra(sites: Sequence[SiteSpectrum]) -> Figure:
                 axis.semilogy(*site.curves[name], line, color=color, linewidth=1.6, label=name)
         axis.set(xlim=(0, 0.5))
         missing = ', '.join(name for name in names if name not in site.power)
-        title = f'{site.title}, stride {site.stride}' + (f'\n(not in {missing})' if missing else '')
-        axis.set_title(title, fontsize=9)
+        stride = f'stride {site.stride}' + (f', not in {missing}' if missing else '')
+        axis.set_title('\n'.join([*wrap(site.title, _TITLE), stride]), fontsize=9)
         axis.spines[['top', 'right']].set_visible(False)
         axis.tick_params(labelsize=8)
     for axis in axes.flat[len(sites) - columns : len(sites)]:  # nothing stands below these
@@ -215,7 +213,7 @@ def plot_spectra(sites: Sequence[SiteSpectrum]) -> Figure:
         handles |= dict(zip(labels, found, strict=True))
     labels = ['will alias', *names]
     lines = [handles[label] for label in labels]
-    figure.legend(lines, labels, loc='outside upper center', ncols=len(labels), frameon=False, fontsize=9)
+    figure.legend(lines, labels, loc='outside upper center', ncols=min(4, len(labels)), frameon=False, fontsize=9)
     return figure
 
 

@@ -1,23 +1,14 @@
 """Accuracy over consistency of networks, beside the published results on ImageNet-1k."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
 from antialias_plugins.checkpoints import PUBLISHED
-from antialias_plugins.visualization.curves import (
-    BLUE,
-    GRAY,
-    GREEN,
-    MARKERS,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    check_members,
-    open_frame,
-)
+from antialias_plugins.palette import BLUE, GRAY, GREEN, ORANGE, PURPLE, SKY, VERMILION
+from antialias_plugins.visualization.curves import MARKERS, check_members, open_frame
+from antialias_plugins.visualization.labels import Label, draw_front, label_points
 
 SERIES = {
     'baseline': 'plain (torchvision)',
@@ -93,10 +84,11 @@ def plot_pareto(results: Sequence[Result] = (), published: Sequence[Result] = PU
     """Draw accuracy over consistency, with the published results as reference.
 
     A thin line leads from each plain network to its fine-tuned antialiased one. The step line is the front: whatever
-    lies below and to the left of it is beaten in both respects by one network.
+    lies in the shaded part below and to the left of it is beaten in both respects by one network. Named are what was
+    measured, the front and, where there is room, the plain networks.
 
     Args:
-        results: What was measured; every one is labelled. A series, at most six, has a marker and a color of its own.
+        results: What was measured. A series, at most six, has a marker and a color of its own.
         published: The reference points, with the series of `SERIES`. A part of them, such as those above 65 %
             accuracy, is shown larger.
 
@@ -133,16 +125,13 @@ def plot_pareto(results: Sequence[Result] = (), published: Sequence[Result] = PU
         look = {'color': color, 'marker': marker, 'edgecolor': 'black', 'linewidth': 0.6}
         members = [result for result in results if result.series == series]
         axis.scatter(*_points(members), label=SERIES.get(series, series) or 'measured', s=110, zorder=2, **look)
-    front = pareto_front([*published, *results])
-    look = {'color': 'black', 'linewidth': 0.8, 'linestyle': '--'}
-    axis.step(*_points(front), where='pre', label='front', zorder=1, **look)
-    for result in (*results, *(result for result in front if result not in results)):
-        place = {'xytext': (-5, 6), 'textcoords': 'offset points', 'ha': 'right'}
-        axis.annotate(result.name, (result.consistency, result.accuracy), fontsize=7.5, **place)
     axis.set(xlabel='consistency / %', ylabel='top-1 accuracy / %')
     axis.margins(0.06)
     open_frame(axis)
+    front = pareto_front([*published, *results])
+    draw_front(axis, list(zip(*_points(front), strict=True)))
     axis.legend(loc='upper left', frameon=False, fontsize=9)
+    label_points(axis, _labels([*results, *front]), _labels(plain.values()))
     return figure
 
 
@@ -160,6 +149,10 @@ def pareto_front(results: Sequence[Result]) -> list[Result]:
         if not front or result.accuracy > front[-1].accuracy:
             front.append(result)
     return front[::-1]
+
+
+def _labels(results: Iterable[Result]) -> list[Label]:
+    return [(result.name, result.consistency, result.accuracy) for result in dict.fromkeys(results)]
 
 
 def _points(results: Sequence[Result]) -> tuple[list[float], list[float]]:

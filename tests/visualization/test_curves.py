@@ -9,6 +9,7 @@ from antialias_plugins.visualization import (
     plot_spectra,
     plot_stability,
 )
+from tests.figures import unreadable
 
 LAYERS = ('conv1', 'layer1.0', 'layer2.0')
 ERROR = np.array([0.25, 0.5, 0.125])
@@ -29,6 +30,15 @@ def test_a_line_and_a_band_per_network():
     band = axis.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == pytest.approx((10, 60))
     assert axis.get_ylim()[0] == 0
+
+
+def test_labels_of_layers_and_networks_are_whole():
+    layers = tuple(f'decode_head.aspp_modules.{index}.depthwise' for index in range(30))
+    numbers = np.linspace(0.1, 0.5, 30)
+    curves = [curve(f'a network {index}', layers, numbers, np.stack([numbers, numbers], 1)) for index in range(6)]
+    assert unreadable(plot_equivariance(curves)) == []
+    strips = [StabilityStrip(f'a network with a name {index}', PROBABILITY, TOP) for index in range(6)]
+    assert unreadable(plot_stability(strips, 'a class of many words, as ImageNet has them')) == []
 
 
 @pytest.mark.parametrize(
@@ -111,15 +121,26 @@ def test_spectra_and_the_new_nyquist_frequency(stride, nyquist):
     (shade,) = axis.patches
     assert (shade.get_x(), shade.get_x() + shade.get_width()) == (nyquist, 0.5)
     assert axis.get_yscale() == 'log'
-    assert axis.get_title() == f'layer2, stride {stride}'
+    assert axis.get_title() == f'layer2\nstride {stride}'
 
 
 @pytest.mark.parametrize('count', [1, 3, 5])
 def test_a_panel_per_place_and_one_legend(count):
     figure = plot_spectra([site(f'layer{index}') for index in range(count)])
-    assert [axis.get_title() for axis in figure.axes if axis.lines] == [f'layer{i}, stride 2' for i in range(count)]
+    assert [axis.get_title() for axis in figure.axes if axis.lines] == [f'layer{i}\nstride 2' for i in range(count)]
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ['will alias', 'plain', 'smooth']
+
+
+def test_spectra_share_a_scale_and_long_names_are_whole():
+    places = [f'decode_head.segmentation_head.aspp_modules.{index}.depthwise_conv.conv' for index in range(5)]
+    sites = [SiteSpectrum(name, 2, FREQUENCY, {'a': PLAIN * 10.0**index}) for index, name in enumerate(places)]
+    figure = plot_spectra(sites)
+    assert unreadable(figure) == []
+    drawn = [axis for axis in figure.axes if axis.lines]
+    assert [axis.get_title().replace('\n', '') for axis in drawn] == [f'{name}stride 2' for name in places]
+    (limits,) = {axis.get_ylim() for axis in drawn}
+    assert limits[0] <= PLAIN.min() and limits[1] >= 1e4 * PLAIN.max()
 
 
 def test_maps_of_different_sizes_and_a_place_that_not_all_networks_have():
@@ -127,7 +148,7 @@ def test_maps_of_different_sizes_and_a_place_that_not_all_networks_have():
     sizes = SiteSpectrum('pool', 2, own, {'plain': PLAIN, 'smooth': SMOOTH[:4]})
     figure = plot_spectra([site('a', smooth=SMOOTH), sizes])
     first, second = figure.axes
-    assert [axis.get_title() for axis in figure.axes] == ['a, stride 2\n(not in plain)', 'pool, stride 2']
+    assert [axis.get_title() for axis in figure.axes] == ['a\nstride 2, not in plain', 'pool\nstride 2']
     (alone,), (_, pooled) = first.lines[1:], second.lines[1:]
     assert (alone.get_label(), pooled.get_label(), len(pooled.get_xdata())) == ('smooth', 'smooth', 4)
     assert alone.get_color() == pooled.get_color()

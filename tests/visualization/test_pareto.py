@@ -6,6 +6,7 @@ from matplotlib.collections import PathCollection
 
 from antialias_plugins.checkpoints import PUBLISHED
 from antialias_plugins.visualization import PUBLISHED_RESULTS, Result, pareto_front, plot_pareto
+from tests.figures import unreadable
 
 PLAIN = Result('net', 70.0, 85.0, 'baseline')
 TUNED = Result('net_lpf4', 71.0, 88.0, 'adobe_ft_in1k')
@@ -30,8 +31,9 @@ def test_every_result_stands_where_it_belongs():
         'low-pass, fine-tuned (Zhang 2019)': [[88, 71]],
         'mine': [[91, 69]],
     }
-    assert line(axis, 'front') == [[88, 71], [91, 69]]
-    assert {text.get_text() for text in axis.texts} == {'mine', 'net_lpf4'}
+    (left, _), (bottom, _) = axis.get_xlim(), axis.get_ylim()
+    assert line(axis, 'front') == [[left, 71], [88, 71], [88, 69], [91, 69], [91, bottom]]
+    assert {text.get_text() for text in axis.texts} == {'mine', 'net_lpf4', 'net'}
     assert (axis.get_xlabel(), axis.get_ylabel()) == ('consistency / %', 'top-1 accuracy / %')
 
 
@@ -57,6 +59,22 @@ def test_published_results_are_all_there():
     assert sum(counts.values()) == len(PUBLISHED_RESULTS) == 23 + len(with_figures) == 23 + 61
     assert counts['plain (torchvision)'] == 23
     assert {text.get_text() for text in axis.get_legend().get_texts()} == {*counts, 'front'}
+
+
+@pytest.mark.parametrize('least', [0, 65], ids=['all', 'without AlexNet'])
+def test_no_label_covers_another_and_the_axes_hold_all_points(least):
+    mine = [Result('mine', 76.1, 90.4, 'mine'), Result('mine too', 76.2, 90.45, 'mine'), Result('best', 80, 93, 'mine')]
+    figure = plot_pareto(mine, [one for one in PUBLISHED_RESULTS if one.accuracy > least])
+    (axis,) = figure.axes
+    assert unreadable(figure) == []
+    assert {text.get_text() for text in axis.texts} >= {one.name for one in mine}
+    if least:
+        assert {'resnet18', 'resnet50', 'densenet121'} <= {text.get_text() for text in axis.texts}
+    for limits, values in zip(
+        (axis.get_xlim(), axis.get_ylim()), np.concatenate([*points(axis).values()]).T, strict=True
+    ):
+        room = limits[1] - limits[0]
+        assert 0 < min(values) - limits[0] < 0.1 * room and 0 < limits[1] - max(values) < 0.1 * room
 
 
 def test_every_published_network_has_its_plain_one_which_fine_tuning_beat():

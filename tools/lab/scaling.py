@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from mmengine.config import Config
 
-from antialias_plugins.visualization.curves import BLUE, GRAY, ORANGE, VERMILION
+from antialias_plugins.palette import BLUE, GRAY, ORANGE, VERMILION
 from lab.training import Training, read_scalars
 
 _BATCH_NORMS = ('BN', 'SyncBN')

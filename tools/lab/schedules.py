@@ -19,7 +19,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, PARAM_SCHEDULERS, init_default_scope
 
-from antialias_plugins.visualization.curves import GRAY, NETWORKS
+from antialias_plugins.palette import GRAY, NETWORKS
 
 # `_2xb7-80k_` in the name of a config
 SCHEDULE = re.compile(r'_\d+xb\d+-([^_]+)_')

@@ -4,6 +4,7 @@ import torch
 
 from lab.gallery.filters import filter_spread
 from lab.gallery.maps import FlipMap, plot_filter_spread, plot_flip_map, uniform_spread
+from tests.figures import unreadable
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (4, 8, 3), np.uint8)
 COUNTS = np.zeros((4, 8), int)
@@ -37,13 +38,19 @@ def test_both_maps_have_the_colors_of_the_bar_for_every_count(shifts):
 
 @pytest.mark.parametrize(
     ('size', 'networks', 'grid'),
-    [((4, 8), 1, (1, 2)), ((4, 8), 3, (2, 2)), ((4, 8), 2, (2, 2)), ((8, 8), 3, (1, 4))],
-    ids=['two-wide', 'four-wide', 'three-wide', 'four-square'],
+    [((40, 80), 1, (1, 2)), ((40, 80), 3, (2, 2)), ((80, 40), 2, (2, 2)), ((80, 80), 5, (2, 3))],
+    ids=['two-wide', 'four-wide', 'three-tall', 'six-square'],
 )
-def test_panels_of_wide_images_take_two_rows(size, networks, grid):
+def test_more_than_two_panels_take_two_rows_without_gaps(size, networks, grid):
     maps = [FlipMap(str(index), np.ones(size, int)) for index in range(networks)]
-    *panels, _ = plot_flip_map(np.zeros((*size, 3), np.uint8), maps, 1).axes
+    figure = plot_flip_map(np.zeros((*size, 3), np.uint8), maps, 1)
+    *panels, _ = figure.axes
     assert len(panels) == 1 + networks
+    assert unreadable(figure) == []
+    boxes = [axis.get_window_extent() for axis in panels]
+    if len(boxes) > 2:
+        assert 0 < boxes[0].y0 - boxes[grid[1]].y1 < 50  # room for a title, in pixels
+    assert 0 < boxes[1].x0 - boxes[0].x1 < 20
     spec = panels[0].get_subplotspec().get_gridspec()
     assert (spec.nrows, spec.ncols) == grid
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from antialias_plugins.visualization.curves import GRAY, MARKERS, NETWORKS
+from antialias_plugins.palette import GRAY, NETWORKS
+from antialias_plugins.visualization.curves import MARKERS, open_frame
+from antialias_plugins.visualization.labels import draw_front, label_points
 from antialias_plugins.visualization.pareto import Result, pareto_front
 from lab.comparison.method import CIRCULAR, Method
 from lab.comparison.report import QUALITIES
@@ -74,19 +77,34 @@ def plot_trade_offs(methods: Sequence[MethodFigures], panels: Sequence[Panel], v
         missing = sorted({name for panel in panels for name in (panel.x, panel.y)} - method.means.keys())
         if missing:
             raise ValueError(f'means of {method.name} must hold all that is drawn, got no {", ".join(missing)}')
-    figure = Figure(figsize=(4 * len(panels), 4.2), layout='constrained')
-    for axis, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    rows, columns = (1, 1 + len(panels)) if len(panels) < 3 else (ceil((1 + len(panels)) / 2), 2)
+    figure = Figure(figsize=(4.4 * columns, 3.7 * rows), layout='constrained')
+    axes = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axis, panel in zip(axes, panels, strict=False):
         _draw(axis, methods, panel, groups)
+    for axis in axes[len(panels) :]:
+        axis.set_axis_off()
     marks = [(group, _COLORS[i], _MARKERS[i], _COLORS[i]) for i, group in enumerate(groups)]
     if any(method.is_variant for method in methods):
         marks.append((variant, 'black', 'o', 'white'))
     handles = [
-        Line2D([], [], color=color, marker=marker, markerfacecolor=face, linestyle='', label=label)
+        Line2D([], [], color=color, marker=marker, markerfacecolor=face, linestyle='', markersize=8, label=label)
         for label, color, marker, face in marks
     ]
-    handles.append(Line2D([], [], color='black', linewidth=0.8, linestyle='--', label='front'))
-    figure.legend(handles=handles, loc='outside lower center', ncols=len(handles), frameon=False, fontsize=9)
+    handles.append(Line2D([], [], color='0.25', linewidth=1.4, label='front'))
+    axes[len(panels)].legend(handles=handles, loc='center', ncols=2, frameon=False, fontsize=11)
+    for axis, panel in zip(axes, panels, strict=False):
+        named = [(method.name, method.means[panel.x], method.means[panel.y]) for method in _front(methods, panel)]
+        label_points(axis, named)
     return figure
+
+
+def _front(methods: Sequence[MethodFigures], panel: Panel) -> list[MethodFigures]:
+    """The methods that no other one equals or beats in both quantities, from left to right."""
+    sign = -1 if panel.less_is_better else 1
+    by_name = {method.name: method for method in methods}
+    results = [Result(m.name, m.means[panel.y], sign * m.means[panel.x], '') for m in methods]
+    return [by_name[result.name] for result in pareto_front(results)][::sign]
 
 
 def _draw(axis: Axes, methods: Sequence[MethodFigures], panel: Panel, groups: Sequence[str]) -> None:
@@ -101,17 +119,15 @@ def _draw(axis: Axes, methods: Sequence[MethodFigures], panel: Panel, groups: Se
             color=_COLORS[index],
             marker=_MARKERS[index],
             markerfacecolor='white' if method.is_variant else _COLORS[index],
-            markersize=7,
-            elinewidth=0.8,
+            markersize=8,
+            elinewidth=1.2,
+            capsize=3,
         )
-    sign = -1 if panel.less_is_better else 1
-    front = pareto_front([Result(m.name, m.means[panel.y], sign * m.means[panel.x], '') for m in methods])
-    xs, ys = [sign * result.consistency for result in front], [result.accuracy for result in front]
-    axis.step(xs, ys, where='pre', color='black', linewidth=0.8, linestyle='--', zorder=1)
     axis.set(xlabel=panel.xlabel, ylabel=panel.ylabel)
-    axis.margins(0.08)
-    axis.grid(alpha=0.25)
-    axis.spines[['top', 'right']].set_visible(False)
+    axis.margins(0.06)
+    open_frame(axis)
+    front = [(method.means[panel.x], method.means[panel.y]) for method in _front(methods, panel)]
+    draw_front(axis, front, less_is_better=panel.less_is_better)
 
 
 _TRANSLATED = 'consistency under translations / %'

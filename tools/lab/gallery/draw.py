@@ -181,7 +181,15 @@ def save_figure(figure: Figure, path: Path) -> Path:
     """Write a figure in the format that its name ends with, on white, small enough for a repository."""
     options = {'quality': 75, 'method': 6} if path.suffix == '.webp' else {'optimize': True}
     with replacing(path) as partial:
-        figure.savefig(partial, format=path.suffix[1:], dpi=110, facecolor='white', pil_kwargs=options)
+        figure.savefig(
+            partial,
+            format=path.suffix[1:],
+            dpi=110,
+            facecolor='white',
+            bbox_inches='tight',
+            pad_inches=0.05,
+            pil_kwargs=options,
+        )
     return path
 
 

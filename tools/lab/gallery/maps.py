@@ -14,7 +14,6 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-_LARGEST_ASPECT = 5  # of all panels of flips in one row; beyond it they take two
 _STEPS = 8  # of the color bar of flips, at most
 _SPREAD_COLUMNS = 3
 
@@ -46,7 +45,7 @@ def plot_flip_map(image: np.ndarray, maps: Sequence[FlipMap], shifts: int) -> Fi
     _check_flips(image, maps, shifts)
     height, width = image.shape[:2]
     panels = 1 + len(maps)
-    columns = panels if panels * width <= _LARGEST_ASPECT * height else ceil(panels / 2)
+    columns = panels if panels < 3 else ceil(panels / 2)
     figure, axes = _panels(panels, columns, width=4.2, aspect=height / width, title=0.5, bar=0.8)
     _show(axes[0], 'image', image)
     gray = (image.mean(axis=2) * 0.35 + 165).astype(np.uint8)
@@ -128,7 +127,7 @@ def _panels(
     """Return a figure with that many panels, of this width in inches, below titles and beside a color bar."""
     rows = ceil(count / columns)
     size = (width * columns + bar, rows * (width * aspect + title) + above)
-    figure = Figure(figsize=size, layout='constrained')
+    figure = Figure(figsize=size, layout='compressed')  # which leaves no gaps between pictures of one shape
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis in axes[count:]:
         axis.remove()
