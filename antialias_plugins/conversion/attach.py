@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from threading import Lock
 from types import FunctionType
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -183,8 +183,7 @@ def _make_subclass(change: Attachment | str, base: type[nn.Module]) -> type[nn.M
         prefix, does = 'Recomputed', 'whose maps are computed again in backward'
         methods = {'forward': recompute.FORWARDS[change], '_aa_kept_forward': base.forward}
     members |= {name: _clone(function, name) for name, function in methods.items()}
-    if change == 'recompute block':
-        members['forward'].__wrapped__ = base.forward  # whose arguments it takes: torch.fx asks
+    members['forward'].__wrapped__ = base.forward  # whose arguments it takes: torch.fx asks
     # mmengine initialises a module by the names of its class and direct bases: those of a subclass are kept
     bases = (base, *base.__bases__) if hasattr(base, '_aa_base') else (base,)
     return type(prefix + base.__name__, bases, members | {'__doc__': f'{base.__name__} {does}.'})
@@ -221,21 +220,31 @@ def _make(change: Attachment | str, base: tuple | type[nn.Module]) -> type[nn.Mo
     return _subclass(change, _make(*base) if isinstance(base, tuple) else base)
 
 
-def _before(self, input: Tensor) -> Tensor:
-    return as_leaf(self, input) if ops.is_leaf(self, input) else self._aa_dense(self.aa(input))
+def _before(self, *args: Any, **kwargs: Any) -> Any:
+    if ops.is_leaf(self, *args, *kwargs.values()):
+        return as_leaf(self, *args, **kwargs)
+    if args:
+        return self._aa_dense(self.aa(args[0]), *args[1:], **kwargs)
+    name = next(iter(kwargs))
+    return self._aa_dense(**kwargs | {name: self.aa(kwargs[name])})
 
 
-def _behind(self, input: Tensor) -> Tensor:
-    return as_leaf(self, input) if ops.is_leaf(self, input) else self.aa(self._aa_dense(input))
+def _behind(self, *args: Any, **kwargs: Any) -> Any:
+    if ops.is_leaf(self, *args, *kwargs.values()):
+        return as_leaf(self, *args, **kwargs)
+    return self.aa(self._aa_dense(*args, **kwargs))
 
 
-def _alone(self, input: Tensor) -> Tensor:
-    return as_leaf(self, input) if ops.is_leaf(self, input) else self._aa_dense(input)
+def _alone(self, *args: Any, **kwargs: Any) -> Any:
+    if ops.is_leaf(self, *args, *kwargs.values()):
+        return as_leaf(self, *args, **kwargs)
+    return self._aa_dense(*args, **kwargs)
 
 
-def _same(self, input: Tensor) -> Tensor:
+def _same(self, *args: Any, **kwargs: Any) -> Tensor:
     """The dense result from where the strided one begins; its padding is that of the stride it had."""
-    dense = self._aa_base_forward(input)
+    dense = self._aa_base_forward(*args, **kwargs)
+    (input,) = (*args, *kwargs.values())
     top, left = ops.same_origin(self, self._aa_stride, static_shape(input)[-2:])
     return dense[..., top:, left:]
 

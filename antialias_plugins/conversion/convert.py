@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from antialias_plugins.conversion import attach
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion.circular import wrap_around
+from antialias_plugins.conversion.examples import Example, run, shapes_in
 from antialias_plugins.conversion.phases import share_phases
 from antialias_plugins.conversion.plan import AntialiasPlan, AntialiasWarning, Options, Site, UnsupportedModelError
 from antialias_plugins.conversion.planner import Planner
 from antialias_plugins.conversion.rebuilding import guard_rebuilding
 from antialias_plugins.conversion.segments import Segment, find_segment
-from antialias_plugins.conversion.trace import Graph, run, shapes_in, tensors_in, trace
+from antialias_plugins.conversion.trace import Graph, trace, trace_call
 from antialias_plugins.conversion.values import difference, fingerprints, first_difference
 from antialias_plugins.functional.arguments import check_module
 from antialias_plugins.layers.blur_pool import BlurPool2d
@@ -31,7 +32,7 @@ def plan_antialias(
     model: nn.Module,
     pool: Pool = 'lpf4',
     *,
-    example_input: Tensor | tuple | None = None,
+    example_input: Example | None = None,
     stem: bool | Pool = False,
     maxpool: str = 'keep',
     avgpool: str = 'replace',
@@ -73,7 +74,7 @@ def convert_antialias(
     model: nn.Module,
     pool: Pool = 'lpf4',
     *,
-    example_input: Tensor | tuple | None = None,
+    example_input: Example | None = None,
     stem: bool | Pool = False,
     maxpool: str = 'keep',
     avgpool: str = 'replace',
@@ -100,8 +101,9 @@ def convert_antialias(
         pool: the filter: a shorthand (``'lpf<K>'``: binomial of K taps, ``'ddac<K>'``: adaptive, K×K, 8 groups), a
             config such as ``dict(type='AdaptiveBlurPool2d', filt_size=3, groups=4)``, or a callable that builds a
             layer from ``(channels, (stride_h, stride_w))``.
-        example_input: an input that the network runs on, or a tuple of its arguments; default: an image batch
-            (1, C, 128, 128), or of 224, 256 or 384 pixels if it does not run on that, where C is ``model.in_chans`` or
+        example_input: what the network runs on: a tensor; a tuple of arguments; a dict of keyword arguments; a function
+            that runs it and returns its output; or the size of an image batch, as a side, (H, W) or (N, C, H, W).
+            Default: a side of 128 pixels, or of 224, 256 or 384 if it does not run on that. C is ``model.in_chans`` or
             what its first convolution reads.
         stem: filter the first downsampling convolution too, whose map is the largest: as all other places (True), or
             by a filter of its own, written like `pool`. The published LPS networks choose the phase of an unfiltered
@@ -173,9 +175,9 @@ def convert(model: nn.Module, pool: PoolFactory, options: Options) -> AntialiasP
             _put(model, site, layer, options)
         if options.recompute:
             _recompute(model, graph, plan)
-        changes_sizes = 'published' in (options.maxpool, options.avgpool)  # of odd maps
-        if not changes_sizes and (options.padding != 'keep' or any(site.note for site in plan.sites)):
-            shapes = shapes_in(run(model, graph.args))
+        keeps_sizes = 'published' not in (options.maxpool, options.avgpool) and not graph.chosen  # of odd maps
+        if keeps_sizes and (options.padding != 'keep' or any(site.takes_statistics for site in plan.sites)):
+            shapes = shapes_in(run(model, graph.call))
             if shapes != shapes_in(graph.outputs):
                 change = f'from {shapes_in(graph.outputs)} to {shapes}'
                 raise UnsupportedModelError(f'{plan.model}: antialiasing would change its output shapes {change}')
@@ -236,14 +238,15 @@ def _prove(model: nn.Module, graph: Graph, plan: AntialiasPlan) -> None:
 
     A place whose norms take other statistics then, as the plan notes, stays as it is meanwhile.
     """
-    sites = [site for site in plan.sites if not site.note]
-
-    def outputs() -> list[Tensor]:
-        with _subsampling(model, sites):
-            return tensors_in(run(model, graph.args))
-
+    sites = [site for site in plan.sites if not site.takes_statistics]
+    roots = {name for site in sites for name in site.roots}
+    is_behind_a_choice = any(node.is_chosen and node.name in roots for node in graph)
     try:
-        found = difference(outputs(), graph.outputs)
+        with _subsampling(model, sites):
+            dense = trace_call(model, graph.call)
+        found = difference(*(it.certain(is_behind_a_choice) for it in (dense, graph)))
+        if found is None and difference(dense.evidence, graph.evidence):
+            found = 'what it chooses boxes or regions from'
     except Exception as error:
         raise UnsupportedModelError(
             f'{plan.model} cannot be antialiased and was left as it is: with dense convolutions it fails, before any '
@@ -252,9 +255,9 @@ def _prove(model: nn.Module, graph: Graph, plan: AntialiasPlan) -> None:
     if found is None:
         return
     with fingerprints(model) as expected:
-        run(model, graph.args)
-    with fingerprints(model) as dense:
-        outputs()
+        run(model, graph.call)
+    with _subsampling(model, sites), fingerprints(model) as dense:
+        run(model, graph.call)
     place = first_difference(dense, expected)
     raise UnsupportedModelError(
         f'{plan.model} cannot be antialiased and was left as it is: with dense convolutions and plain subsampling it '

@@ -1,6 +1,8 @@
 """What an operation does to a map, told from its type or from its behaviour; never from the network it is in."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +28,19 @@ _FUNCTIONS = {
     JOIN: 'add radd iadd cat concat concatenate',
 }
 FUNCTION_ROLE = {name: role for role, names in _FUNCTIONS.items() for name in names.split(' ')}
+# functions that read a map where boxes say, whatever its size
+REGION_POOLS = ('roi_align', 'roi_pool', 'ps_roi_align', 'ps_roi_pool')
 # position of the argument `stride` of the functions that convolve or pool
 FUNCTIONAL_DOWNSAMPLING = {'conv2d': 3, 'max_pool2d': 2, 'avg_pool2d': 2}
+# functions that rearrange pixels, and what is said of them
+_REARRANGING = {
+    'pixel_unshuffle': 'reduces the map without a strided convolution or pool',
+    'pixel_shuffle': 'enlarges the map by rearranging its channels',
+    'unfold': 'takes windows of the map, at a stride',
+}
+_TRANSPOSED = 'enlarges the map, transposed'
+# position of the argument `stride` of convolutions and pools in 1 and 3 dimensions
+_OTHER_DIMENSIONS = {'conv': 3, 'max_pool': 2, 'avg_pool': 2, 'lp_pool': 3}
 
 
 def pair(value: int | Sequence[int]) -> tuple[int, int]:
@@ -59,12 +72,13 @@ def class_before(module: nn.Module) -> type[nn.Module]:
     return cls
 
 
-def is_leaf(module: nn.Module, input: Tensor) -> bool:
+def is_leaf(module: nn.Module, *inputs: Any) -> bool:
     """Whether `torch.fx` is tracing, and would not have looked into a module before its conversion."""
-    if not isinstance(input, Proxy):
+    proxy = next((it for it in inputs if isinstance(it, Proxy)), None)
+    if proxy is None:
         return False
     original = class_before(module)
-    return input.tracer.is_leaf_module(original.__new__(original), '')
+    return proxy.tracer.is_leaf_module(original.__new__(original), '')
 
 
 def stride_of(module: nn.Module | None) -> tuple[int, int]:
@@ -86,7 +100,55 @@ def call_strides(name: str, args: tuple, kwargs: dict) -> bool:
     return stride is not None and pair(stride) != (1, 1)
 
 
-def role_of(module: nn.Module, args: tuple) -> str | None:
+def reads_shape_only(name: str) -> bool:
+    """Whether a function makes a constant of a tensor's shape, as ``zeros_like`` does."""
+    return name.endswith('_like') or name.startswith('new_')
+
+
+def resampling(name: str, args: tuple, kwargs: dict) -> str:
+    """How a function strides or rearranges a map that is no convolution or pool of one, in words; empty for others."""
+    given = dict(enumerate(args)) | kwargs
+    if name == 'getitem':
+        index = args[1] if isinstance(args[1], tuple) else (args[1],)
+        steps = [it.step for it in index if isinstance(it, slice) and it.step not in (None, 1)]
+        return f'takes every {_ordinal(steps[0])} position of an axis' if steps else ''
+    if name == 'max_pool2d' and set(pair(given.get('kernel_size', given.get(1)))) == {1}:
+        return 'takes every other pixel: the window is a single one' if _function_stride(given, 2) != (1, 1) else ''
+    if name in _REARRANGING:
+        return _REARRANGING[name]
+    family, dims = name[:-2], name[-2:]
+    if family == 'conv_transpose':
+        return _TRANSPOSED if set(_function_stride(given, 3)) != {1} else ''
+    if dims in ('1d', '3d') and family in _OTHER_DIMENSIONS:
+        stride = _function_stride(given, _OTHER_DIMENSIONS[family])
+        return _strides_in(int(dims[0])) if set(stride) != {1} else ''
+    return ''
+
+
+def _function_stride(given: dict, position: int) -> tuple[int, ...]:
+    """The stride of a call with these arguments, by position and by name; that of a pool is its window by default."""
+    stride = given.get('stride', given.get(position))
+    if stride is None or stride == []:
+        stride = given.get('kernel_size', given.get(1)) if position == 2 else 1  # the window of a pool
+    return (stride,) if isinstance(stride, int) else tuple(stride)
+
+
+def resampling_of(module: nn.Module) -> str:
+    """The same of a convolution of torch in another dimension, or a transposed one."""
+    if not isinstance(module, nn.modules.conv._ConvNd) or set(module.stride) == {1}:
+        return ''
+    return _TRANSPOSED if module.transposed else _strides_in(len(module.stride))
+
+
+def _strides_in(dimensions: int) -> str:
+    return f'strides in {dimensions} dimension{"s" * (dimensions > 1)}: only maps (N, C, H, W) are filtered'
+
+
+def _ordinal(n: int) -> str:
+    return {2: '2nd', 3: '3rd'}.get(n, f'{n}th')
+
+
+def role_of(module: nn.Module, args: tuple, kwargs: dict) -> str | None:
     """Role of a module that is about to be called; None if its ``forward`` has to be looked into."""
     if is_conv(module):
         return CONV
@@ -100,26 +162,30 @@ def role_of(module: nn.Module, args: tuple) -> str | None:
         return None
     if isinstance(module, nn.PReLU):
         return ACTIVATION
-    stateless = not any(True for _ in module.parameters()) and not any(True for _ in module.buffers())
-    if stateless and len(args) == 1 and isinstance(args[0], Tensor) and args[0].dim() == 4:
-        return _probe(module.forward, args[0])
+    if not any(True for _ in module.parameters()) and not any(True for _ in module.buffers()):
+        is_map = len(args) == 1 and not kwargs and isinstance(args[0], Tensor) and args[0].dim() == 4
+        return _probe(module.forward, args[0]) if is_map else None
     return OTHER if type(module).__module__.startswith('torch.nn.') else None
 
 
 def _probe(function: Callable[[Tensor], Tensor], x: Tensor) -> str | None:
-    """Tell an activation and an identity by what they do: a pointwise function commutes with subsampling.
+    """Tell an activation and an identity by what they do: their result at a pixel depends on that pixel alone.
 
-    They are tried on values of both signs, whatever the map at hand holds: on a map without negative values a ReLU is
-    an identity.
+    They are tried on maps of the size at hand, which are all that a stateless module of a user need take, and on values
+    of both signs: on a map without negative values a ReLU is an identity.
     """
     x = scattered(x)
-    y = function(x.clone())
-    if not isinstance(y, Tensor) or y.shape != x.shape:
-        return None
-    if torch.equal(x, y):
-        return IDENTITY
-    pointwise = torch.equal(y[..., ::2, ::2], function(x[..., ::2, ::2].clone()))
-    return ACTIVATION if pointwise else None
+    moved = x.flip(-1).roll(1, -2)
+    other = torch.cat([x[..., :1], -moved[..., 1:]], -1)
+    with suppress(Exception):  # whatever it says to values that it was not made for
+        y, of_moved, of_other = (function(it.clone()) for it in (x, moved, other))
+        if not isinstance(y, Tensor) or y.shape != x.shape:
+            return None
+        if torch.equal(x, y):
+            return IDENTITY
+        commutes = torch.equal(of_moved, y.flip(-1).roll(1, -2))
+        return ACTIVATION if commutes and torch.equal(of_other[..., :1], y[..., :1]) else None
+    return None
 
 
 def scattered(x: Tensor) -> Tensor:
@@ -129,7 +195,7 @@ def scattered(x: Tensor) -> Tensor:
     return values.view(x.shape).to(x.dtype)
 
 
-def dense_grid(module: nn.Module, x: Tensor) -> str | None:
+def dense_grid(module: nn.Module, *args: Any, **kwargs: Any) -> str | None:
     """Where the module's result lies on the denser one that it computes at stride 1.
 
     Only a class with a ``forward`` of its own can do otherwise than torch's; it is tried on the input at hand, of an
@@ -142,6 +208,9 @@ def dense_grid(module: nn.Module, x: Tensor) -> str | None:
     """
     if type(module).forward in (nn.Conv2d.forward, nn.MaxPool2d.forward, nn.AvgPool2d.forward):
         return ALIGNED
+    if kwargs or len(args) != 1:
+        return None
+    (x,) = args
     if not torch.isfinite(module.forward(x)).all():
         x = scattered(x)  # standardized weights make an untrained network overflow
     inputs = (x, x[..., :-1, :-1].contiguous())

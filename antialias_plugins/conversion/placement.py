@@ -151,18 +151,36 @@ class AttachmentPoint:
 
 
 def find_point(graph: Graph, run: Run) -> AttachmentPoint | str:
-    """The first module that fits, from the most to the least explicit; or why there is none."""
-    for point in _candidates(graph, run):
+    """The first module that fits, from the most to the least explicit; or why there is none.
+
+    Where a module is used in many places, as an activation may be, or a function has many readers, the convolution
+    itself holds the filter, before the activation.
+    """
+    points = list(_candidates(graph, run))
+    for point in points:
         if _is_free(graph, point):
             return point
-    if run.roots[0].role != ops.CONV:
-        return 'its forward is hidden by another'
+    hidden = next(
+        (point for point in points if has_hidden_forward(point.module) and not ops.is_norm(point.module)), None
+    )
+    if hidden is None and run.activated is not None and len(run.roots) == 1:
+        early = _at(run.roots[0], 'post', run.roots[0])
+        if _is_free(graph, early):
+            return early
     value = run.values[-1 if run.activated is None else run.activated]
     readers = ', '.join(user.name for user in value.users) or 'nothing'
-    return (
-        f'no module starts or ends where its filter belongs, behind {value.name} in {value.scope or "the network"} '
-        f'(used more than once, or read by {readers})'
-    )
+    where = f'behind {value.name} in {value.scope or "the network"}'
+    if hidden:
+        return (
+            f'no module starts or ends where its filter belongs, {where}, but {hidden.name}, whose forward something '
+            'else has replaced: undo that, convert, and do it again'
+        )
+    return f'no module starts or ends where its filter belongs, {where} (used more than once, or read by {readers})'
+
+
+def is_early(run: Run, point: AttachmentPoint) -> bool:
+    """Whether the filter comes before an activation that the run goes on to."""
+    return run.activated is not None and point.module is run.roots[0].module and point.mode == 'post'
 
 
 def _candidates(graph: Graph, run: Run) -> Iterator[AttachmentPoint]:
@@ -210,9 +228,13 @@ def _at(place: Node | Call, mode: Mode, filtered: Node) -> AttachmentPoint:
 
 def _is_free(graph: Graph, point: AttachmentPoint) -> bool:
     module = point.module
-    hides_a_forward = 'forward' in vars(module) or parametrize.is_parametrized(module)
-    if not graph.runs_once(module) or hides_a_forward or ops.is_norm(module):
+    if not graph.runs_once(module) or has_hidden_forward(module) or ops.is_norm(module):
         return False
     if point.mode == 'slot':
         return type(module) is nn.Identity and not module._forward_hooks and not module._forward_pre_hooks
     return not hasattr(module, 'aa')
+
+
+def has_hidden_forward(module: nn.Module) -> bool:
+    """Whether the forward of its class is not what runs: a host has set another on the instance, or its parameters."""
+    return 'forward' in vars(module) or parametrize.is_parametrized(module)

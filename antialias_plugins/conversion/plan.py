@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 
+from antialias_plugins.conversion.examples import Example, check_example
 from antialias_plugins.functional.arguments import check_flag
 from antialias_plugins.layers.pool import Pool, PoolFactory, resolve_pool
 
@@ -47,7 +48,7 @@ class Options:
         ValueError: one of them is not one of its values.
     """
 
-    example_input: Tensor | tuple | None = None
+    example_input: Example | None = None
     stem: bool | Pool = False
     maxpool: str = 'keep'
     avgpool: str = 'replace'
@@ -65,9 +66,7 @@ class Options:
                 words = f'{", ".join(map(repr, others))} or {last!r}'
                 raise ValueError(f'{name} must be {words}, got {word!r}')
         check_flag('recompute', self.recompute)
-        if not isinstance(self.example_input, Tensor | tuple | None):
-            kind = type(self.example_input).__name__
-            raise ValueError(f'example_input must be a tensor or a tuple of arguments, got a {kind}')
+        check_example(self.example_input)
         if not isinstance(self.stem, bool):
             object.__setattr__(self, 'stem', resolve_stem(self.stem))
         for name in ('skip', 'extra'):
@@ -111,6 +110,7 @@ class Site:
         note: what else changes; empty in the ordinary case.
         same: those of the roots that pad as TensorFlow's 'same' does, which keep the padding of their stride.
         is_stem: whether it is a first downsampling convolution.
+        takes_statistics: whether a norm before the filter computes its statistics from the denser map.
     """
 
     roots: tuple[str, ...]
@@ -123,6 +123,7 @@ class Site:
     note: str = ''
     same: tuple[str, ...] = ()
     is_stem: bool = False
+    takes_statistics: bool = False
 
     @property
     def position(self) -> str:

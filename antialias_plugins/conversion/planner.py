@@ -42,8 +42,8 @@ class Planner:
         if callable(self.options.skip):
             self.skip = {name for name, module in modules.items() if self.options.skip(name, module)}
         else:
-            functions = {node.place for node in self.graph if _is_functional(node)}
-            self.skip = matching_names('skip', _PLACES, self.options.skip, modules.keys() | functions)
+            others = {node.place for node in self.graph if node.role not in _ROOTS and _resamples(node)}
+            self.skip = matching_names('skip', _PLACES, self.options.skip, modules.keys() | others)
 
     def make_plan(self) -> AntialiasPlan:
         """Decide on every place."""
@@ -61,7 +61,7 @@ class Planner:
     def _find_points(self, pools: list[Run], runs: list[Run]) -> dict[Run, AttachmentPoint | str]:
         """Every run with the module that its filter hangs on, or with the reason why there is none."""
         found = {run: placement.find_point(self.graph, run) for run in (*pools, *runs)}
-        stuck = [run for run in runs if isinstance(found[run], str)]
+        stuck = [run for run in runs if isinstance(found[run], str) or placement.is_early(run, found[run])]
         for merged in placement.merge(self.graph, [*stuck, *pools]) if stuck else ():
             point = placement.find_point(self.graph, merged)
             if not isinstance(point, str) and any(part in stuck for part in merged.parts):
@@ -97,6 +97,8 @@ class Planner:
             return f'stride {stride}: made dense it would cost {stride**2} times as much (extra=[...] insists)'
         if node.role != ops.CONV and not below_conv:
             return 'pools the image itself'
+        if node.role != ops.CONV and tuple(node.shape[-2:]) == (1, 1):
+            return 'pools the whole map'
         kernel = max(ops.pair(node.module.kernel_size)) if node.role == ops.AVG_POOL else 0
         return f'context pooling over {kernel} pixels' if kernel > stride + 1 else None
 
@@ -104,12 +106,12 @@ class Planner:
         module, reason = node.module, None
         if not self.graph.runs_once(module):
             reason = f'runs {self.graph.call_counts[module]} times in one forward pass'
+        elif len(node.inputs) != 1 or len(node.inputs[0].shape) != 4:
+            reason = 'does not read one map of shape (N, C, H, W)'
         elif node.grid is None:
             reason = 'its own forward cannot be made dense: it pads by its stride, or does more than its base class'
         elif getattr(module, 'return_indices', False):
             reason = 'returns indices'
-        elif len(node.inputs) != 1 or len(node.inputs[0].shape) != 4:
-            reason = 'does not read one map of shape (N, C, H, W)'
         if reason:
             self._reject(node.name, module, reason)
         return reason is None
@@ -130,10 +132,11 @@ class Planner:
             self._reject(' + '.join(names), root.module, point)
             return
         same = tuple(node.name for node in run.roots if node.grid == ops.SAME)
-        norms = ', '.join(node.name or node.scope for node in run.statistics)
-        note = f'{norms}: statistics of the denser map' if norms else ''
+        is_early = placement.is_early(run, point)
+        norms = '' if is_early else ', '.join(node.name or node.scope for node in run.statistics)
+        note = f'{norms}: statistics of the denser map' if norms else 'before the activation' if is_early else ''
         filtered = point.channels, point.name, point.mode
-        site = Site(names, root.role, run.stride, *filtered, str(pool), note, same, is_stem)
+        site = Site(names, root.role, run.stride, *filtered, str(pool), note, same, is_stem, bool(norms))
         self.sites.append((root.index, site))
 
     def _reject(self, name: str, module: nn.Module, reason: str) -> None:
@@ -142,24 +145,30 @@ class Planner:
         )
 
     def _report_the_rest(self) -> None:
-        """Whatever else makes the map smaller: nothing is passed over in silence."""
+        """Whatever else strides or makes the map smaller: nothing is passed over in silence."""
+        left, stuck = [], []
         for node in self.graph:
-            if node.role in _ROOTS or not (node.strides if _is_functional(node) else _shrinks(node)):
+            if node.role in _ROOTS or not _resamples(node):
                 continue
-            if _is_functional(node) and node.name != 'avg_pool2d' and node.place not in self.skip:
+            is_unknown = node.kind == 'module' and not type(node.module).__module__.startswith('torch.nn.')
+            if node.place in self.skip:
+                left.append(LeftAlone(node.place, 'skip asks for it'))
+            elif node.resampling:
+                left.append(LeftAlone(node.place, node.resampling))
+            elif _pools_regions(node):
+                left.append(LeftAlone(node.place, 'pools regions of the map'))
+            elif node.name == 'avg_pool2d':
+                left.append(LeftAlone(node.place, 'a function averages here, which is a low-pass filter of its own'))
+            elif node.strides:
                 reason = 'a function, not a module, does the striding; skip=[...] leaves it as it is'
-                self.unsupported.append(LeftAlone(node.place, reason))
-            elif node.kind == 'module' and not type(node.module).__module__.startswith('torch.nn.'):
-                where = f'{node.name} ({type(node.module).__name__})'
-                reason = 'makes the map smaller by an operation that cannot be looked into'
-                self.unsupported.append(LeftAlone(where, reason))
+                stuck.append(LeftAlone(node.place, reason))
+            elif is_unknown:
+                reason = 'makes the map smaller by an operation that cannot be looked into; skip=[...] leaves it'
+                stuck.append(LeftAlone(f'{node.name} ({type(node.module).__name__})', reason))
             else:
-                reason = 'reduces the map without a strided convolution or pool'
-                if node.name == 'avg_pool2d':
-                    reason = 'a function averages here, which is a low-pass filter of its own'
-                elif _is_functional(node):
-                    reason = 'skip asks for it'
-                self.skipped.append(LeftAlone(node.place, reason))
+                left.append(LeftAlone(node.place, 'reduces the map without a strided convolution or pool'))
+        self.skipped += dict.fromkeys(left)  # a function may be called in a loop
+        self.unsupported += dict.fromkeys(stuck)
 
     def _report_borders(self) -> None:
         """With circular padding, the borders that cannot be."""
@@ -171,9 +180,17 @@ class Planner:
             self.unsupported.append(LeftAlone(node.place, f'{reason}: padding="{padding}" cannot change it'))
 
 
-def _is_functional(node: Node) -> bool:
-    """Whether a function of torch, called in a module's own ``forward``, convolves or pools."""
-    return node.kind == 'function' and node.name in ops.FUNCTIONAL_DOWNSAMPLING
+def _resamples(node: Node) -> bool:
+    """Whether an operation that is no place for a filter strides, rearranges or makes a map smaller."""
+    if node.name in ops.FUNCTIONAL_DOWNSAMPLING or node.resampling:
+        return node.strides or bool(node.resampling)
+    return _pools_regions(node) or (not node.is_chosen and _shrinks(node))
+
+
+def _pools_regions(node: Node) -> bool:
+    """Whether it reads a map where boxes say: by its name, or by boxes (K, 4), or with an index (K, 5), beside it."""
+    boxes = [source.shape for source in node.inputs[1:] if len(source.shape) == 2 and source.shape[1] in (4, 5)]
+    return node.name in ops.REGION_POOLS or (node.kind == 'module' and node.shape[:1] in [it[:1] for it in boxes])
 
 
 def _shrinks(node: Node) -> bool:

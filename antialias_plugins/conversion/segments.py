@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from torch import nn
-from torch.nn.utils import parametrize
 
 from antialias_plugins.conversion import operators as ops
+from antialias_plugins.conversion.placement import has_hidden_forward
 from antialias_plugins.conversion.plan import Site
 from antialias_plugins.conversion.trace import Call, Graph, Node
 from antialias_plugins.layers.polyphase_pool import PolyphasePool2d
@@ -51,6 +51,8 @@ def _chain(graph: Graph, site: Site, root: Node, point: Node | Call, filter_name
     """Names of the convolution, of the steps, and of the filter, or why they are no chain."""
     if site.kind != ops.CONV or len(site.roots) > 1:
         return 'no single convolution was made dense'
+    if not (root.is_plain and point.is_plain):
+        return 'a module on the way takes more than a map'
     results = [point] if isinstance(point, Node) else point.outputs
     end = (point.inputs if site.mode == 'pre' else results)[0]  # the filter runs behind it
     path = [root]
@@ -69,10 +71,12 @@ def _cover(graph: Graph, path: list[Node]) -> tuple[str, ...] | None:
     if not path:
         return ()
     first = path[0]
-    found = [(first.name, 1)] if first.kind == 'module' else []  # what begins here, and how many operations it takes
+    # what begins here, and how many operations it takes
+    found = [(first.name, 1)] if first.kind == 'module' and first.is_plain else []
     for call in graph.calls:
         inside = graph.nodes[call.first : call.last]
-        if inside and call.inputs == first.inputs and inside == path[: len(inside)] and call.outputs == inside[-1:]:
+        is_step = call.is_plain and call.inputs == first.inputs and call.outputs == inside[-1:]
+        if inside and is_step and inside == path[: len(inside)]:
             found.append((call.name, len(inside)))
     for name, length in found:
         rest = _cover(graph, path[length:])
@@ -95,6 +99,6 @@ def _obstacle(model: nn.Module, block: str, names: tuple[str, ...], site: Site) 
     modules = [model.get_submodule(name) for name in (block, names[0], names[-1])]
     if any(isinstance(module, PolyphasePool2d) for module in model.get_submodule(site.carrier).modules()):
         return 'its filter chooses a phase, which others may follow'
-    if any('forward' in vars(module) or parametrize.is_parametrized(module) for module in modules):
+    if any(map(has_hidden_forward, modules)):
         return 'a forward is hidden by another'
     return None

@@ -1,21 +1,17 @@
 """The dataflow graph of one real forward pass: hooks see the modules, a function mode what they call themselves."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from types import FunctionType, ModuleType
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_flatten
 
+from antialias_plugins.conversion import examples
 from antialias_plugins.conversion import operators as ops
+from antialias_plugins.conversion.examples import tensors_in
 from antialias_plugins.conversion.plan import UnsupportedModelError
-
-# Small, and then what transformers with a fixed size or large windows are made for.
-EXAMPLE_SIZES = (128, 224, 256, 384)
 
 
 @dataclass(eq=False)
@@ -33,6 +29,9 @@ class Node:
         is_output: whether its result leaves the network.
         grid: for a downsampling module, `operators.dense_grid`.
         strides: whether a function that convolves or pools was called with a stride.
+        resampling: how another operation strides or rearranges, in words.
+        is_plain: whether a module was called with one argument, its map, and no keyword.
+        is_chosen: whether it reads what depends on a choice by values, such as one of boxes.
     """
 
     index: int
@@ -47,6 +46,9 @@ class Node:
     is_output: bool = False
     grid: str | None = 'aligned'
     strides: bool = False
+    resampling: str = ''
+    is_plain: bool = True
+    is_chosen: bool = False
 
     @property
     def place(self) -> str:
@@ -66,6 +68,7 @@ class Call:
     Attributes:
         first: index of the first node inside; ``last`` is behind the last one.
         takes_map: whether its first argument is a tensor, not a list that holds one; likewise ``gives_map``.
+        is_plain: as of `Node`.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Call:
     first: int
     inputs: list[Node]
     takes_map: bool
+    is_plain: bool
     last: int = -1
     outputs: list[Node] = field(default_factory=list)
     gives_map: bool = False
@@ -86,25 +90,37 @@ class Call:
 class Graph:
     """A traced forward pass: its operations in the order of execution, and the calls of composite modules.
 
-    An inner call ends, and stands, before the outer one. ``args`` are what the network was called with, ``outputs`` the
-    tensors in what it returned.
+    An inner call ends, and stands, before the outer one.
+
+    Attributes:
+        call: how the network was run.
+        outputs: the tensors that it returned.
+        chosen: of these, the positions of those that depend on a choice by values (of boxes, of regions), which any
+            rounding may turn.
+        evidence: the tensors that such choices were made from, and those that were read beside what is chosen.
     """
 
     nodes: list[Node] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     call_counts: dict[nn.Module, int] = field(default_factory=dict)
-    args: tuple = ()
+    call: examples.Call = field(default_factory=examples.Call)
     outputs: list[Tensor] = field(default_factory=list)
+    chosen: list[int] = field(default_factory=list)
+    evidence: list[Tensor] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
+
+    def certain(self, with_chosen: bool = False) -> list[Tensor]:
+        """The outputs that rounding changes but a little; those that are chosen too, if asked for."""
+        return [it for index, it in enumerate(self.outputs) if with_chosen or index not in self.chosen]
 
     def runs_once(self, module: nn.Module | None) -> bool:
         """Whether the module was called exactly once, so that changing it changes one place."""
         return module is not None and self.call_counts.get(module, 0) == 1
 
 
-def trace(model: nn.Module, example_input: Tensor | tuple | None = None) -> Graph:
+def trace(model: nn.Module, example_input: examples.Example | None = None) -> Graph:
     """Run ``model`` once in eval mode without gradients and return its dataflow graph.
 
     The network is as before when it returns: training flags are restored module by module (some hosts' ``train()``
@@ -112,120 +128,45 @@ def trace(model: nn.Module, example_input: Tensor | tuple | None = None) -> Grap
 
     Args:
         model: any network.
-        example_input: its input, or the tuple of its positional arguments; by default the image batch of
-            `default_example`, which is found by tracing alone.
+        example_input: as of `antialias_plugins.convert_antialias`.
 
     Raises:
-        UnsupportedModelError: the forward pass fails on this input; the cause is chained.
+        UnsupportedModelError: the forward pass fails on this input, with its cause chained, or returns no tensor.
     """
-    if example_input is not None:
-        return _trace(model, example_input if isinstance(example_input, tuple) else (example_input,))
     failure = None
-    for image in _examples(model):
+    for call in examples.calls_of(model, example_input):
         try:
-            return _trace(model, (image,))
+            return trace_call(model, call)
         except UnsupportedModelError as error:
             failure = failure or error
     raise failure
 
 
-def _trace(model: nn.Module, args: tuple) -> Graph:
+def trace_call(model: nn.Module, call: examples.Call) -> Graph:
+    """The graph of one way to run a network."""
     recorder = _Recorder(model)
     with ExitStack() as hooks:
         for module in recorder.names:
             hooks.callback(module.register_forward_pre_hook(recorder.enter, with_kwargs=True).remove)
             hooks.callback(module.register_forward_hook(recorder.leave, with_kwargs=True).remove)
-        for tensor in tensors_in(args):
-            recorder.add('input', 'input', 'input', [], tensor)
         try:
             with recorder:
-                outputs = run(model, args)
+                outputs = examples.run(model, call)
         except Exception as error:
             raise UnsupportedModelError(
-                f'example_input: {type(model).__name__} must run on it, and fails on shape {shapes_in(args)} with '
+                f'example_input: {type(model).__name__} must run on it, and fails {call} with '
                 f'{type(error).__name__}: {error}. Pass an example_input that it accepts, or convert its backbone.'
             ) from error
-    return recorder.finish(args, outputs)
-
-
-def run(model: nn.Module, args: tuple) -> Any:
-    """What the network returns in eval mode, without gradients; it and the random state are as before."""
-    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
-        return model(*args)
-
-
-def default_example(model: nn.Module) -> Tensor:
-    """An image batch that the network accepts: noise of shape (1, C, S, S) in its dtype and on its device.
-
-    C is ``model.in_chans``, as timm has it, or what the first convolution reads; 3 for a network that folds pixels into
-    channels before it, as YOLOX's backbone does. S is the first of `EXAMPLE_SIZES` on which it runs, and the first of
-    them if it runs on none.
-    """
-    for image in _examples(model):
-        with suppress(Exception):  # whatever a network says to an image that it does not take
-            run(model, (image,))
-            return image
-    return next(_examples(model))
-
-
-def _examples(model: nn.Module) -> Iterator[Tensor]:
-    conv = next((m for m in model.modules() if ops.is_conv(m)), None)
-    channels = getattr(model, 'in_chans', 3 if conv is None else conv.in_channels)
-    weight = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0, device='cpu'))
-    for side in EXAMPLE_SIZES:
-        for number in dict.fromkeys((channels, 3)):
-            noise = torch.rand(1, number, side, side, generator=torch.Generator().manual_seed(0), device='cpu')
-            yield noise.to(device=weight.device, dtype=weight.dtype)
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode inside, and every module's own flag afterwards.
-
-    Only the flags change, because ``train()`` of some hosts does more (it freezes stages), but for modules that derive
-    tensors from parameters of their own there, as LeViT's attention does.
-    """
-    flags = [(module, module.training) for module in model.modules()]
-    own_train = [module for module, flag in flags if flag and type(module).train is not nn.Module.train]
-    deriving = [module for module in own_train if any(True for _ in module.parameters(recurse=False))]
-    for module in deriving:
-        module.train(False)
-    for module, _ in flags:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module in deriving:
-            module.train(True)
-        for module, flag in flags:
-            module.training = flag
-
-
-def tensors_in(tree: Any) -> list[Tensor]:
-    """All tensors in nested containers, and in the attributes of objects that hosts return them in."""
-    found, seen, leaves = [], set(), tree_flatten(tree)[0]
-    while leaves:
-        leaf = leaves.pop(0)
-        if isinstance(leaf, Tensor):
-            found.append(leaf)
-        elif _is_record(leaf) and id(leaf) not in seen:
-            seen.add(id(leaf))
-            leaves[:0] = tree_flatten(list(vars(leaf).values()))[0]
-    return found
-
-
-def _is_record(leaf: Any) -> bool:
-    """Whether an object is a plain holder of values: no module, class or function."""
-    return hasattr(leaf, '__dict__') and not isinstance(leaf, (nn.Module, type, FunctionType, ModuleType))
-
-
-def shapes_in(tree: Any) -> list[tuple[int, ...]]:
-    """Their shapes."""
-    return [tuple(tensor.shape) for tensor in tensors_in(tree)]
+    return recorder.finish(call, outputs)
 
 
 class _Recorder(TorchFunctionMode):
-    """Builds the graph while the network runs; a tensor's identity tells which node made it."""
+    """Builds the graph while the network runs; a tensor's identity tells which node made it.
+
+    A tensor that no input has a part in, such as a mask of ones, is a constant and has no node. One that depends on a
+    choice by values, such as the boxes that a suppression of non-maxima leaves, may be another after any rounding: it
+    is *chosen*, and what is read beside it or to make it is evidence, which has to be the same.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -233,45 +174,69 @@ class _Recorder(TorchFunctionMode):
         self.names = {module: name for name, module in model.named_modules()}
         self.node_of: dict[int, Node] = {}
         self.alive: list[Tensor] = []  # an id is a name only while its tensor lives
+        self.constants = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
+        self.real: set[int] = set()  # what depends on numbers of the input that are no integers
+        self.chosen: set[int] = set()
+        self.kept: set[tuple[int, int]] = set()  # what is evidence already
         self.open: list[Call | Node] = []
         self.muted = 0
 
-    def add(self, kind: str, name: str, role: str, inputs: list[Node], output: Any, module=None) -> Node:
+    def add(self, kind: str, name: str, role: str, read: list[Tensor], made: list[Tensor], module=None) -> Node:
         scope = next((call.name for call in reversed(self.open) if isinstance(call, Call)), '')
+        inputs = self.sources(read)
         node = Node(len(self.graph.nodes), kind, name, scope, role, module, inputs)
         self.graph.nodes.append(node)
         for source in inputs:
             source.users.append(node)
-        self.bind(node, output)
+        self.bind(node, read, made)
         return node
 
-    def bind(self, node: Node, output: Any) -> None:
-        for tensor in tensors_in(output):
+    def bind(self, node: Node, read: list[Tensor], made: list[Tensor]) -> None:
+        is_real = any(id(tensor) in self.real for tensor in read) or not read
+        node.is_chosen = any(id(tensor) in self.chosen for tensor in read)
+        fresh = [id(tensor) for tensor in made if read and is_real and not _is_real(tensor)]
+        if fresh or node.is_chosen:
+            for tensor in read:
+                key = id(tensor), tensor._version
+                if id(tensor) in self.real and id(tensor) not in self.chosen and key not in self.kept:
+                    self.kept.add(key)
+                    self.graph.evidence.append(tensor.clone())
+        for tensor in made:
             self.node_of[id(tensor)] = node
             self.alive.append(tensor)
             node.shape = node.shape or tuple(tensor.shape)
+            if node.is_chosen or id(tensor) in fresh:
+                self.chosen.add(id(tensor))
+            if is_real and (read or _is_real(tensor)):
+                self.real.add(id(tensor))
 
-    def sources(self, *trees: Any) -> list[Node]:
-        found = [self.node_of[id(t)] for tree in trees for t in tensors_in(tree) if id(t) in self.node_of]
-        return list(dict.fromkeys(found))
+    def sources(self, tensors: list[Tensor]) -> list[Node]:
+        return list(dict.fromkeys(self.node_of[id(tensor)] for tensor in tensors if id(tensor) in self.node_of))
 
     def enter(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
         if self.muted:
             self.muted += 1
             return
+        read = tensors_in((args, kwargs))
+        if not self.open:
+            for tensor in read:
+                if id(tensor) not in self.node_of:
+                    self.add('input', 'input', 'input', [], [tensor])
         self.graph.call_counts[module] = self.graph.call_counts.get(module, 0) + 1
         self.muted = 1
-        role = ops.role_of(module, args)
-        inputs, name = self.sources(args, kwargs), self.names[module]
+        role = ops.role_of(module, args, kwargs)
+        name, is_plain = self.names[module], len(args) == 1 and not kwargs
         if role is None:
             self.muted = 0
-            takes_map = isinstance(next(iter(args), None), Tensor)
-            self.open.append(Call(name, module, len(self.graph.nodes), inputs, takes_map))
+            takes_map = isinstance(next(iter((*args, *kwargs.values())), None), Tensor)
+            self.open.append(Call(name, module, len(self.graph.nodes), self.sources(read), takes_map, is_plain))
             return
-        node = self.add('module', name, role, inputs, (), module)
+        node = self.add('module', name, role, read, [], module)
+        node.is_plain = is_plain
         is_converted = hasattr(type(module), '_aa_base')
         if ops.stride_of(module) != (1, 1) and role in (ops.CONV, ops.MAX_POOL, ops.AVG_POOL) and not is_converted:
-            node.grid = ops.dense_grid(module, args[0])
+            node.grid = ops.dense_grid(module, *args, **kwargs)
+        node.resampling = ops.resampling_of(module) if role == ops.OTHER else ''
         self.open.append(node)
 
     def leave(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
@@ -279,39 +244,58 @@ class _Recorder(TorchFunctionMode):
             self.muted -= 1
             return
         self.muted = 0
-        top = self.open.pop()
+        top, read, made = self.open.pop(), tensors_in((args, kwargs)), tensors_in(output)
         if isinstance(top, Node):
-            self.bind(top, output)
+            self.bind(top, read, made)
             return
-        unseen = [tensor for tensor in tensors_in(output) if id(tensor) not in self.node_of]
-        if unseen:  # made by something that no function mode sees, such as NumPy or a compiled operator, or of nothing
-            self.add('module', top.name, ops.OTHER, top.inputs, unseen, module)
-        top.last, top.outputs = len(self.graph.nodes), self.sources(output)
+        unseen = [tensor for tensor in made if id(tensor) not in self.node_of and id(tensor) not in self.constants]
+        if unseen:  # made by something that no function mode sees, such as NumPy or a compiled operator
+            self.add('module', top.name, ops.OTHER, read, unseen, module)
+        top.last, top.outputs = len(self.graph.nodes), self.sources(made)
         top.gives_map = isinstance(output, Tensor)
         self.graph.calls.append(top)
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        inputs = [] if self.muted else self.sources(args, kwargs)
         output = func(*args, **kwargs)
-        if inputs and tensors_in(output):
-            name = getattr(func, '__name__', str(func))
-            role = ops.FUNCTION_ROLE.get(name.strip('_'), ops.OTHER)
-            if role == ops.JOIN and len(tensors_in((args, kwargs))) == 1:
-                role = ops.IDENTITY  # a number was added: nothing was joined
-            if name == 'conv2d' and self.is_fixed_filter(args, kwargs):
-                name = 'fixed filter'
-            node = self.add('function', name, role, inputs, output)
-            node.strides = name in ops.FUNCTIONAL_DOWNSAMPLING and ops.call_strides(name, args, kwargs)
+        name = getattr(func, '__name__', str(func)).strip('_')
+        made = [] if self.muted else tensors_in(args[0] if name == 'setitem' else output)
+        if not made:
+            return output
+        read = [] if ops.reads_shape_only(name) else tensors_in((args, kwargs))
+        made += [tensor._base for tensor in made if tensor._is_view() and any(tensor is it for it in read)]
+        if any(id(tensor) in self.node_of for tensor in read):
+            self.add_function(name, args, kwargs, read, made)
+        else:
+            self.constants.update(map(id, made))
+            self.alive += made
         return output
+
+    def add_function(self, name: str, args: tuple, kwargs: dict, read: list[Tensor], made: list[Tensor]) -> None:
+        role = ops.FUNCTION_ROLE.get(name, ops.OTHER)
+        if role == ops.JOIN and len(read) == 1:
+            role = ops.IDENTITY  # a number was added: nothing was joined
+        if name == 'conv2d' and self.is_fixed_filter(args, kwargs):
+            name = 'fixed filter'
+        node = self.add('function', name, role, read, made)
+        node.strides = name in ops.FUNCTIONAL_DOWNSAMPLING and ops.call_strides(name, args, kwargs)
+        node.resampling = ops.resampling(name, args, kwargs)
 
     def is_fixed_filter(self, args: tuple, kwargs: dict) -> bool:
         """Whether a functional convolution's weight neither learns nor depends on the input, as in blur layers."""
         weight = args[1] if len(args) > 1 else kwargs.get('weight')
         return isinstance(weight, Tensor) and not isinstance(weight, nn.Parameter) and id(weight) not in self.node_of
 
-    def finish(self, args: tuple, outputs: Any) -> Graph:
-        for node in self.sources(outputs):
+    def finish(self, call: examples.Call, output: Any) -> Graph:
+        made = tensors_in(output)
+        for node in self.sources(made):
             node.is_output = True
-        self.graph.args, self.graph.outputs = args, tensors_in(outputs)
+        self.graph.call, self.graph.outputs = call, made
+        self.graph.chosen = [index for index, tensor in enumerate(made) if id(tensor) in self.chosen]
+        if not made:
+            raise UnsupportedModelError('example_input: what is returned holds no tensor, so nothing can be compared')
         return self.graph
+
+
+def _is_real(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from antialias_plugins.conversion.trace import tensors_in
+from antialias_plugins.conversion.examples import tensors_in
 
 # Of the range of an output: rounding adds up in deep networks, more so where convolutions round to TF32 or a half type.
 _TOLERANCES = {torch.float64: 1e-7, torch.float32: 1e-3}

@@ -22,7 +22,8 @@ from torch.nn.utils import fusion
 
 from antialias_plugins.conversion import LeftAlone, UnsupportedModelError, attach
 from antialias_plugins.conversion import operators as ops
-from antialias_plugins.conversion.trace import Graph, Node, default_example, tensors_in, trace
+from antialias_plugins.conversion.examples import default_example, tensors_in
+from antialias_plugins.conversion.trace import Graph, Node, trace
 from antialias_plugins.functional.arguments import check_uncompiled
 from antialias_plugins.layers import AdaptiveBlurPool2d, BlurPool2d
 from antialias_plugins.utils import markdown_table

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from antialias_plugins.conversion import AntialiasPlan
-from antialias_plugins.conversion.trace import evaluating
+from antialias_plugins.conversion.examples import evaluating
 from antialias_plugins.functional.arguments import check_pair
 from antialias_plugins.metrics.downsampling import Place, dense_map, observe
 from antialias_plugins.metrics.inputs import as_tensor, check_shape, in_float64

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from antialias_plugins.conversion.trace import evaluating
+from antialias_plugins.conversion.examples import evaluating
 from antialias_plugins.functional.arguments import check_pair
 from antialias_plugins.metrics.inputs import as_integer, as_tensor, check_least, check_shape, in_float64
 from antialias_plugins.metrics.layer_report import LayerReport, Row, network_inputs

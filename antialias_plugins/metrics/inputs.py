@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from antialias_plugins.conversion.trace import evaluating
+from antialias_plugins.conversion.examples import evaluating
 
 
 def as_integer(name: str, value: Any, least: int | None = None) -> int:

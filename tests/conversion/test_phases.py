@@ -10,8 +10,9 @@ import torchvision
 from torch import nn
 
 from antialias_plugins import AntialiasWarning, UnsupportedModelError, convert_antialias, plan_antialias
+from antialias_plugins.conversion.examples import default_example
 from antialias_plugins.conversion.phases import PhaseConflict, phase_groups
-from antialias_plugins.conversion.trace import default_example, trace
+from antialias_plugins.conversion.trace import trace
 from antialias_plugins.layers import BlurPool2d
 from antialias_plugins.layers.polyphase_pool import PolyphasePool2d
 

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from antialias_plugins.conversion.trace import default_example, evaluating
+from antialias_plugins.conversion.examples import default_example, evaluating
 
 
 class Folding(nn.Module):

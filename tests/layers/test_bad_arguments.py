@@ -50,7 +50,7 @@ CONVERSION = {
     'padding': WORD,
     'skip': PATTERNS,
     'extra': PATTERNS,
-    'example_input': [3, 'image', [MAP], {'x': MAP}, True, np.zeros((1, 3, 8, 8))],
+    'example_input': [0, (-1, 8), 'image', [MAP], True, np.zeros((1, 3, 8, 8))],
 }
 NETWORK = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1), nn.ReLU())
 # of each: arguments that it takes, and what each of them must not be

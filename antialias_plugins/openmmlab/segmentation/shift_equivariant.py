@@ -14,7 +14,7 @@ from mmseg.models import EncoderDecoder
 from torch import Tensor, nn
 
 from antialias_plugins import kernels
-from antialias_plugins.conversion.trace import default_example, evaluating
+from antialias_plugins.conversion.examples import default_example, evaluating
 from antialias_plugins.layers import PhaseLink, PolyphasePool2d, PolyphaseUnpool2d
 from antialias_plugins.openmmlab.segmentation.deeplab_heads import ProjectedASPPPlusHead
 
