@@ -43,7 +43,8 @@ class Alone(PortableRunner):
     distributed = True
 
     def __init__(self, store):
-        self.setup_env(dict(cudnn_benchmark=False, dist_cfg=dict(backend='gloo', init_method=store, rank=0, world_size=1)))
+        joined = dict(backend='gloo', init_method=store, rank=0, world_size=1)
+        self.setup_env(dict(cudnn_benchmark=False, dist_cfg=joined))
         self.me = self  # a circle, as runners, hooks and loops are
         self.model = torch.nn.parallel.DistributedDataParallel(torch.nn.Conv2d(1, 1, 1))
         group.append(weakref.ref(torch.distributed.group.WORLD))
@@ -55,7 +56,7 @@ Alone(sys.argv[1]).model(torch.ones(1, 1, 1, 1)).sum().backward()
 
 
 def test_processes_are_left_at_the_end(tmp_path):
-    # In 2 of 40 trainings by two processes PyTorch 2.14 aborted after the last step, where nobody had left the group.
+    # 2 of 40 runs of two processes on PyTorch 2.14 aborted after their last step, where nobody had left the group.
     command = [sys.executable, '-c', LEAVING, f'file://{tmp_path / "store"}']
     result = subprocess.run(command, capture_output=True, text=True)
 
