@@ -91,16 +91,23 @@ def convert_antialias(
     Convolutional Networks Shift-Invariant Again <https://arxiv.org/abs/1904.11486>`_ (Zhang, 2019); a linear 1×1
     convolution is filtered before; max pools become max, then filter; average pools become the filter. The places are
     found on one traced forward pass, so any network will do whose places have a module to carry the filter. No
-    parameter, buffer or module changes its name: the network's own checkpoints load as before. Only the adaptive filter
-    adds keys, all below ``….aa.``.
+    parameter, buffer or module changes its name: the network's own checkpoints load as before. Only filters
+    that learn (``'ddac…'``, ``'lps…'``, ``'tips'``) add keys, all below ``….aa.``.
 
     Convert before wrapping (DDP, EMA, compile), and before building an optimizer if the filter has parameters.
 
     Args:
         model: any network; changed in place.
-        pool: the filter: a shorthand (``'lpf<K>'``: binomial of K taps, ``'ddac<K>'``: adaptive, K×K, 8 groups), a
-            config such as ``dict(type='AdaptiveBlurPool2d', filt_size=3, groups=4)``, or a callable that builds a
-            layer from ``(channels, (stride_h, stride_w))``.
+        pool: the filter: a shorthand, a config such as ``dict(type='AdaptiveBlurPool2d', filt_size=3, groups=4)``, or a
+            callable that builds a layer from ``(channels, (stride_h, stride_w))``. The shorthands, with
+            K taps:
+
+            - ``'lpf<K>'``, `BlurPool2d`: binomial;
+            - ``'ddac<K>'``, `AdaptiveBlurPool2d`: predicted, K×K, for each position and each of 8 groups of channels;
+            - ``'flc'``, `FrequencyLowCutPool2d`: ideal low-pass;
+            - ``'aps<K>'``, `AdaptivePolyphasePool2d`: polyphase component of largest norm, behind a binomial filter;
+            - ``'lps<K>'``, `LearnablePolyphasePool2d`: the component that a small network chooses, behind one;
+            - ``'tips'`` or ``'tips<K>'``, `TranslationInvariantPolyphasePool2d`: a learned mixture of the components.
         example_input: what the network runs on: a tensor; a tuple of arguments; a dict of keyword arguments; a function
             that runs it and returns its output; or the size of an image batch, as a side, (H, W) or (N, C, H, W).
             Default: a side of 128 pixels, or of 224, 256 or 384 if it does not run on that. C is ``model.in_chans`` or

@@ -17,8 +17,12 @@ from antialias_plugins.layers.pool import METHODS, Method
 from antialias_plugins.timm_models.architectures import Architecture
 from antialias_plugins.timm_models.weights import find_published, warn_of_license
 
-# What timm leaves out of an EfficientNet that has no head.
+# What timm leaves out of an EfficientNet that has no head: arguments, and keys of its weights.
 HEAD_ARGUMENTS = ('num_classes', 'num_features', 'head_conv', 'global_pool')
+HEAD_KEYS = (
+    *('conv_head.weight', 'classifier.weight', 'classifier.bias'),
+    *(f'bn2.{name}' for name in ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')),
+)
 
 
 def build_antialiased(
@@ -88,13 +92,20 @@ def build_antialiased(
         arguments[argument] = default if asked is None else asked
     options = _pop_options(architecture, method, border, kwargs)
     pool = {'type': method.layer.__name__, 'filt_size': filt_size, **arguments}
-    build = partial(architecture.build, pool, options)
+    whole: dict[str, Tensor] = {}
+
+    def build(**arguments: Any) -> nn.Module:
+        model = architecture.build(pool, options, **arguments)
+        whole.update(model.state_dict(keep_vars=True))
+        return model
+
     overlay = dict(pretrained_cfg_overlay or {})
     if path is not None:
         overlay['state_dict'] = read_checkpoint(path)
     asks_for_class = {'feature_cls', 'feature_cfg'} & kwargs.keys()
     if architecture.own_features and not asks_for_class and kwargs.pop('features_only', False):
         build = partial(build, features_only=True)
+        whole.update(dict.fromkeys(HEAD_KEYS))
         kwargs.update(pretrained_strict=False, kwargs_filter=HEAD_ARGUMENTS)
     is_dilated = kwargs.get('output_stride') is not None
 
@@ -119,12 +130,28 @@ def build_antialiased(
         cache_dir=cache_dir,
         **kwargs,
     )
+    if whole.keys() - model.state_dict().keys():
+        _take_whole_networks(model, whole)
     if published:
         warn_of_license(published, is_default=not pretrained_cfg)
     if is_ours:
         model.pretrained_cfg.pop('state_dict', None)  # or a copy of all weights would go wherever the config goes
     model._model_args = {**arguments, **options}  # timm saves these, so that the network can be built again
     return model
+
+
+def _take_whole_networks(extractor: nn.Module, whole: dict[str, Tensor]) -> None:
+    """Let a feature extractor load a state dict of its whole network, as `checkpoint_path` does: what it lacks goes."""
+    names = {id(tensor): name for name, tensor in extractor.state_dict(keep_vars=True).items()}
+    kept = {key: names.get(id(tensor)) for key, tensor in whole.items()}
+    extractor._register_load_state_dict_pre_hook(partial(_rename, kept))
+
+
+def _rename(kept: dict[str, str | None], state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    for key, name in kept.items():
+        tensor = state_dict.pop(prefix + key, None)
+        if tensor is not None and name is not None:
+            state_dict[prefix + name] = tensor
 
 
 def _pop_options(architecture: Architecture, method: Method, border: str, kwargs: dict[str, Any]) -> dict[str, Any]:

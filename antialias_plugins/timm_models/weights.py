@@ -7,7 +7,7 @@ from typing import Any
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models import PretrainedCfg
 
-from antialias_plugins.checkpoints import PUBLISHED, CheckpointError, PublishedWeights
+from antialias_plugins.checkpoints import PUBLISHED, CheckpointError, PublishedWeights, read_checkpoint
 from antialias_plugins.checkpoints.read import check_sha256
 
 FINE_TUNED = 'adobe_ft_in1k'
@@ -60,7 +60,8 @@ def pretrained_cfgs(name: str, shared: Mapping[str, Any]) -> dict[str, dict[str,
 def find_published(cfg: PretrainedCfg, is_default: bool = True) -> PublishedWeights | None:
     """The published weights that a config stands for, by their URL or a local copy; None if it names other ones.
 
-    A file is a copy if it has their digest, where that is known; any other is of somebody's own.
+    A file is a copy if it has their digest, or, where that is not known, keys of their authors'; any other is of
+    somebody's own.
 
     Args:
         cfg: the config.
@@ -81,6 +82,8 @@ def find_published(cfg: PretrainedCfg, is_default: bool = True) -> PublishedWeig
             raise CheckpointError(
                 f'{error} with the tag {cfg.tag!r}; leave the tag out for weights of your own'
             ) from error
+    elif cfg.file and is_default and any('.aa.' in key for key in read_checkpoint(cfg.file)):
+        return None
     return weights
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from antialias_plugins import convert_antialias
 from antialias_plugins.layers import (
     AdaptiveBlurPool2d,
     AdaptivePolyphasePool2d,
@@ -14,6 +15,7 @@ from antialias_plugins.layers import (
     TranslationInvariantPolyphasePool2d,
     resolve_pool,
 )
+from antialias_plugins.layers.pool import METHODS
 
 
 class Decimate(nn.Module):
@@ -128,3 +130,9 @@ def test_mistakes_are_explained(pool, message):
 def test_neither_name_nor_factory():
     with pytest.raises(TypeError, match='pool must be a shorthand, a dict with a type, or a callable, got 4'):
         resolve_pool(4)
+
+
+@pytest.mark.parametrize('function', [convert_antialias, resolve_pool], ids=lambda function: function.__name__)
+def test_help_names_every_method(function):
+    for shorthand, method in METHODS.items():
+        assert f"``'{shorthand}" in function.__doc__ and f'`{method.layer.__name__}`' in function.__doc__

@@ -1,5 +1,9 @@
-"""A data set of three classes for mmpretrain, cut from photographs that scikit-learn and matplotlib ship."""
+"""A data set of three classes for mmpretrain, cut from photographs that scikit-learn and matplotlib ship.
 
+``python tests/openmmlab/photographs.py FOLDER`` writes it.
+"""
+
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -24,3 +28,7 @@ def write_photographs(root, train=8, val=4):
                 top, left = (generator.integers(size - SIDE + 1) for size in half.shape[:2])
                 Image.fromarray(half[top : top + SIDE, left : left + SIDE]).save(folder / f'{number}.png')
     return root
+
+
+if __name__ == '__main__':
+    write_photographs(Path(sys.argv[1]))

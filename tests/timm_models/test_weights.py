@@ -1,5 +1,7 @@
+import copy
 import dataclasses
 import hashlib
+import re
 import warnings
 from urllib.error import URLError
 
@@ -143,6 +145,42 @@ def test_the_name_of_a_published_file_must_be_its_own(published, tmp_path):
         pretrained('resnet18_lpf4', path)
 
 
+@pytest.mark.parametrize(
+    ('name', 'options'),
+    [
+        ('resnet18_lpf4', {}),
+        ('resnet18_lps3', {'out_indices': (1, 2)}),
+        ('resnet18_ddac3', {'output_stride': 16}),
+        ('vgg11_bn_lpf4', {}),
+        ('densenet121_lpf4', {}),
+        ('mobilenet_v2_lpf4', {}),
+        ('alexnet_lpf4', {}),
+    ],
+    ids=str,
+)
+def test_a_checkpoint_of_the_whole_network_fits_its_features(name, options, tmp_path):
+    network = timm.create_model(name)
+    randomise(network)
+    torch.save(network.state_dict(), tmp_path / 'own.pth')
+    path = str(tmp_path / 'own.pth')
+    features = timm.create_model(name, checkpoint_path=path, features_only=True, **options).double().eval()
+    overlay = {'pretrained_cfg_overlay': {'file': path, 'tag': ''}}
+    expected = timm.create_model(name, pretrained=True, features_only=True, **overlay, **options).double().eval()
+    for actual, wanted in zip(copy.deepcopy(features)(images()), expected(images()), strict=True):
+        assert_same(actual, wanted)
+    with pytest.raises(RuntimeError, match='Unexpected key'):
+        features.load_state_dict({**network.state_dict(), 'stranger.weight': torch.zeros(1)})
+
+
+@pytest.mark.parametrize('name', ['resnet101_ddac3', 'resnet18_lps3', 'resnet50_lps3'])
+def test_a_file_in_our_layout_is_nobody_elses(name, tmp_path):
+    """Though the digest of the published file is not known: its network is the one of the name, not the published."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        model = pretrained(name, _own(tmp_path, name))
+    assert repr(model) == repr(timm.create_model(name).double().eval())
+
+
 def test_a_file_of_ones_own_has_no_licence_of_theirs(published, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter('error')
@@ -200,8 +238,21 @@ def ddac(tmp_path_factory):
     network = timm.create_model('resnet101_ddac3', softmax='joint')
     randomise(network)
     path = tmp_path_factory.mktemp('ddac') / 'resnet101_ddac3.pth'
-    torch.save({'state_dict': {f'module.{key}': value for key, value in network.state_dict().items()}}, path)
+    torch.save({'state_dict': {f'module.{_zou(key)}': value for key, value in network.state_dict().items()}}, path)
     return path, network.double().eval()
+
+
+def _zou(key):
+    """Their name of a parameter of a ResNet of bottlenecks: filters are members of a Sequential."""
+    for pattern, name in (
+        (r'maxpool\.aa', 'maxpool.1'),
+        (r'(layer[234]\.0\.downsample)\.(\d)(?!\.aa)', lambda match: f'{match[1]}.{int(match[2]) + 1}'),
+        (r'(layer[234]\.0\.downsample\.0)\.aa', r'\1'),
+        (r'(layer[234]\.0\.conv3)', r'\1.1'),
+        (r'(layer[234]\.0)\.aa', r'\1.conv3.0'),
+    ):
+        key = re.sub(f'^{pattern}', name, key)
+    return key
 
 
 def test_published_adaptive_weights_bring_their_softmax(ddac, tmp_path):
