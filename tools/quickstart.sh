@@ -124,7 +124,7 @@ make_data
 for method in "${methods[@]}"; do
     train_and_test "$method"
 done
-step "summary and figure (about half a minute)"
+step "summary and figure (about a minute)"
 logged "$out/summary.log" "$python" tools/quickstart.py summary "${methods[@]/#/$out/$stack/}" --out "$out"
 echo
 cat "$out/summary.md"

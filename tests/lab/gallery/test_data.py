@@ -57,10 +57,14 @@ def test_the_pixel_with_the_median_number_of_flips():
     prediction[1:, 1, 0] = 1
     prediction[1:3, 1, 2] = 1
     watched = torch.tensor([[2, 0, 0], [0, 0, 0]])
-    assert typical_pixel(ClassSequence(prediction, prediction.double()), watched) == (1, 2)
+    first = ClassSequence(prediction, prediction.double())
+    assert typical_pixel([first], watched) == (1, 2)
+    blind = prediction.clone()
+    blind[0, 1, 2] = 2  # a network that does not know that pixel
+    assert typical_pixel([first, ClassSequence(blind, blind.double())], watched) != (1, 2)
 
 
 def test_no_pixel_that_flips_is_an_error():
     still = torch.zeros(3, 2, 2, dtype=torch.int64)
-    with pytest.raises(ValueError, match='sequence must have a pixel that flips away from the watched class, got none'):
-        typical_pixel(ClassSequence(still, still.double()), still[0])
+    with pytest.raises(ValueError, match='sequences must have a pixel that all know and the first loses at'):
+        typical_pixel([ClassSequence(still, still.double())], still[0])

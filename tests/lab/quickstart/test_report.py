@@ -204,18 +204,18 @@ def test_summary_gathers_what_the_experiments_left(experiments, tmp_path):
     assert found == dict(zip(keys, (20.0, 90.0, 89.0, 91.0, 0.5, 0), strict=True))
     assert methods['lpf3']['parameters'] == methods['baseline']['parameters'] > 11_000_000  # a ResNet-18 has 11 million
     assert 'lpf3 is NOT shown to be more consistent' in (tmp_path / 'summary.md').read_text()
+    mean, low, high = json.loads((tmp_path / 'summary.json').read_text())['differences']['lpf3']
+    assert -100 <= low <= mean <= high <= 100
 
     figure = tmp_path / 'shift.png'
     written = figure.stat().st_mtime_ns
     summarize(experiments, tmp_path)
     assert figure.stat().st_mtime_ns == written
 
-    leave_json(
-        experiments[1] / 'test' / 'time_2' / 'time_2.json',
-        {'mIoU': 1.0, 'mASSC': 99.0, 'mASSC_low': 98.0, 'mASSC_high': 99.5},
-    )
+    leave_json(experiments[1] / 'test' / 'time_2' / 'time_2.json', metrics(1.0, 99.0, 98.0, 99.5))
     summarize(experiments, tmp_path)
-    assert 'lpf3 is more consistent' in (tmp_path / 'summary.md').read_text()
+    assert '99.00 [98.00, 99.50]' in (tmp_path / 'summary.md').read_text()
+    assert figure.stat().st_mtime_ns > written
 
 
 def test_summary_of_unfinished_experiments_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-import io
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -6,10 +6,11 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from PIL import Image
 
-from lab.quickstart.shift_flips import FlipPanel, median_image, plot_shift_flips, predict_flips, shared_pixels
-from lab.toyscapes import CLASSES, PALETTE
+from antialias_plugins.metrics import MeanSegmentationConsistency
+from lab.quickstart.shift_flips import COLORS, FlipPanel, plot_shift_flips, predict_flips, typical_image
+from lab.toyscapes import CLASSES
+from tests.figures import SIGHT, apart, unreadable
 
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
 
@@ -33,9 +34,10 @@ def image():
 
 
 def test_what_sees_single_pixels_never_flips(image):
-    flips = predict_flips(Segmentor(lambda x: x[0]), image)
+    flips = predict_flips(Segmentor(lambda x: x[0]), image, index=3)
     assert not flips.flipped.any()
-    assert (flips.before == shared_pixels(image)[..., 0]).all()
+    assert (flips.before == flips.shared(image)[..., 0]).all()
+    assert flips.consistency == 1
 
 
 def test_what_sees_positions_flips_everywhere(image):
@@ -43,30 +45,61 @@ def test_what_sees_positions_flips_everywhere(image):
     assert flips.flipped.all()
 
 
+def test_consistency_is_that_of_the_test_loop(image):
+    def predict(view):  # by the class of the pixel and its place in the view
+        rows, columns = torch.meshgrid(*(torch.arange(side) for side in view.shape[1:]), indexing='ij')
+        return (view[0].long() // 64 + rows // 16 + columns // 32) % 4
+
+    tensor = torch.from_numpy(image).permute(2, 0, 1)
+    metric = MeanSegmentationConsistency()
+    for index in range(3):
+        metric.update(index, tensor, lambda views: torch.stack([predict(view) for view in views]))
+    shares = [predict_flips(Segmentor(predict), image, index).consistency for index in range(3)]
+    assert 0.01 < sum(shares) / 3 < 0.99
+    assert metric.compute().mean == pytest.approx(sum(shares) / 3)
+
+
 @pytest.mark.parametrize(
-    ('flips', 'index'),
-    [([7], 0), ([5, 1, 3], 2), ([4, 1, 3, 2], 3), ([2, 2, 2], 1)],
-    ids=['one', 'odd', 'lower of two', 'equals in order'],
+    ('shares', 'index'),
+    [
+        ([[7]], 0),
+        ([[5, 1, 3]], 2),
+        ([[0, 4, 3, 1], [2, 3, 4, 7]], 2),  # means 2 and 4: 4, 3, 1 and 4 away
+        ([[2, 2, 2]] * 2, 0),
+    ],
+    ids=['one', 'the mean', 'all networks', 'equals in order'],
 )
-def test_median_image(flips, index):
-    assert median_image(flips) == index
+def test_typical_image(shares, index):
+    assert typical_image(shares) == index
+
+
+@pytest.mark.parametrize('sight', SIGHT)
+def test_all_classes_are_told_apart(sight):
+    ignored = (0, 0, 0)
+    assert apart(np.divide([*COLORS, ignored], 255), sight) > 14  # 2.3 is what eyes just notice
+    assert len(COLORS) == len(CLASSES)
 
 
 ROAD, SKY, CAR = (CLASSES.index(name) for name in ('road', 'sky', 'car'))
+SIZE = (32, 64)
 
 
-def make_panel(title='a network'):
-    before = np.full((4, 8), ROAD, np.uint8)
-    before[:2] = SKY
-    after = before.copy()
-    after[3, 5] = CAR
-    return FlipPanel(title, before, after, before != after)
+def make_panel(name='baseline', gain=None):
+    before = np.full(SIZE, ROAD, np.uint8)
+    before[:16] = SKY
+    flipped = np.zeros(SIZE, bool)
+    flipped[20, 40] = flipped[25, 10] = True
+    return FlipPanel(name, (91.35, 86.72, 92.31), gain, 3.98, before, flipped)
+
+
+PANELS = [make_panel(), make_panel('lpf3', (4.02, 3.3, 6.48)), make_panel('ddac3', (-1.0, -2.0, 0.5))]
+CAPTION = 'why this image, and what the figures mean; ' * 7
 
 
 def plot(panels, image=None, label=None):
-    image = np.full((4, 8, 3), 90, np.uint8) if image is None else image
-    label = np.full((4, 8), 255, np.uint8) if label is None else label
-    return plot_shift_flips(image, label, panels, caption='why this image')
+    image = np.full((*SIZE, 3), 90, np.uint8) if image is None else image
+    label = np.full(SIZE, CAR, np.uint8) if label is None else label
+    return plot_shift_flips(image, label, panels, CAPTION)
 
 
 def pixels(axis):
@@ -74,33 +107,49 @@ def pixels(axis):
 
 
 def test_each_map_is_painted_where_it_belongs():
-    panel = make_panel()
-    axes = np.array(plot([panel, panel]).axes).reshape(3, 3)  # rows of: image, first network, second network
-    assert (pixels(axes[0, 0]) == 90).all()
-    assert (pixels(axes[1, 0]) == 0).all()  # labels, all ignored
-    for column in (1, 2):
-        assert tuple(pixels(axes[0, column])[0, 0]) == PALETTE[SKY]
-        assert tuple(pixels(axes[0, column])[3, 5]) == PALETTE[ROAD]
-        assert tuple(pixels(axes[1, column])[3, 5]) == PALETTE[CAR]
-        assert [axis.get_title() for axis in axes[:, column]] == ['a network', '', '']
+    image, label, _, *maps = plot(PANELS).axes
+    before, flips = maps[::2], maps[1::2]
+    assert (pixels(image) == 90).all()
+    assert tuple(pixels(label)[0, 0]) == COLORS[CAR]
+    for column, panel in enumerate(PANELS):
+        assert tuple(pixels(before[column])[0, 0]) == COLORS[SKY]
+        assert tuple(pixels(before[column])[31, 5]) == COLORS[ROAD]
+        assert before[column].get_title() == f'{panel.name}\nmASSC 91.3 % [86.7, 92.3]'
+        assert flips[column].get_title() == f'{200 / 2048:.1f} % flip (all images 4.0 %)'
 
 
-def test_flipped_pixels_and_no_others_stand_out():
-    panel = make_panel()
-    marked = pixels(plot([panel]).axes[-1])
+def test_flipped_pixels_stand_out_three_pixels_wide():
+    marked = pixels(plot(PANELS).axes[-1])
     colored = marked.max(axis=2) != marked.min(axis=2)
-    assert (colored == panel.flipped).all()
+    expected = np.zeros(SIZE, bool)
+    expected[19:22, 39:42] = expected[24:27, 9:12] = True
+    assert (colored == expected).all()
+
+
+def test_gains_are_drawn_with_their_intervals_and_zero():
+    axis = plot(PANELS).axes[2]
+    assert axis.get_title() == 'mASSC above baseline / points'
+    assert [text.get_text() for text in axis.texts] == ['lpf3: +4.0 [+3.3, +6.5]', 'ddac3: -1.0 [-2.0, +0.5]']
+    bars = [segment for one in axis.containers for lines in one.lines[2] for segment in lines.get_segments()]
+    assert [bar[:, 0].tolist() for bar in bars] == [pytest.approx([3.3, 6.48]), pytest.approx([-2, 0.5])]
+    (left, right) = axis.get_xlim()
+    assert left < -2 and right > 6.48
+    assert len(plot(PANELS[:1]).axes) == 4  # of the baseline alone there is none
 
 
 def test_legend_names_the_classes_that_occur():
-    (legend,) = (axis.get_legend() for axis in plot([make_panel()]).axes if axis.get_legend())
-    assert {text.get_text() for text in legend.get_texts()} == {'road', 'sky', 'car', 'flip'}
+    (legend,) = plot(PANELS).legends
+    assert [text.get_text() for text in legend.get_texts()] == ['road', 'sky', 'car', 'pixels that flip']
 
 
-def test_figure_can_be_saved():
-    file = io.BytesIO()
-    plot([make_panel(name) for name in 'abc']).savefig(file)
-    assert Image.open(file).format == 'PNG'
+@pytest.mark.parametrize('count', [1, 2, 3, 5])
+def test_texts_are_whole_and_cover_nothing(count):
+    label = np.arange(32 * 64, dtype=np.uint8).reshape(SIZE) % 19
+    figure = plot(
+        [make_panel(name, (4.0, 3.0, 6.0)) for name in ('baseline', 'lpf3', 'ddac3', 'a', 'b')[:count]], None, label
+    )
+    assert unreadable(figure) == []
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {*CLASSES, 'pixels that flip'}
 
 
 @pytest.mark.parametrize(
@@ -109,13 +158,13 @@ def test_figure_can_be_saved():
         ([], None, 'panels must hold at least one network, got none'),
         (
             [make_panel()],
-            np.zeros((4, 7), np.uint8),
-            r'label must have the size of the image \(4, 8\), got shape \(4, 7\)',
+            np.zeros((32, 63), np.uint8),
+            r'label must have the size of the image \(32, 64\), got shape \(32, 63\)',
         ),
         (
-            [FlipPanel('odd', *[np.zeros((4, 8), np.uint8)] * 2, np.zeros((3, 8), bool))],
+            [replace(make_panel('odd'), flipped=np.zeros((3, 8), bool))],
             None,
-            r"flipped of 'odd' must have the size of the image \(4, 8\), got shape \(3, 8\)",
+            r"flipped of 'odd' must have the size of the image \(32, 64\), got shape \(3, 8\)",
         ),
     ],
     ids=['no panel', 'label of another size', 'flips of another size'],

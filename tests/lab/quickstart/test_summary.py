@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
-from lab.quickstart.report import compare_consistency, describe_environments, format_table
+from lab.quickstart.report import compare_consistency, describe_environments, format_table, judge
 
 
 def method(massc=90.0, below=4.0, above=3.0, **environment):
@@ -24,19 +26,22 @@ def test_table_has_a_row_per_method():
     ]
 
 
-# For the difference: 4 below the method and 3 above the baseline make 5; 12 above the one and 5 below the other 13.
+SPREAD = np.linspace(-0.02, 0.02, 9)
+
+
 @pytest.mark.parametrize(
-    ('massc', 'verdict'),
-    [
-        (95.5, 'lpf3 is more consistent than baseline: mASSC +5.50 [+0.50, +18.50] points.'),
-        (94.5, 'lpf3 is NOT shown to be more consistent than baseline: mASSC +4.50 [-0.50, +17.50] points.'),
-        (89.0, 'lpf3 is NOT shown to be more consistent than baseline: mASSC -1.00 [-6.00, +12.00] points.'),
-        (76.0, 'lpf3 is LESS consistent than baseline: mASSC -14.00 [-19.00, -1.00] points.'),
-    ],
+    ('shift', 'verdict'),
+    [(0.05, 'more'), (0.005, 'NOT shown to be more'), (-0.005, 'NOT shown to be more'), (-0.05, 'LESS')],
     ids=['more', 'a little more', 'a little less', 'less'],
 )
-def test_verdict_follows_the_interval(massc, verdict):
-    assert compare_consistency({'baseline': method(90.0, 5.0, 3.0), 'lpf3': method(massc, 4.0, 12.0)}) == [verdict]
+def test_verdict_follows_the_interval_of_the_differences_on_the_same_images(shift, verdict):
+    reference = np.linspace(0.5, 0.9, 9)  # far more apart than the differences
+    differences = compare_consistency({'baseline': reference, 'lpf3': reference + shift + SPREAD})
+    mean, low, high = differences['lpf3']
+    expected = ttest_1samp(SPREAD + shift, 0).confidence_interval(0.95)  # of differences that are symmetric
+    assert (mean, low, high) == pytest.approx([100 * it for it in (shift, expected.low, expected.high)], abs=0.05)
+    points = f'mASSC {mean:+.2f} [{low:+.2f}, {high:+.2f}] points on the same images.'
+    assert judge(differences, 'baseline') == [f'lpf3 is {verdict} consistent than baseline: {points}']
 
 
 def test_one_environment_is_described():

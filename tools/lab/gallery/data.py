@@ -3,6 +3,7 @@
 Letters: shifts ``D``, classes ``N``, image ``H W``, the part of it that all views show ``h w``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -58,14 +59,15 @@ def follow_classes(network: PageSegmentor, frame: Tensor, watched: Tensor, max_s
     return ClassSequence(torch.stack(predictions), torch.stack(probabilities))
 
 
-def typical_pixel(sequence: ClassSequence, watched: Tensor) -> tuple[int, int]:
-    """Return the row and column of the pixel with the median number of flips.
+def typical_pixel(sequences: Sequence[ClassSequence], watched: Tensor) -> tuple[int, int]:
+    """Return the row and column of the pixel at which the first network flips as often as in the median.
 
-    It is taken among those that a network gives the watched class without shift, and another one at some shift: the
-    lower of two middle ones, in the order of rows. So a figure of one pixel shows neither the best nor the worst.
+    It is taken among those that all networks give the watched class without shift, and the first another one at some
+    shift: the lower of two middle ones, in the order of rows. So a figure of one pixel shows neither the best nor the
+    worst, and none that a network does not know.
 
     Args:
-        sequence: What the network predicts.
+        sequences: What the networks predict, the baseline first.
         watched: A class per pixel.
 
     Shape:
@@ -74,9 +76,10 @@ def typical_pixel(sequence: ClassSequence, watched: Tensor) -> tuple[int, int]:
     Raises:
         ValueError: If there is no such pixel.
     """
-    flips = torch.where(sequence.prediction[0] == watched, sequence.flips, 0).flatten()
+    known = torch.stack([sequence.prediction[0] == watched for sequence in sequences]).all(0)
+    flips = torch.where(known, sequences[0].flips, 0).flatten()
     candidates = flips.nonzero().flatten()
     if not len(candidates):
-        raise ValueError('sequence must have a pixel that flips away from the watched class, got none')
+        raise ValueError('sequences must have a pixel that all know and the first loses at some shift, got none')
     order = flips[candidates].argsort(stable=True)
-    return divmod(int(candidates[order[(len(order) - 1) // 2]]), sequence.flips.shape[1])
+    return divmod(int(candidates[order[(len(order) - 1) // 2]]), sequences[0].flips.shape[1])

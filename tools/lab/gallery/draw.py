@@ -90,7 +90,7 @@ class Gallery:
     def stability(self) -> Figure:
         """Probability of the true class of one pixel along the diagonal."""
         labels = _shared(self.street[1])
-        row, column = typical_pixel(self.street_sequences[0], labels)
+        row, column = typical_pixel(self.street_sequences, labels)
         label = int(labels[row, column])
         strips = []
         for network, sequence in zip(self.networks, self.street_sequences, strict=True):

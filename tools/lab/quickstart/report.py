@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import mmcv
+import numpy as np
+from matplotlib.figure import Figure
 
-from antialias_plugins.metrics import difference_interval
+from antialias_plugins.metrics import mean_interval
 from antialias_plugins.utils import markdown_table, replacing, write_text
 from lab.quickstart.experiment import Experiment
 from lab.quickstart.shift_flips import (
@@ -15,10 +17,9 @@ from lab.quickstart.shift_flips import (
     ShiftFlips,
     images_and_labels,
     load_segmentor,
-    median_image,
     plot_shift_flips,
     predict_flips,
-    shared_pixels,
+    typical_image,
 )
 
 Numbers = Mapping[str, Any]
@@ -45,14 +46,32 @@ def format_table(methods: Mapping[str, Numbers]) -> str:
     return markdown_table(_HEADER, [_row(name, method) for name, method in methods.items()])
 
 
-def compare_consistency(methods: Mapping[str, Numbers]) -> list[str]:
-    """Say of every method but the first whether it is more consistent than the first.
+def compare_consistency(shares: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, float, float]]:
+    """Return by how many points each method but the first is more consistent than the first, on the same images.
 
-    A difference counts if its 95 % interval does not hold 0, taken as if the two were measured on different images.
-    They are measured on the same, so the true interval is narrower.
+    Args:
+        shares: Share of pixels that keep their class, per image, by method.
+
+    Returns:
+        Mean of the differences and the limits of its 95 % interval, in percent.
     """
-    (base, reference), *others = methods.items()
-    return [_compare(name, method, base, reference) for name, method in others]
+    (_, reference), *others = shares.items()
+    differences = {}
+    for name, its in others:
+        mean, interval = mean_interval(np.subtract(its, reference).tolist(), bounds=(-1, 1))
+        low, high = interval or (-1, 1)  # a single image says nothing of the others
+        differences[name] = tuple(100 * value for value in (mean, low, high))
+    return differences
+
+
+def judge(differences: Mapping[str, tuple[float, float, float]], base: str) -> list[str]:
+    """Say of every method whether it is more consistent than the baseline: whether the interval is on one side of 0."""
+    lines = []
+    for name, (mean, low, high) in differences.items():
+        verdict = 'more' if low > 0 else 'LESS' if high < 0 else 'NOT shown to be more'
+        points = f'mASSC {mean:+.2f} [{low:+.2f}, {high:+.2f}] points on the same images'
+        lines.append(f'{name} is {verdict} consistent than {base}: {points}.')
+    return lines
 
 
 def describe_environments(methods: Mapping[str, Numbers]) -> list[str]:
@@ -72,19 +91,6 @@ def _row(name: str, method: Numbers) -> Sequence[str]:
         f'{method["seconds_per_iteration"]:.3f}',
         f'{method["parameters"]:,}',
     )
-
-
-def _compare(name: str, method: Numbers, base: str, reference: Numbers) -> str:
-    difference = method['mASSC'] - reference['mASSC']
-    first, second = ((it['mASSC'], (it['mASSC_low'], it['mASSC_high'])) for it in (method, reference))
-    low, high = difference_interval(first, second)
-    if low > 0:
-        verdict = f'{name} is more consistent than {base}'
-    elif high < 0:
-        verdict = f'{name} is LESS consistent than {base}'
-    else:
-        verdict = f'{name} is NOT shown to be more consistent than {base}'
-    return f'{verdict}: mASSC {difference:+.2f} [{low:+.2f}, {high:+.2f}] points.'
 
 
 def summarize(folders: Sequence[Path], out: Path) -> None:
@@ -122,7 +128,7 @@ def _read_up_to_date(summary_file: Path, figure_file: Path, experiments: Mapping
         summary = json.loads(summary_file.read_text())
     except ValueError:  # of an older version, which was interrupted while it wrote: it is written anew
         return None
-    if any('mASSC_low' not in method for method in summary['methods'].values()):  # of a version with half-widths
+    if 'differences' not in summary:  # of a version that compared the methods otherwise
         return None
     return summary if summary['folders'] == _folders(experiments) else None
 
@@ -135,30 +141,57 @@ def _write(summary_file: Path, figure_file: Path, experiments: Mapping[str, Expe
     }
     base = next(iter(experiments))
     files = images_and_labels(experiments[base])
-    counts = [int(predict_flips(segmentors[base], mmcv.imread(path)).flipped.sum()) for path, _ in files]
-    path, label_path = files[median_image(counts)]
-    image = mmcv.imread(path)
-    flips = {name: predict_flips(segmentor, image) for name, segmentor in segmentors.items()}
-    caption = f'{path.stem}: of {len(files)} validation images the one with the median number of flips for {base}'
-    figure = plot_shift_flips(
-        shared_pixels(image)[..., ::-1],  # mmcv reads BGR
-        shared_pixels(mmcv.imread(label_path, 'unchanged')),
-        [_panel(name, pair) for name, pair in flips.items()],
-        caption,
-    )
+    images = [mmcv.imread(path) for path, _ in files]
+    flips = {
+        name: [predict_flips(segmentor, image, index) for index, image in enumerate(images)]
+        for name, segmentor in segmentors.items()
+    }
+    differences = compare_consistency({name: [one.consistency for one in its] for name, its in flips.items()})
+    figure = _draw(methods, flips, differences, images, files)
     with replacing(figure_file) as partial:
-        figure.savefig(partial, format='png', dpi=150)
-    summary = {'folders': _folders(experiments), 'methods': methods, 'verdicts': compare_consistency(methods)}
+        figure.savefig(partial, format='png', dpi=200)
+    summary = {
+        'folders': _folders(experiments),
+        'methods': methods,
+        'differences': differences,
+        'verdicts': judge(differences, base),
+    }
     write_text(summary_file, json.dumps(summary, indent=2) + '\n')
     return summary
 
 
+def _draw(
+    methods: Mapping[str, Numbers],
+    flips: Mapping[str, Sequence[ShiftFlips]],
+    differences: Mapping[str, tuple[float, float, float]],
+    images: Sequence[np.ndarray],
+    files: Sequence[tuple[Path, Path]],
+) -> Figure:
+    shares = {name: [one.flipped.mean() for one in its] for name, its in flips.items()}
+    index = typical_image(list(shares.values()))
+    panels = [
+        FlipPanel(
+            name,
+            tuple(method[key] for key in ('mASSC', 'mASSC_low', 'mASSC_high')),
+            differences.get(name),
+            100 * np.mean(shares[name]),
+            flips[name][index].before,
+            flips[name][index].flipped,
+        )
+        for name, method in methods.items()
+    ]
+    (path, label_path), shared = files[index], next(iter(flips.values()))[index].shared
+    caption = (
+        f'mASSC: share of pixels with the same class in two random crops, mean over {len(files)} validation images; '
+        'brackets and bars: 95 % intervals, of the differences on the same images. Flips: one pixel further to the '
+        f'right, drawn three pixels wide. Of all images the one with the most usual shares of flips ({path.stem}).'
+    )
+    label = shared(mmcv.imread(label_path, 'unchanged'))
+    return plot_shift_flips(shared(images[index])[..., ::-1], label, panels, caption)  # mmcv reads BGR
+
+
 def _folders(experiments: Mapping[str, Experiment]) -> dict[str, str]:
     return {name: experiment.folder.as_posix() for name, experiment in experiments.items()}
-
-
-def _panel(name: str, flips: ShiftFlips) -> FlipPanel:
-    return FlipPanel(f'{name}: {flips.flipped.mean():.1%} flip', flips.before, flips.after, flips.flipped)
 
 
 def _report(summary: Mapping[str, Any], summary_file: Path, figure_file: Path) -> str:
