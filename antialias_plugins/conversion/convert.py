@@ -17,7 +17,7 @@ from antialias_plugins.conversion.plan import AntialiasPlan, AntialiasWarning, O
 from antialias_plugins.conversion.planner import Planner
 from antialias_plugins.conversion.rebuilding import guard_rebuilding
 from antialias_plugins.conversion.segments import Segment, find_segment
-from antialias_plugins.conversion.trace import Graph, trace, trace_call
+from antialias_plugins.conversion.trace import Graph, check_network, trace, trace_call
 from antialias_plugins.conversion.values import difference, fingerprints, first_difference
 from antialias_plugins.functional.arguments import check_module
 from antialias_plugins.layers.blur_pool import BlurPool2d
@@ -225,6 +225,7 @@ def _trace_and_plan(model: nn.Module, pool: PoolFactory, options: Options) -> tu
         raise UnsupportedModelError(
             f'{type(model).__name__} is antialiased already: revert_antialias(model) takes its filters out'
         )
+    check_network(model, options.example_input)
     graph = trace(model, options.example_input)
     return graph, Planner(model, graph, pool, options).make_plan()
 

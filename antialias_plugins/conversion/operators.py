@@ -12,6 +12,8 @@ from torch.nn import functional as F
 # roles of a node
 CONV, MAX_POOL, AVG_POOL = 'conv', 'max pool', 'avg pool'
 NORM, ACTIVATION, IDENTITY, JOIN = 'norm', 'activation', 'identity', 'join'
+# pixel by pixel: a scale and an offset; a product of maps; statistics of the channels; the channels behind, in front
+AFFINE, PRODUCT, CHANNELS, TO_LAST, TO_FIRST = 'affine', 'product', 'channels', 'to last', 'to first'
 OTHER = 'other'
 
 # where a strided result lies on the one at stride 1
@@ -22,12 +24,18 @@ _FUNCTIONS = {
     NORM: 'batch_norm group_norm layer_norm instance_norm',
     ACTIVATION: (
         'relu relu6 leaky_relu elu selu celu silu mish gelu hardswish hardsigmoid hardtanh sigmoid tanh softplus prelu '
-        'clamp threshold'
+        'clamp threshold exp log pow rpow square sqrt rsqrt reciprocal rdiv rtruediv abs erf sin cos gt ge lt le where '
+        'maximum minimum'
     ),
     IDENTITY: 'dropout dropout2d feature_dropout contiguous clone detach to type_as float half',
     JOIN: 'add radd iadd cat concat concatenate',
+    PRODUCT: 'mul rmul imul multiply div truediv idiv itruediv divide sub rsub isub subtract neg',
+    CHANNELS: 'mean sum var std var_mean amax amin',
 }
-FUNCTION_ROLE = {name: role for role, names in _FUNCTIONS.items() for name in names.split(' ')}
+_FUNCTION_ROLE = {name: role for role, names in _FUNCTIONS.items() for name in names.split(' ')}
+_LAYOUTS = {(0, 2, 3, 1): TO_LAST, (0, 3, 1, 2): TO_FIRST}  # orders of axes
+# functions whose result has as many values as a mask is true
+SELECTING = ('getitem', 'masked_select')
 # functions that read a map where boxes say, whatever its size
 REGION_POOLS = ('roi_align', 'roi_pool', 'ps_roi_align', 'ps_roi_pool')
 # position of the argument `stride` of the functions that convolve or pool
@@ -36,7 +44,7 @@ FUNCTIONAL_DOWNSAMPLING = {'conv2d': 3, 'max_pool2d': 2, 'avg_pool2d': 2}
 _REARRANGING = {
     'pixel_unshuffle': 'reduces the map without a strided convolution or pool',
     'pixel_shuffle': 'enlarges the map by rearranging its channels',
-    'unfold': 'takes windows of the map, at a stride',
+    'unfold': 'takes windows of the map',
 }
 _TRANSPOSED = 'enlarges the map, transposed'
 # position of the argument `stride` of convolutions and pools in 1 and 3 dimensions
@@ -103,6 +111,24 @@ def call_strides(name: str, args: tuple, kwargs: dict) -> bool:
 def reads_shape_only(name: str) -> bool:
     """Whether a function makes a constant of a tensor's shape, as ``zeros_like`` does."""
     return name.endswith('_like') or name.startswith('new_')
+
+
+def function_role(name: str, args: tuple, kwargs: dict, maps: list[Tensor], constants: list[Tensor]) -> str:
+    """Role of a call of a function by its bare name: of the maps that it reads, and the constants beside them."""
+    role, is_map = _FUNCTION_ROLE.get(name, OTHER), maps[0].dim() == 4
+    if name == 'permute':
+        order = args[1] if len(args) == 2 else args[1:]
+        return _LAYOUTS.get(tuple(order), OTHER)
+    if role == CHANNELS:
+        dim = kwargs.get('dim', args[1] if len(args) > 1 else None)
+        dims = tuple(dim) if isinstance(dim, (list, tuple)) else (dim,)
+        return CHANNELS if is_map and dims in ((1,), (-3,)) and kwargs.get('keepdim') else OTHER
+    if role == JOIN and not constants and len(maps) == 1:
+        return IDENTITY  # a number was added: nothing was joined
+    if role == PRODUCT or name in ('add', 'radd', 'iadd'):
+        is_even = all(it.numel() == 1 or (is_map and it.shape[-2:] == (1, 1)) for it in constants)
+        return role if len(maps) > 1 else AFFINE if is_even else OTHER
+    return role
 
 
 def resampling(name: str, args: tuple, kwargs: dict) -> str:

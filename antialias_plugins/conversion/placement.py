@@ -9,7 +9,7 @@ normalisation never is: SyncBN conversion, BN freezing and conv-BN fusion replac
 a word.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +18,12 @@ from torch.nn.utils import parametrize
 
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion.trace import Call, Graph, Node
+
+_PIXELWISE = (
+    *(ops.ACTIVATION, ops.IDENTITY, ops.AFFINE, ops.PRODUCT, ops.JOIN),
+    *(ops.CHANNELS, ops.NORM, ops.TO_LAST, ops.TO_FIRST),
+)
+_REGION = 24  # operations: a norm written by hand takes about ten
 
 Mode = Literal['pre', 'post', 'slot', 'pool']
 
@@ -43,10 +49,21 @@ class Run:
 
     def advance(self, node: Node) -> 'Run | None':
         """The run one operation further, or None if the filter has to come before it."""
-        if self.activated is not None and node.role != ops.IDENTITY:
+        if self.activated is not None and node.role not in (ops.IDENTITY, ops.AFFINE):
             return None
-        activated = len(self.values) if node.role == ops.ACTIVATION else self.activated
         statistics = (*self.statistics, node) if _takes_statistics(node) else self.statistics
+        return self._to(node, node.role == ops.ACTIVATION, statistics)
+
+    def skip(self, region: Sequence[Node]) -> 'Run | None':
+        """The run behind a region that works pixel by pixel: an activation if it is not linear, and no norm."""
+        if self.activated is not None:
+            return None
+        roles = {node.role for node in region}
+        is_curved = ops.ACTIVATION in roles or any(it.role == ops.PRODUCT and len(it.inputs) > 1 for it in region)
+        return self._to(region[-1], is_curved and not roles & {ops.CHANNELS, ops.NORM}, self.statistics)
+
+    def _to(self, node: Node, activates: bool, statistics: tuple[Node, ...]) -> 'Run':
+        activated = len(self.values) if activates else self.activated
         return Run(self.roots, self.stride, (*self.values, node), activated, self.parts, statistics)
 
 
@@ -61,10 +78,15 @@ def follow(graph: Graph, roots: Collection[Node]) -> list[Run]:
     for node in graph:
         if node in roots:
             running[node] = Run((node,), ops.stride_of(node.module), (node,))
-        elif node.role in (ops.NORM, ops.ACTIVATION, ops.IDENTITY):
+        elif node.role in (ops.NORM, ops.ACTIVATION, ops.IDENTITY, ops.AFFINE):
             _advance(running, node)
         elif node.role == ops.JOIN:
             _join(running, node)
+        region = _region(graph, node) if node in running else None
+        further = running[node].skip(region) if region else None
+        if further:
+            del running[node]
+            running[region[-1]] = further
     return list(_settle(running.values()))
 
 
@@ -75,6 +97,27 @@ def _advance(running: dict[Node, Run], node: Node) -> None:
     if further:
         del running[source]
         running[node] = further
+
+
+def _region(graph: Graph, value: Node) -> list[Node] | None:
+    """The fewest operations behind a value that work pixel by pixel, and hand on one result: ``x * sigmoid(x)``."""
+    inside, is_last = [value], False
+    if value.is_output or (value.passes_on and value.users[0].role != ops.TO_LAST):
+        return None
+    for node in graph.nodes[value.index + 1 : value.index + 1 + _REGION]:
+        reads = [source in inside for source in node.inputs]
+        if not any(reads):
+            continue
+        is_local = (
+            node.role in _PIXELWISE and not _takes_statistics(node) and not (is_last and node.role == ops.CHANNELS)
+        )
+        if not all(reads) or not is_local or inside[-1].is_output:
+            return None
+        is_last = node.role == ops.TO_LAST or (is_last and node.role != ops.TO_FIRST)
+        inside.append(node)
+        if not is_last and all(user in inside for it in inside[:-1] for user in it.users):
+            return inside[1:]
+    return None
 
 
 def _join(running: dict[Node, Run], node: Node) -> None:
@@ -126,7 +169,7 @@ def _settle(runs: Iterable[Run]) -> Iterable[Run]:
 def _takes_statistics(node: Node) -> bool:
     """Whether a normalisation computes its statistics from the map at hand, in eval mode too."""
     if node.role != ops.NORM or node.kind == 'function':
-        return node.role == ops.NORM and node.name != 'batch_norm'
+        return node.role == ops.NORM and node.name not in ('batch_norm', 'layer_norm')
     has_its_own = isinstance(node.module, nn.modules.batchnorm._BatchNorm) and node.module.track_running_stats
     return not has_its_own and not isinstance(node.module, nn.LayerNorm)
 
@@ -183,6 +226,13 @@ def is_early(run: Run, point: AttachmentPoint) -> bool:
     return run.activated is not None and point.module is run.roots[0].module and point.mode == 'post'
 
 
+def unknown_reader(run: Run) -> Node | None:
+    """What reads the end of a run that met no activation, and may be one: it keeps the shape and reads nothing else."""
+    value = run.values[-1]
+    kept = [it for it in value.users if it.role == ops.OTHER and it.shape == value.shape and it.inputs == [value]]
+    return next((it for it in kept if not (it.module and ops.is_conv(it.module))), None)
+
+
 def _candidates(graph: Graph, run: Run) -> Iterator[AttachmentPoint]:
     root = run.roots[0]
     if root.role != ops.CONV:  # its own filter hangs on a pool
@@ -197,7 +247,8 @@ def _candidates(graph: Graph, run: Run) -> Iterator[AttachmentPoint]:
         if behind[0].kind == 'module':
             yield _at(behind[0], 'post', behind[0])
         yield from _consumers(behind)
-        yield from _composites(graph, behind[0])
+        for value in behind:
+            yield from _composites(graph, value)
 
 
 def _consumers(values: tuple[Node, ...]) -> Iterator[AttachmentPoint]:

@@ -135,6 +135,8 @@ class Planner:
         is_early = placement.is_early(run, point)
         norms = '' if is_early else ', '.join(node.name or node.scope for node in run.statistics)
         note = f'{norms}: statistics of the denser map' if norms else 'before the activation' if is_early else ''
+        if not note and point.mode == 'post' and run.activated is None and (unknown := placement.unknown_reader(run)):
+            note = f'before {unknown.place}, which may be an activation'
         filtered = point.channels, point.name, point.mode
         site = Site(names, root.role, run.stride, *filtered, str(pool), note, same, is_stem, bool(norms))
         self.sites.append((root.index, site))
@@ -183,7 +185,7 @@ class Planner:
 def _resamples(node: Node) -> bool:
     """Whether an operation that is no place for a filter strides, rearranges or makes a map smaller."""
     if node.name in ops.FUNCTIONAL_DOWNSAMPLING or node.resampling:
-        return node.strides or bool(node.resampling)
+        return node.strides or (bool(node.resampling) and not node.is_chosen)
     return _pools_regions(node) or (not node.is_chosen and _shrinks(node))
 
 

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -12,6 +13,15 @@ from antialias_plugins.conversion import examples
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion.examples import tensors_in
 from antialias_plugins.conversion.plan import UnsupportedModelError
+
+_RECORDED = 'convert before torch.jit or torch.compile records it'
+_WRAPPERS = {
+    'DataParallel': 'convert its module, before it is wrapped',
+    'DistributedDataParallel': 'convert its module, before it is wrapped',
+    'FullyShardedDataParallel': 'convert its module, before it is wrapped',
+    'FSDPModule': 'convert before fully_shard',
+    'AveragedModel': 'convert the network, before it is copied',
+}
 
 
 @dataclass(eq=False)
@@ -120,6 +130,35 @@ class Graph:
         return module is not None and self.call_counts.get(module, 0) == 1
 
 
+def check_network(model: nn.Module, example_input: examples.Example | None) -> None:
+    """Raise in one line if it cannot be converted as it is, and say what to do first.
+
+    Raises:
+        UnsupportedModelError: a part of it is recorded, quantised or not initialised, or it is wrapped for training by
+            several processes, or it does not work on maps.
+    """
+    for name, module in model.named_modules():
+        where = f'{name or "it"} is a {type(module).__name__}'
+        kind = _RECORDED if isinstance(module, torch.jit.ScriptModule) or hasattr(module, '_orig_mod') else ''
+        kind = kind or next((_WRAPPERS[it.__name__] for it in type(module).__mro__ if it.__name__ in _WRAPPERS), '')
+        if (
+            type(module).__module__.startswith(('torch.ao.nn', 'torch.nn.quantized'))
+            and 'Conv' in type(module).__name__
+        ):
+            kind = 'convert before quantising, or preparing for it'
+        if any(map(nn.parameter.is_lazy, (*module.parameters(recurse=False), *module.buffers(recurse=False)))):
+            kind = 'run the network once, so that it gets its parameters, and convert then'
+        if kind:
+            raise UnsupportedModelError(f'{type(model).__name__} cannot be antialiased: {where}: {kind}')
+    dimensions = {len(it.kernel_size) for it in model.modules() if isinstance(it, nn.modules.conv._ConvNd)}
+    if example_input is None and dimensions and 2 not in dimensions and not any(map(ops.is_conv, model.modules())):
+        kinds = ' and '.join(f'{number}-D' for number in sorted(dimensions))
+        raise UnsupportedModelError(
+            f'{type(model).__name__} cannot be antialiased: its convolutions are {kinds}, and only those of maps '
+            '(N, C, H, W) are filtered'
+        )
+
+
 def trace(model: nn.Module, example_input: examples.Example | None = None) -> Graph:
     """Run ``model`` once in eval mode without gradients and return its dataflow graph.
 
@@ -194,7 +233,9 @@ class _Recorder(TorchFunctionMode):
     def bind(self, node: Node, read: list[Tensor], made: list[Tensor]) -> None:
         is_real = any(id(tensor) in self.real for tensor in read) or not read
         node.is_chosen = any(id(tensor) in self.chosen for tensor in read)
-        fresh = [id(tensor) for tensor in made if read and is_real and not _is_real(tensor)]
+        # a mask by a comparison is no choice yet: what it selects is
+        by_mask = node.name in ops.SELECTING and any(t.dtype == torch.bool and id(t) in self.real for t in read)
+        fresh = [id(t) for t in made if by_mask or (read and is_real and t.dtype in _INTEGERS)]
         if fresh or node.is_chosen:
             for tensor in read:
                 key = id(tensor), tensor._version
@@ -272,14 +313,15 @@ class _Recorder(TorchFunctionMode):
         return output
 
     def add_function(self, name: str, args: tuple, kwargs: dict, read: list[Tensor], made: list[Tensor]) -> None:
-        role = ops.FUNCTION_ROLE.get(name, ops.OTHER)
-        if role == ops.JOIN and len(read) == 1:
-            role = ops.IDENTITY  # a number was added: nothing was joined
+        constants = [tensor for tensor in read if id(tensor) not in self.node_of]
+        maps = [tensor for tensor in read if id(tensor) in self.node_of]
+        role = ops.function_role(name, args, kwargs, maps, constants)
         if name == 'conv2d' and self.is_fixed_filter(args, kwargs):
             name = 'fixed filter'
         node = self.add('function', name, role, read, made)
         node.strides = name in ops.FUNCTIONAL_DOWNSAMPLING and ops.call_strides(name, args, kwargs)
-        node.resampling = ops.resampling(name, args, kwargs)
+        if len(node.inputs[0].shape) > 2:  # a list of boxes or scores is no map
+            node.resampling = ops.resampling(name, args, kwargs)
 
     def is_fixed_filter(self, args: tuple, kwargs: dict) -> bool:
         """Whether a functional convolution's weight neither learns nor depends on the input, as in blur layers."""
@@ -295,6 +337,9 @@ class _Recorder(TorchFunctionMode):
         if not made:
             raise UnsupportedModelError('example_input: what is returned holds no tensor, so nothing can be compared')
         return self.graph
+
+
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 def _is_real(tensor: Tensor) -> bool:

@@ -119,6 +119,56 @@ class Shared(Kind):
         return self.head(y * F.adaptive_avg_pool2d(y, 1).sigmoid())
 
 
+class Frozen(nn.Module):
+    """A batch norm that does not learn, written as a scale and an offset."""
+
+    def __init__(self):
+        super().__init__()
+        for name, values in {'weight': (0.5, 1.5), 'bias': (-1, 1), 'mean': (-1, 1), 'var': (0.5, 1.5)}.items():
+            self.register_buffer(name, torch.empty(8).uniform_(*values))
+
+    def forward(self, x):
+        weight, bias, mean, var = (it.reshape(1, -1, 1, 1) for it in (self.weight, self.bias, self.mean, self.var))
+        scale = weight * (var + 1e-5).rsqrt()
+        return x * scale + (bias - mean * scale)
+
+
+class Channels(nn.Module):
+    """A layer norm over the channels, written by hand or around torch's."""
+
+    def __init__(self, by_hand):
+        super().__init__()
+        self.weight, self.bias, self.by_hand = nn.Parameter(torch.rand(8) + 0.5), nn.Parameter(torch.rand(8)), by_hand
+
+    def forward(self, x):
+        if not self.by_hand:
+            x = F.layer_norm(x.permute(0, 2, 3, 1), (8,), self.weight, self.bias)
+            return x.permute(0, 3, 1, 2)
+        mean = x.mean(1, keepdim=True)
+        var = (x - mean).pow(2).mean(1, keepdim=True)
+        return self.weight[:, None, None] * ((x - mean) / torch.sqrt(var + 1e-6)) + self.bias[:, None, None]
+
+
+class Swish(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.beta = nn.Parameter(torch.rand(8, 1, 1))
+
+    def forward(self, x):
+        return x * torch.sigmoid(self.beta * x)
+
+
+class Behind(Kind):
+    """A norm or an activation that is a function, or a module that nobody knows: the filter goes behind it."""
+
+    def __init__(self, norm, act):
+        super().__init__()
+        self.norm, self.act = norm, act
+
+    def encode(self, x):
+        return self.filter(self.act(self.norm(self.conv(self.first(x)))))
+
+
 class Block(nn.Module):
     def __init__(self):
         super().__init__()
@@ -179,6 +229,15 @@ KINDS = {
     'block(hidden=x, scale=2)': lambda: Arguments(lambda net, y: net.block(hidden=y, scale=2.0)),
     'up(x, output_size)': lambda: Arguments(lambda net, y: net.up(y, output_size=[64, 64])),
     'stateless with a keyword': Stateless,
+    'swish in the forward': lambda: Behind(nn.BatchNorm2d(8), lambda x: x * torch.sigmoid(x)),
+    'swish with a parameter': lambda: Behind(nn.BatchNorm2d(8), Swish()),
+    'hard swish by hand': lambda: Behind(nn.BatchNorm2d(8), lambda x: x * F.relu6(x + 3) / 6),
+    'mish by hand': lambda: Behind(nn.BatchNorm2d(8), lambda x: x * F.softplus(x).tanh()),
+    'leaky by a choice': lambda: Behind(nn.BatchNorm2d(8), lambda x: torch.where(x > 0, x, 0.1 * x)),
+    'leaky by a maximum': lambda: Behind(nn.BatchNorm2d(8), lambda x: torch.maximum(x, x * 0.1)),
+    'frozen norm': lambda: Behind(Frozen(), torch.relu),
+    'channels by hand': lambda: Behind(Channels(True), F.gelu),
+    'channels last': lambda: Behind(Channels(False), F.silu),
 }
 
 
@@ -189,7 +248,8 @@ def image(size=64):
 def build(kind):
     torch.manual_seed(0)
     model = KINDS[kind]().double().eval()
-    nn.init.uniform_(model.norm.running_mean, -0.5, 0.5)
+    if isinstance(model.norm, nn.BatchNorm2d):
+        nn.init.uniform_(model.norm.running_mean, -0.5, 0.5)
     return model
 
 
@@ -216,6 +276,22 @@ def test_a_kind_is_filtered_as_its_twin(kind):
 def test_a_filter_before_its_activation_is_noted():
     (site,) = plan_antialias(build('shared activation'), 'lpf3', stem=True).sites
     assert (site.position, site.note) == ('after conv', 'before the activation')
+
+
+class Unknown(nn.Module):
+    """Opaque to a trace, with a parameter."""
+
+    def __init__(self):
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(()))
+
+    def forward(self, x):
+        return torch.from_numpy(x.detach().numpy().clip(0) * self.gain.item())
+
+
+def test_a_filter_before_what_may_be_an_activation_is_noted():
+    (site,) = plan_antialias(Behind(nn.BatchNorm2d(8), Unknown()).double(), stem=True).sites
+    assert (site.position, site.note) == ('after conv', 'before act, which may be an activation')
 
 
 @pytest.mark.parametrize('kind', ['RoIAlign', 'RoIPool', 'MultiScaleRoIAlign'])
@@ -329,7 +405,7 @@ def test_what_it_is_chosen_from_must_be_the_same():
         convert_antialias(Wrong().double().eval(), stem=True, example_input=image())
 
 
-class Behind(Kind):
+class BehindAChoice(Kind):
     """A place behind a choice: there the outputs themselves have to be the same."""
 
     def forward(self, x):
@@ -339,7 +415,7 @@ class Behind(Kind):
 
 def test_behind_a_choice_the_outputs_must_be_the_same():
     with pytest.raises(UnsupportedModelError, match='something else: output 1'):
-        convert_antialias(Behind().double().eval(), stem=True, example_input=image())
+        convert_antialias(BehindAChoice().double().eval(), stem=True, example_input=image())
 
 
 class Opaque(nn.Module):
@@ -354,3 +430,100 @@ def test_what_cannot_be_looked_into_can_be_skipped():
         convert_antialias(model, stem=True)
     plan = plan_antialias(model, stem=True, skip=['1'])
     assert ([site.roots for site in plan.sites], str(plan.skipped[0])) == ([('2',)], '1: skip asks for it')
+
+
+def lazy():
+    return nn.Sequential(nn.LazyConv2d(8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3, 2))
+
+
+def quantised():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, 2))
+    model[1] = torch.ao.nn.qat.Conv2d(8, 8, 3, 2, qconfig=torch.ao.quantization.default_qat_qconfig)
+    return model
+
+
+def scripted_part():
+    return nn.Sequential(nn.Conv2d(3, 8, 3), torch.jit.script(nn.Conv2d(8, 8, 3, 2)))
+
+
+NOT_YET = {
+    'lazy': (lazy, 'Sequential .*: 0 is a LazyConv2d: run the network once'),
+    'scripted': (scripted_part, 'Sequential .*: 1 is a .*Script.*: convert before torch.jit or torch.compile'),
+    'compiled': (
+        lambda: torch.compile(Kind()),
+        'OptimizedModule .*: it is a .*: convert before torch.jit or torch',
+    ),
+    'quantised': (quantised, 'Sequential .*: 1 is a Conv2d: convert before quantising'),
+    'parallel': (lambda: nn.DataParallel(Kind()), 'it is a DataParallel: convert its module, before it is wrapped'),
+    'averaged': (
+        lambda: torch.optim.swa_utils.AveragedModel(Kind()),
+        'it is a AveragedModel: convert the network, before it is copied',
+    ),
+    '3-D': (lambda: nn.Sequential(nn.Conv3d(3, 8, 3, 2)), r'its convolutions are 3-D, and only those of maps \(N, C'),
+    '1-D': (lambda: nn.Sequential(nn.Conv1d(3, 8, 3, 2)), r'its convolutions are 1-D, and only those of maps \(N, C'),
+}
+
+
+@pytest.mark.filterwarnings('ignore:.*deprecated')
+@pytest.mark.parametrize('case', NOT_YET)
+@pytest.mark.parametrize('function', [plan_antialias, convert_antialias])
+def test_what_has_to_be_done_first_is_one_line(case, function):
+    build, message = NOT_YET[case]
+    model = build()
+    before = [*map(type, model.modules())]
+    with pytest.raises(UnsupportedModelError, match=message) as info:
+        function(model)
+    assert '\n' not in str(info.value)
+    assert [*map(type, model.modules())] == before
+
+
+class Strides(Kind):
+    """Strides beside its map, in whatever way."""
+
+    def __init__(self, stride, *modules):
+        super().__init__()
+        self.stride, self.parts = stride, nn.ModuleList(modules)
+
+    def forward(self, x):
+        y = self.encode(x)
+        return self.head(y), self.stride(y, *self.parts)
+
+
+STRIDES = {
+    'rows': (Strides(lambda y: y[:, :, ::2]), 'getitem: takes every 2nd position of an axis'),
+    'channels last': (Strides(lambda y: y.permute(0, 2, 3, 1)[:, 0::3, 0::3]), 'getitem: takes every 3rd position'),
+    'F.unfold': (Strides(lambda y: F.unfold(y, 2, stride=2)), 'unfold: takes windows of the map'),
+    'Tensor.unfold': (Strides(lambda y: y.unfold(2, 2, 2)), 'unfold: takes windows of the map'),
+    'nn.Unfold': (Strides(lambda y, it: it(y), nn.Unfold(2, stride=2)), 'parts.0.unfold: takes windows'),
+    'Conv1d': (Strides(lambda y, it: it(y.flatten(2)), nn.Conv1d(8, 8, 3, 2)), 'parts.0: strides in 1 dimension: only'),
+    'Conv3d': (Strides(lambda y, it: it(y[:, None]), nn.Conv3d(1, 8, 3, 2)), 'parts.0: strides in 3 dimensions: only'),
+    'conv1d': (Strides(lambda y: F.conv1d(y.flatten(2), y.new_ones(1, 8, 2), stride=2)), 'conv1d: strides in 1 dim'),
+    'MaxPool1d': (
+        Strides(lambda y, it: it(y.flatten(2)), nn.MaxPool1d(2)),
+        'parts.0.max_pool1d: strides in 1',
+    ),
+    'avg_pool3d': (Strides(lambda y: F.avg_pool3d(y, 2)), 'avg_pool3d: strides in 3 dimensions: only maps'),
+    'ConvTranspose2d': (Strides(lambda y, it: it(y), nn.ConvTranspose2d(8, 2, 2, 2)), 'parts.0: enlarges the map'),
+    'conv_transpose2d': (
+        Strides(lambda y: F.conv_transpose2d(y, y.new_ones(8, 2, 2, 2), stride=2)),
+        'conv_transpose2d: enlarges the map, transposed',
+    ),
+    'PixelShuffle': (Strides(lambda y, it: it(y), nn.PixelShuffle(2)), 'parts.0.pixel_shuffle: enlarges the map by'),
+    'pixel_unshuffle': (Strides(lambda y: F.pixel_unshuffle(y, 2)), 'pixel_unshuffle: reduces the map without'),
+    'pool of one pixel': (Strides(lambda y: F.max_pool2d(y, 1, 2)), 'max_pool2d: takes every other pixel: the window'),
+    'pool of the map': (Strides(lambda y, it: it(y), nn.AvgPool2d(16)), 'parts.0: pools the whole map'),
+}
+
+
+@pytest.mark.parametrize('case', STRIDES)
+def test_whatever_strides_is_named(case):
+    model, message = STRIDES[case]
+    plan = plan_antialias(model, stem=True, example_input=torch.rand(1, 3, 32, 32))
+    assert [site.roots for site in plan.sites] == [('conv',)]
+    assert [str(place) for place in plan.skipped if message in str(place)], str(plan)
+
+
+def test_what_does_not_stride_is_not_named():
+    dense = nn.ModuleList([nn.ConvTranspose2d(8, 2, 3), nn.Conv1d(8, 2, 3)])
+    model = Strides(lambda y, *parts: (parts[0](y), parts[1](y.flatten(2)), y[:, 1:, ..., None, :5], F.fold), *dense)
+    assert not plan_antialias(model, stem=True).skipped
