@@ -5,7 +5,10 @@ The parsers import nothing that is large; a sub-command imports what it needs wh
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 from antialias_cli.parsers import COMMANDS, Parser, make_parser
@@ -33,15 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
             return run_script(arguments[1:])  # whose errors are the script's own
         args = _parse(parser, arguments)
-        prepare = getattr(importlib.import_module(f'antialias_cli.{args.module}'), args.function)
-        work = _attempt(prog, 2, lambda: prepare(args))
-        _attempt(prog, 1, work)
+        prog = args.parser.prog
+        with _brief_warnings(prog):
+            work = _attempt(prog, 2, lambda: _command(args)(args))
+            _attempt(prog, 1, work)
     except KeyboardInterrupt as interrupt:
         print(f'{prog}: interrupted, {str(interrupt) or "nothing written"}', file=sys.stderr)
         sys.exit(130)
 
 
-def _parse(parser: Parser, arguments: Sequence[str]) -> object:
+def _parse(parser: Parser, arguments: Sequence[str]) -> Namespace:
     """Parse, and suggest what may be meant where a command or an option is unknown."""
     first = next(iter(arguments), None)
     if first is None:
@@ -55,10 +59,31 @@ def _parse(parser: Parser, arguments: Sequence[str]) -> object:
     return args
 
 
+def _command(args: Namespace) -> Callable[[Namespace], Callable[[], None]]:
+    """Import what a sub-command does: it checks a command line, and returns the work."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # what libraries say of each other when they are imported
+        module = importlib.import_module(f'antialias_cli.{args.module}')
+    return getattr(module, args.function)
+
+
+@contextmanager
+def _brief_warnings(prog: str) -> Iterator[None]:
+    """Show a warning as a line, without the place in the code that it comes from."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *others, **options: f'{prog}: warning: {message}\n'
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
+
+
 def _attempt(prog: str, status: int, run: Callable[[], object]) -> object:
     """Run; say in one line what is wrong, and leave with a status."""
     try:
-        return run()
+        result = run()
+        sys.stdout.flush()
+        return result
     except ModuleNotFoundError as error:
         module = (error.name or '').partition('.')[0]
         if module not in _EXTRAS:

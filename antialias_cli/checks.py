@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from antialias_plugins.evaluation import ConfigModel, TimmModel, parse_model
+from antialias_plugins.evaluation.classifier import as_device
 from antialias_plugins.evaluation.models import Model
 from antialias_plugins.evaluation.pictures import find_pictures, readable_pictures
 
@@ -18,6 +19,8 @@ def networks_of(args: Namespace, texts: Sequence[str]) -> dict[str, Model]:
     Raises:
         ValueError: There is no such network or file, or an option is given that none of them takes.
     """
+    if getattr(args, 'device', None) is not None:
+        as_device(args.device)
     if len(set(texts)) < len(texts):
         raise ValueError(f'networks must differ, got {" ".join(texts)}')
     cfg_options = config_changes(args.cfg_options)

@@ -10,6 +10,7 @@ from antialias_cli.checks import check_figures, check_outputs, names_of, network
 from antialias_plugins.evaluation import ConfigModel, Settings, comparison, report
 from antialias_plugins.evaluation.models import Model
 from antialias_plugins.evaluation.pictures import find_pictures
+from antialias_plugins.metrics.intervals import group_of
 from antialias_plugins.utils import replacing, write_text
 
 
@@ -79,12 +80,16 @@ def _settings(args: Namespace, models: list[Model]) -> Settings:
     given = {field.name: getattr(args, field.name) for field in fields(Settings) if hasattr(args, field.name)}
     if 'images' in given:
         given['images'] = tuple(given['images'])
-        find_pictures('images', given['images'])
     settings = Settings(**given)
     if all(isinstance(model, ConfigModel) for model in models):
         settings.check_for_configs()
-    elif not settings.images:
-        raise ValueError('images must be given for a timm network: --images DIR')
+    else:
+        settings.check_for_classifiers()
+    if settings.images:
+        files, _ = find_pictures('images', settings.images)
+        if settings.groups is not None:
+            for file, _ in files:
+                group_of(str(file), settings.groups)
     return settings
 
 

@@ -94,7 +94,13 @@ def report(args: Namespace) -> Callable[[], None]:
 
     def work() -> None:
         networks = load_networks(list(models.values()), size=args.size, seed=args.seed, device=args.device, names=names)
-        options = {'layers': args.layers, 'shifts': args.shift, 'margin': args.margin, 'window': window}
+        options = {
+            'layers': args.layers,
+            'shifts': args.shift,
+            'margin': args.margin,
+            'window': window,
+            'progress': True,
+        }
         signals = measure_signals(networks, pictures, **options)
         print(signals)
         if args.json is not None:
@@ -135,6 +141,8 @@ def explore(args: Namespace) -> Callable[[], None]:
     names = names_of(args, len(models))
     check_outputs(args, 'out')
     pictures = pictures_of(args)
+    if args.label is not None and len(args.label) != len(pictures):
+        raise ValueError(f'label must be one class per picture, got {len(args.label)} for {len(pictures)}')
 
     def work() -> None:
         networks = load_networks(list(models.values()), size=args.size, seed=args.seed, device=args.device, names=names)

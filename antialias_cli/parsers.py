@@ -4,6 +4,7 @@ import argparse
 import ast
 import re
 import runpy
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ COMMANDS = {
     'run': "run a script, such as timm's train.py, with the antialiased networks known to timm and OpenMMLab",
     'info': 'versions, machine, and how the filters are computed here',
 }
+
+INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'box', 'hamming', 'lanczos')
 
 _NETWORKS = """
 NETWORK is one of
@@ -43,7 +46,7 @@ class Parser(argparse.ArgumentParser):
 
     def option_names(self) -> list[str]:
         """Return all options that begin with two dashes."""
-        return re.findall(r'--[\w-]+', self.format_help())
+        return sorted({*re.findall(r'--[\w-]+', self.format_help())})
 
 
 class _Version(argparse.Action):
@@ -51,7 +54,8 @@ class _Version(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *others: Any) -> None:
         file = Path(find_spec('antialias_plugins').origin).with_name('version.py')
-        parser.exit(message=f'antialias-plugins {runpy.run_path(str(file))["__version__"]}\n')
+        print('antialias-plugins', runpy.run_path(str(file))['__version__'])
+        parser.exit()
 
 
 class _KeyValues(argparse.Action):
@@ -193,7 +197,7 @@ def _add_report(parser: Parser) -> None:
         '--shift', type=int, nargs='+', default=[1], metavar='N', help='diagonal shifts in pixels (default: 1)'
     )
     group.add_argument(
-        '--margin', type=int, default=0, metavar='N', help='pixels at the borders that do not count (default: 0)'
+        '--margin', type=_natural, default=0, metavar='N', help='pixels at the borders that do not count (default: 0)'
     )
     group = _add_results(parser, json='write all numbers', figure='draw the spectra')
     group.add_argument('--equivariance-figure', type=Path, metavar='FILE', help='draw the errors through the depth')
@@ -210,12 +214,12 @@ def _add_explore(parser: Parser) -> None:
     group = _add_pictures(parser)
     group.add_argument(
         '--label',
-        type=int,
+        type=_natural,
         nargs='+',
         metavar='N',
         help='class to watch in each picture (default: the top class at first)',
     )
-    group.add_argument('--max-shift', type=int, default=16, metavar='N', help='pixels to move (default: 16)')
+    group.add_argument('--max-shift', type=_positive, default=16, metavar='N', help='pixels to move (default: 16)')
     group.add_argument(
         '--direction',
         nargs='+',
@@ -290,11 +294,26 @@ def _leads_to(parser: Parser, module: str, function: str) -> None:
     parser.set_defaults(parser=parser, module=module, function=function)
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f'must be at least 1, got {number}')
-    return number
+def _at_least(least: int) -> Callable[[str], int]:
+    def integer(text: str) -> int:
+        if not text.removeprefix('-').isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f'must be an integer of at least {least}, got {text!r}')
+        return int(text)
+
+    return integer
+
+
+_positive, _natural = _at_least(1), _at_least(0)
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f'must be above 0 and at most 1, got {text!r}')
+    return share
 
 
 def _add_convert(parser: Parser) -> None:
@@ -341,7 +360,7 @@ def _add_network_options(parser: Parser, weights: bool = True) -> None:
 def _add_pictures(parser: Parser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group('computation')
     group.add_argument('--device', help='where to compute (default: the GPU, if there is one)')
-    group.add_argument('--seed', type=int, default=0, help='of weights that are not loaded (default: 0)')
+    group.add_argument('--seed', type=_natural, default=0, help='of weights that are not loaded (default: 0)')
     group = parser.add_argument_group('pictures')
     group.add_argument(
         '--images', type=Path, nargs='+', required=True, metavar='FILE', help='pictures, or folders of them'
@@ -374,10 +393,10 @@ _SETTINGS = (
     (_FOLDER, 'unlabelled', None, None, "the sub-folders are not the network's classes, though they are as many"),
     (_FOLDER, 'skip-unreadable', None, None, 'leave out pictures that cannot be read, and say how many'),
     (_FOLDER, 'size', _positive, 'N', "side of the input (default: the network's own)"),
-    (_FOLDER, 'crop-pct', float, 'X', "side of the input / side of the resized picture (default: the network's own)"),
-    (_FOLDER, 'interpolation', str, 'NAME', "of the resizing: bilinear, bicubic, … (default: the network's own)"),
-    (_SHIFTS, 'max-shift', int, 'N', 'offsets are 0 to N-1 pixels (default: 32)'),
-    (_SHIFTS, 'views', int, 'K', 'number of shifted views that must all agree (default: 2)'),
+    (_FOLDER, 'crop-pct', _share, 'X', "side of the input / side of the resized picture (default: the network's own)"),
+    (_FOLDER, 'interpolation', INTERPOLATIONS, None, "of the resizing (default: the network's own)"),
+    (_SHIFTS, 'max-shift', _at_least(2), 'N', 'offsets are 0 to N-1 pixels (default: 32)'),
+    (_SHIFTS, 'views', _at_least(2), 'K', 'number of shifted views that must all agree (default: 2)'),
     (_SHIFTS, 'circular', None, None, 'shift the picture circularly'),
     (
         _SHIFTS,
@@ -386,7 +405,7 @@ _SETTINGS = (
         None,
         'legacy: the published evaluation, offsets shared by a batch, mean of five repeats (default: per_image)',
     ),
-    (_SHIFTS, 'seed', int, 'N', 'of the offsets, and of weights that are not loaded (default: 0)'),
+    (_SHIFTS, 'seed', _natural, 'N', 'of the offsets, and of weights that are not loaded (default: 0)'),
     (
         _SHIFTS,
         'groups',
@@ -396,10 +415,10 @@ _SETTINGS = (
         'belong together (frames of a video, tiles of a scene), and the intervals count groups',
     ),
     (_SHIFTS, 'per-class', None, None, 'of a segmentation, every class too'),
-    (_SHIFTS, 'boundary', int, 'N', 'of a segmentation, within N pixels of boundaries too'),
+    (_SHIFTS, 'boundary', _positive, 'N', 'of a segmentation, within N pixels of boundaries too'),
     (_SHIFTS, 'score-threshold', float, 'X', 'of a detector, lowest score that counts (default: 0.5)'),
-    (_COMPUTATION, 'batch-size', int, 'N', "images per forward pass (default: 64, or the config's)"),
-    (_COMPUTATION, 'workers', int, 'N', "processes that read images (default: 4, or the config's)"),
+    (_COMPUTATION, 'batch-size', _positive, 'N', "images per forward pass (default: 64, or the config's)"),
+    (_COMPUTATION, 'workers', _natural, 'N', "processes that read images (default: at most 4, or the config's)"),
     (_COMPUTATION, 'device', str, 'NAME', 'where a timm network computes (default: the GPU, if there is one)'),
     (_COMPUTATION, 'amp', None, None, 'mixed precision'),
     (_COMPUTATION, 'amp-dtype', ('float16', 'bfloat16'), None, 'of mixed precision (default: float16)'),

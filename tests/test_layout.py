@@ -64,6 +64,13 @@ def test_table_names_every_part():
     assert set(table()) == {*parts(), 'lab'} - {'__init__', 'version'}
 
 
+def test_what_can_be_run_has_its_run_bit():
+    scripts = [path for path in (ROOT / 'tools').rglob('*') if path.suffix in ('.py', '.sh')]
+    started = [path for path in scripts if path.read_bytes().startswith(b'#!')]
+    assert len(started) > 12
+    assert [path.name for path in started if not path.stat().st_mode & 0o100] == []
+
+
 @pytest.mark.parametrize('part', parts())
 def test_imports_go_one_way(part):
     allowed = table().get(part, set(parts())) | {'version'} | ({'__init__'} if part == COMMAND else set())

@@ -20,7 +20,7 @@ from antialias_plugins.metrics.inputs import as_integer, as_list, check_number
 
 Transform = Callable[[Image.Image], Tensor]
 
-_INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'box', 'hamming', 'lanczos')
+INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'box', 'hamming', 'lanczos')
 
 # The coarsest arithmetic that a dtype stands for, relative to the largest logit: float32 may be computed as TF32.
 RESOLUTION = {torch.float32: 2**-10, torch.float16: 2**-10, torch.bfloat16: 2**-7}
@@ -64,7 +64,7 @@ class DataConfig:
         if overrides.get('crop_pct') is not None:
             check_number('crop_pct', overrides['crop_pct'], 'above 0 and at most 1', lambda share: 0 < share <= 1)
         _check_channels(*((0.5,) * 3 if overrides.get(name) is None else overrides[name] for name in ('mean', 'std')))
-        for name, choices in {'interpolation': _INTERPOLATIONS, 'crop_mode': ('center', 'squash', 'border')}.items():
+        for name, choices in {'interpolation': INTERPOLATIONS, 'crop_mode': ('center', 'squash', 'border')}.items():
             if overrides.get(name) is not None:
                 check_choice(name, overrides[name], choices)
         config: Mapping[str, Any] = resolve_data_config(overrides, model=network, use_test_size=True)
@@ -130,10 +130,7 @@ class Classifier:
         _check_channels(mean, std)
         if not isinstance(dtype, torch.dtype) or dtype not in RESOLUTION:
             raise ValueError(f'dtype must be one of {", ".join(map(str, RESOLUTION))}, got {dtype}')
-        try:
-            self.device = torch.empty(0, device=device).device
-        except (RuntimeError, AssertionError, TypeError) as error:  # torch built without CUDA asserts
-            raise ValueError(f'device must be one that this machine has, got {device}: {error}') from error
+        self.device = as_device(device)
         self.dtype = dtype
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.network = network.to(self.device, memory_format=self.memory_format).eval()
@@ -168,6 +165,19 @@ class Classifier:
         mixed = self.dtype != torch.float32
         with torch.autocast(self.device.type, dtype=self.dtype if mixed else None, enabled=mixed):
             return self.network(pixels.contiguous(memory_format=self.memory_format)).float().cpu()
+
+
+def as_device(device: torch.device | str) -> torch.device:
+    """Return a device.
+
+    Raises:
+        ValueError: If this machine has no such device.
+    """
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, TypeError) as error:  # torch built without CUDA asserts
+        reason = str(error).partition('\n')[0]
+        raise ValueError(f'device must be one that this machine has, got {device}: {reason}') from error
 
 
 def top_margin(logits: Tensor) -> Tensor:

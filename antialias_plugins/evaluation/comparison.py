@@ -51,8 +51,10 @@ class Comparison:
         Raises:
             ValueError: If it cannot be evaluated.
         """
+        settings = self.settings.as_dict()
+        del settings['workers']  # which change nothing
         # before the evaluation, during which a file may change
-        key = {'model': text, 'settings': self.settings.as_dict(), 'files': model.fingerprint()}
+        key = {'model': text, 'settings': settings, 'files': model.fingerprint()}
         found = next((record for record in self._records if key.items() <= record.items()), None)
         if found is not None and not self._again:
             return found
@@ -118,7 +120,13 @@ def format_comparison(records: Mapping[str, Record]) -> str:
 
 def notes(records: Mapping[str, Record]) -> list[str]:
     """Return what a reader has to know: of each network's images, and that networks saw them in different sizes."""
-    found = [f'note: {name}: {note}' for name, record in records.items() for note in record.get('notes', ())]
+    names: dict[str, list[str]] = {}
+    for name, record in records.items():
+        for note in record.get('notes', ()):
+            names.setdefault(note, []).append(name)
+    found = [
+        f'note: {note}' if len(of) == len(records) else f'note: {", ".join(of)}: {note}' for note, of in names.items()
+    ]
     sizes = {name: record['prepared']['preparation']['size'] for name, record in records.items() if record['prepared']}
     if len(set(sizes.values())) > 1:
         listed = ', '.join(f'{size} of {name}' for name, size in sizes.items())

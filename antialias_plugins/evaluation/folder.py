@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from antialias_plugins.evaluation.classifier import Classifier, DataConfig, label_margins, top_margin
-from antialias_plugins.evaluation.pictures import find_pictures, listed, read_picture
+from antialias_plugins.evaluation.pictures import find_pictures, listed, raise_unreadable, read_picture
 from antialias_plugins.evaluation.report import Evaluation
 from antialias_plugins.functional.arguments import check_flag
 from antialias_plugins.metrics import ShiftConsistency, ViewPlan, mean_interval
@@ -180,7 +180,7 @@ def evaluate(
             enlarged |= {index: factor for index, factor in factors if factor > 1}
             bar.update(len(labels))
     if unreadable and not (skip_unreadable and read):
-        raise ValueError(f'images must be readable, got {listed(f"{it.path}: {it.reason}" for it in unreadable)}')
+        raise_unreadable([f'{it.path}: {it.reason}' for it in unreadable], len(folder))
     speed = len(read) / (time.perf_counter() - start)
     by_rank = zip(ranks, zip(*correct, strict=True), strict=False)
     of_group = grouped and [grouped[index] for index in read]

@@ -1,8 +1,10 @@
 """Networks as every tool here names them: timm networks and configs, with their weights."""
 
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
+from math import ceil
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -66,10 +68,26 @@ class TimmModel:
         if ':' not in self.name and not timm.is_model(self.name):
             similar = ', '.join(get_close_matches(self.name, timm.list_models(), n=3)) or 'none'
             raise ValueError(f'name must be a timm network, got {self.name!r} (similar names: {similar})')
+        if ':' not in self.name:
+            self._check_weights()
         if self.pool is not None:
             resolve_pool(self.pool)
         if self.checkpoint is not None:
             _check_file('checkpoint', self.checkpoint)
+
+    def _check_weights(self) -> None:
+        """Raise unless the tag is known, and has weights if they are wanted."""
+        try:
+            published = timm.models.get_pretrained_cfg(self.name)
+        except RuntimeError as error:
+            architecture, _, _ = self.name.partition('.')
+            tags = [name.partition('.')[2] for name in timm.list_models(f'{architecture}.*', pretrained=True)]
+            raise ValueError(f'name must have one of the tags {", ".join(tags)}, got {self.name!r}') from error
+        if self.pretrained and not (published and published.has_weights):
+            raise ValueError(
+                f'pretrained must be False for a network without published weights, got {self.name!r}: give it a file '
+                'of weights, or leave them random'
+            )
 
     def create(self) -> nn.Module:
         """Create the network, convert it if need be, and load its weights.
@@ -101,12 +119,9 @@ class TimmModel:
         Raises:
             ValueError: If the network, its weights, the images or a setting is wrong.
         """
-        if not settings.images:
-            raise ValueError(f'images must be given for a timm network, got none for {self.name}')
+        settings.check_for_classifiers()
         options = settings.loop_options()
         groups = options.pop('groups', None)
-        for name in options.keys() - {option.name for option in fields(ViewPlan)}:
-            raise ValueError(f'{name} must not be given for a classifier, got {options[name]}')
         torch.manual_seed(settings.seed)
         network = self.create()
         data_config = DataConfig.of(
@@ -131,15 +146,15 @@ class TimmModel:
             folder,
             labelled=labelled,
             batch_size=batch_size,
-            workers=4 if settings.workers is None else settings.workers,
+            workers=_useful_workers(len(folder) / batch_size) if settings.workers is None else settings.workers,
             progress=progress,
             groups=groups,
             skip_unreadable=settings.skip_unreadable,
         )
         notes = evaluation.notes
         if not labelled and not settings.unlabelled:
-            found = f'{folder.classes} sub-folders' if folder.classes else 'no sub-folders'
-            notes = (f"no accuracy: {found}, so no labels of the network's {network.num_classes} classes", *notes)
+            found = f'{folder.classes or "no"} sub-folders for {network.num_classes} classes'
+            notes = (f'no accuracy, since the images have no labels: {found}', *notes)
         resize = data_config.resize_for(plan.frame_size[0])
         prepared = {'plan': str(plan), 'preparation': asdict(data_config), 'resize_for_views': resize}
         return replace(evaluation, prepared=prepared, notes=notes)
@@ -256,6 +271,12 @@ def _finished_training(folder: Path, changes: Mapping[str, Any]) -> ConfigModel:
         if checkpoint.name == f'iter_{config.train_cfg.get("max_iters")}.pth' and checkpoint.is_file():
             return ConfigModel(configs[0], checkpoint, changes, folder.name)
     raise ValueError(f'network must be a finished training where it is a folder, got {folder}')
+
+
+def _useful_workers(batches: float) -> int:
+    """Processes that read images: none for a single batch, and no more than there are processors."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    return 0 if batches <= 1 else min(4, processors, ceil(batches))
 
 
 def _check_file(argument: str, path: Path) -> None:

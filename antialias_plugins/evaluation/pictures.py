@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -90,8 +90,14 @@ def readable_pictures(files: Sequence[Path], skip: bool) -> tuple[list[Path], li
         else:
             readable.append(file)
     if reasons and not (skip and readable):
-        raise ValueError(f'images must be readable, got {listed(reasons)}')
+        raise_unreadable(reasons, len(files))
     return readable, reasons
+
+
+def raise_unreadable(reasons: Sequence[str], count: int) -> NoReturn:
+    """Raise the `ValueError` that lists the pictures which cannot be read, of so many."""
+    found = f'{len(reasons)} of {count} that are not (skip_unreadable leaves them out)'
+    raise ValueError(f'images must be readable, got {found}: {listed(reasons)}')
 
 
 def listed(items: Iterable[str], most: int = 10) -> str:

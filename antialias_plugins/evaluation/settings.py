@@ -22,10 +22,8 @@ _OF_TIMM = (
     *('images', 'unlabelled', 'skip_unreadable', 'size', 'crop_pct', 'interpolation'),
     *('device', 'amp_dtype', 'channels_last'),
 )
-_OF_CONSISTENCY = (
-    *('protocol', 'views', 'max_shift', 'circular', 'seed', 'groups'),
-    *('per_class', 'boundary', 'score_threshold'),
-)
+_OF_MAPS = ('per_class', 'boundary', 'score_threshold')
+_OF_CONSISTENCY = ('protocol', 'views', 'max_shift', 'circular', 'seed', 'groups', *_OF_MAPS)
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class Settings:
         boundary: Of a segmentation, the distance in pixels within which boundaries are measured too.
         score_threshold: Of a detector, the lowest score that counts.
         batch_size: Images per forward pass; 64 by default.
-        workers: Processes that read images; 4 by default.
+        workers: Processes that read images; by default as many as are of use, at most 4.
         device: Where a timm network computes; the GPU by default, if there is one.
         amp: Whether to compute with mixed precision.
         amp_dtype: Of mixed precision: ``'float16'``, the default, or ``'bfloat16'``. Timm networks alone.
@@ -87,6 +85,14 @@ class Settings:
         for name in _OF_TIMM:
             if value := getattr(self, name):
                 raise ValueError(f'{name} must not be given for configs, which say it themselves, got {value}')
+
+    def check_for_classifiers(self) -> None:
+        """Raise a `ValueError` if images are missing, or something is given that no timm network obeys."""
+        if not self.images:
+            raise ValueError('images must be given for a timm network, got none')
+        for name in _OF_MAPS:
+            if (value := getattr(self, name)) not in (None, False):
+                raise ValueError(f'{name} must not be given for a classifier, got {value}')
 
     def loop_options(self) -> dict[str, Any]:
         """Return the options of the consistency that are given, as `ShiftConsistencyTestLoop` takes them."""

@@ -1,11 +1,12 @@
 """Aliasing and equivariance of networks on pictures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+from tqdm import tqdm
 
 from antialias_plugins.evaluation.pictures import read_picture
 from antialias_plugins.explorer.networks import PageNetwork
@@ -67,6 +68,7 @@ def measure_signals(
     shifts: Iterable[int | tuple[int, int]] = (1,),
     margin: int = 0,
     window: Window = 'hann',
+    progress: bool = False,
 ) -> Signals:
     """Measure networks on the same pictures.
 
@@ -80,6 +82,7 @@ def measure_signals(
         shifts: See `equivariance_report`.
         margin: See `equivariance_report`.
         window: See `aliasing_report`.
+        progress: Whether to show a progress bar.
 
     Raises:
         ValueError: If there is no network or picture, two networks have one name, a picture cannot be read or is too
@@ -96,11 +99,19 @@ def measure_signals(
     layers = list(layers) if isinstance(layers, Iterable) and not isinstance(layers, str) else layers
     frames = common_frames([_prepare(networks[0], file) for file in files])
     aliasing, equivariance = {}, {}
-    for network in networks:
-        views = [network.normalize(frame) for frame in frames]
-        aliasing[network.name] = aliasing_report(network.network, views, window=window)
-        equivariance[network.name] = equivariance_report(network.network, views, layers, shifts=shifts, margin=margin)
+    with tqdm(total=2 * len(networks) * len(frames), unit='picture', disable=not progress) as bar:
+        for network in networks:
+            views = [network.normalize(frame) for frame in frames]
+            aliasing[network.name] = aliasing_report(network.network, _counted(views, bar), window=window)
+            options = {'shifts': shifts, 'margin': margin}
+            equivariance[network.name] = equivariance_report(network.network, _counted(views, bar), layers, **options)
     return Signals(tuple(frames[0].shape[1:]), aliasing, equivariance)
+
+
+def _counted(views: Iterable[Tensor], bar: tqdm) -> Iterator[Tensor]:
+    for view in views:
+        yield view
+        bar.update()
 
 
 def _prepare(network: PageNetwork, file: Path) -> Tensor:

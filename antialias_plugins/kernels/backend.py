@@ -154,15 +154,15 @@ def describe_choice() -> str:
     backend = _chosen(None)
     if backend == 'eager':
         return f"the reference in PyTorch's operators, as {_VARIABLE} or use_backend asks for"
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    reason = next(_obstacles(torch.empty(1, 8, 8, 8, device=device), 3, None, None), None)
+    sample = torch.empty(1, 8, 8, 8, device='cuda' if torch.cuda.is_available() else 'cpu')
+    reason = next(_obstacles(sample, 3, None, None), None)
     if backend == 'triton':
-        return f"Triton's kernels, as {_VARIABLE} or use_backend asks for" + (f'; an error: {reason}' if reason else '')
-    if device == 'cuda' and reason is None:
-        return (
-            "Triton's kernels on the GPU, once they agree with the reference at their first use; else functions of ours"
-        )
-    return f'functions with a backward pass of their own, without Triton: {reason or "the input must be on a GPU"}'
+        return f"Triton's kernels, as {_VARIABLE} or use_backend asks for" + (f': an error, {reason}' if reason else '')
+    if not _is_on_gpu(sample):
+        reason = 'torch finds no GPU'
+    if reason is None:
+        return "Triton's kernels on the GPU, if they agree with the reference at their first use"
+    return f'functions with a backward pass of their own, not Triton: {reason}'
 
 
 def is_transformed() -> bool:

@@ -89,7 +89,7 @@ def test_classifiers_of_both_kinds(classifier, photographs, tmp_path, antialias)
         ('resnet18@missing.pth', 'checkpoint must be a file, got missing.pth'),
         ('a.py@b.pth', 'config must be a file, got a.py'),
         ('mine.py@mine.py --size 32', 'size must not be given for configs'),
-        ('resnet18', 'images must be given for a timm network'),
+        ('resnet18', 'images must be given for a timm network, got none'),
         ('resnet18 --images . --json mine.py', 'json must be a file of a comparison, got mine.py'),
         ('resnet18 resnet18 --images .', 'networks must differ, got resnet18 resnet18'),
         ('resnet18 resnet34 --images . --names c', 'names must be one per network, and differ, got c for 2'),

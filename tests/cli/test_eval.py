@@ -1,16 +1,13 @@
 """`antialias eval`, on photographs and with a network that nobody trained."""
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
+import timm
 import torch
 
+from antialias_plugins.timm_models import save_for_hub
 from tests.evaluation.conftest import photographs as photographs
 from tests.openmmlab.tiny import build, segmentation_config, write_noise
 
@@ -63,7 +60,7 @@ def files(folder):
 def test_without_labels_there_is_no_accuracy_and_that_is_said(choose, images, found, antialias, photographs):
     out = antialias('eval', 'resnet18+lpf4', *SMALL, '--images', *choose(photographs)).out
     assert f': {images} images' in out
-    assert f"note: no accuracy: {found} sub-folders, so no labels of the network's 1000 classes" in out
+    assert f'note: no accuracy, since the images have no labels: {found} sub-folders for 1000 classes' in out
     assert 'top-1' not in out
 
 
@@ -89,7 +86,12 @@ def test_config(antialias, tmp_path):
         ('a.py@b.pth', ['--size', '48'], 'size must not be given for configs, .* got 48'),
         ('a.py@a.pth', [], 'checkpoint must be a file, got a.pth'),
         ('c.py@b.pth', [], 'config must be a file, got c.py'),
-        ('resnet18', [], 'images must be given for a timm network: --images DIR'),
+        ('resnet18', [], 'images must be given for a timm network, got none'),
+        ('resnet18', ['--images', '.', '--boundary', '3'], 'boundary must not be given for a classifier, got 3'),
+        ('resnet18', ['--images', '.', '--device', 'nowhere'], 'device must be one that this machine has, got nowhere'),
+        ('resnet18', ['--images', '.', '--groups', '('], r'groups must be a regular expression, got .\(.'),
+        ('resnet18.tv', ['--images', '.'], "name must have one of the tags a1_in1k, .*, got 'resnet18.tv'"),
+        ('resnet18_ddac3', ['--images', '.'], 'pretrained must be False for a network without published weights'),
         ('resnet18', ['--images', 'missing'], 'images must be a folder of images, or images, got missing'),
         ('resnet18', ['--images', 'empty'], 'images must hold at least one image, got none in empty'),
         ('resnet18', ['--images', '.', '--cfg-options', 'a=1'], 'cfg_options must not be given for timm networks'),
@@ -101,7 +103,7 @@ def test_config(antialias, tmp_path):
         ('resnet18', ['--images', '.', '--json', 'b.pth'], 'json must be a new file, got b.pth, which exists'),
         ('resnet18', ['--images', '.', '--json', 'empty'], 'json must be a file .* got empty, which is a folder'),
         ('resnet18', ['--images', '.', '--json', 'b.pth/a'], 'json must be a file that can be written, got b.pth/a'),
-        ('resnet18', ['--images', '.', '--size', '0'], '--size: must be at least 1, got 0'),
+        ('resnet18', ['--images', '.', '--size', '0'], '--size: must be an integer of at least 1, got'),
         ('resnet18', ['--images', '.', '--sise', '0'], 'unknown argument --sise; did you mean --size'),
     ],
 )
@@ -116,6 +118,23 @@ def test_wrong_use_is_said_before_the_work(network, options, message, antialias,
     assert sorted(path.name for path in tmp_path.iterdir()) == ['a.py', 'b.pth', 'empty', 'picture.png']
 
 
+def test_an_unreadable_picture_is_left_out_if_asked(antialias, photographs, tmp_path):
+    (tmp_path / '0.png').symlink_to(photographs / 'validation/face/0.png')
+    (tmp_path / '1.png').write_text('no picture')
+    out = antialias('eval', 'resnet18', *SMALL, '--images', tmp_path, '--skip-unreadable').out
+    assert f'{tmp_path}: 1 images' in out
+    assert f'note: 1 of 2 images could not be read and are left out: {tmp_path}/1.png' in out
+
+
+def test_a_network_of_the_hub(antialias, photographs, tmp_path, monkeypatch):
+    """The hub is a folder here; what it would download lies there."""
+    save_for_hub(timm.create_model('resnet18_lpf3', num_classes=2), tmp_path)
+    monkeypatch.setattr('timm.models._hub.hf_hub_download', lambda repo_id, filename, **options: tmp_path / filename)
+    out = antialias('eval', 'hf-hub:me/network', *SMALL[1:], '--images', photographs).out
+    assert out.startswith('hf-hub:me/network, published weights\n')
+    assert 'top-1 accuracy' in out
+
+
 def unreadable(folder):
     (folder / 'a').mkdir()
     (folder / 'a' / '0.png').write_text('no image')
@@ -126,45 +145,13 @@ def unreadable(folder):
     ('options', 'message'),
     [
         ([], 'images must be readable, got .*0.png: cannot identify'),
+        (['--skip-unreadable'], 'images must be readable, got 1 of 1'),
         (['--max-shift', '99'], 'max_shift must be between 2 and'),
-        (['--batch-size', '0'], 'batch_size'),
-        (['--device', 'nowhere'], 'device must be one that this machine has, got nowhere'),
     ],
-    ids=['unreadable', 'max-shift', 'batch-size', 'device'],
+    ids=['unreadable', 'none-left', 'max-shift'],
 )
 def test_one_message_without_traceback(options, message, antialias, tmp_path):
     answer = antialias('eval', 'resnet18', *SMALL, '--images', unreadable(tmp_path), '--json', tmp_path / 'b', *options)
     assert answer.status == 1
     assert re.match(f'antialias eval: .*{message}', answer.line)
     assert not (tmp_path / 'b').exists()
-
-
-def test_interruption_leaves_the_old_file(photographs, tmp_path):
-    folder = tmp_path / 'many'
-    for number in range(400):
-        (folder / 'a').mkdir(parents=True, exist_ok=True)
-        (folder / 'a' / f'{number}.png').symlink_to(photographs / 'validation/face/0.png')
-    path = tmp_path / 'a.json'
-    path.write_text('old')
-    arguments = [*SMALL, '--workers', '2', '--batch-size', '1', '--images', folder, '--json', path, '--overwrite']
-    process = subprocess.Popen(
-        [sys.executable, '-m', 'antialias_plugins', 'eval', 'resnet18', *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # Python ignores interrupts where the tests run in the background.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    seen = ''
-    while not re.search(r'[1-9]\d*/400', seen):  # the bar after the first images
-        seen += process.stderr.read(1)
-        assert process.poll() is None, seen
-    time.sleep(0.2)
-    os.killpg(process.pid, signal.SIGINT)  # the workers too, as a terminal does
-    _, rest = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert rest.splitlines()[-1] == 'antialias eval: interrupted, nothing written'
-    assert 'Traceback' not in rest
-    assert path.read_text() == 'old'
-    assert sorted(tmp_path.iterdir()) == [path, folder]

@@ -60,11 +60,12 @@ def test_one_network(antialias, photograph, tmp_path):
     ('options', 'status', 'message'),
     [
         ('--images missing.png', 2, 'images must be a folder of images, or images, got missing.png'),
-        ('--images broken.png', 2, 'images must be readable, got broken.png: cannot identify'),
+        ('--images broken.png', 2, 'images must be readable, got 1 of 1 that are not .*: broken.png: cannot identify'),
         ('--images face.png --label 1000', 1, 'label must be one of 1000 classes, got 1000'),
         ('--images face.png --out broken.png', 2, 'out must be a new file, got broken.png, which exists'),
         ('--images face.png --out broken.png/a', 2, 'out must be a file that can be written, got broken.png/a'),
-        ('--images face.png --max-shift 0', 1, 'max_shift must be .*at least 1, got 0'),
+        ('--images face.png --max-shift 0', 2, "argument --max-shift: must be an integer of at least 1, got '0'"),
+        ('--images face.png --label 1 2', 2, 'label must be one class per picture, got 2 for 1'),
         ('', 2, 'the following arguments are required: --images'),
     ],
 )

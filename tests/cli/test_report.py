@@ -38,7 +38,7 @@ def test_tables_numbers_and_figures(antialias, photograph, tmp_path):
         ('--images face.png --names a a', 2, 'names must be one per network, and differ, got a a for 2'),
         ('--images face.png --names a', 2, 'names must be one per network, and differ, got a for 2'),
         ('--images none.png', 2, 'images must be a folder of images, or images, got none.png, which is none'),
-        ('--images broken.png face.png', 2, 'images must be readable, got broken.png: cannot identify'),
+        ('--images broken.png face.png', 2, 'images must be readable, got 1 of 2 that are not .*: broken.png: cannot'),
         ('--images face.png --figure a.xyz', 2, 'figure must end in one of'),
         ('--images face.png --figure a.png --equivariance-figure a.png', 2, 'figure and equivariance_figure must be'),
         ('--images face.png --json broken.png', 2, 'json must be a new file, got broken.png, which exists'),

@@ -1,6 +1,6 @@
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -12,6 +12,9 @@ from antialias_plugins.evaluation.comparison import (
     rows,
     short_names,
     write_csv,
+)
+from antialias_plugins.evaluation.comparison import (
+    notes as notes_of,
 )
 from antialias_plugins.metrics import (
     ClassificationConsistency,
@@ -145,15 +148,39 @@ def test_two_comparisons_in_one_file_keep_what_both_measured(tmp_path):
     assert [record['model'] for record in json.loads(path.read_text())['models']] == ['first', 'second', 'third']
 
 
+def test_asked_again_it_measures_anew_and_replaces(tmp_path):
+    path, first, second = tmp_path / 'a.json', Model(), Model()
+    for again in (False, True):
+        comparison = Comparison(Settings(), path, again)
+        comparison.measure('first', first)
+    Comparison(Settings(), path).measure('second', second)
+    Comparison(Settings(), path, again=True).measure('first', replace(first, evaluation=UNLABELLED))
+    records = json.loads(path.read_text())['models']
+    assert [(record['model'], bool(record['accuracy'])) for record in records] == [('first', False), ('second', True)]
+    assert (first.count, second.count) == (2, 1)
+
+
+def test_notes_that_all_share_are_told_once():
+    measured = records(UNLABELLED, UNLABELLED, UNLABELLED)
+    for name, notes, size in (('model0', ['a', 'b'], 224), ('model1', ['a'], 224), ('model2', ['a', 'b'], 288)):
+        measured[name] |= {'notes': notes, 'prepared': {'preparation': {'size': size}}}
+    assert notes_of(measured) == [
+        'note: a',
+        'note: model0, model2: b',
+        'note: sides of the inputs in pixels: 224 of model0, 224 of model1, 288 of model2 (--size makes them equal)',
+    ]
+
+
 @pytest.mark.parametrize(
     ('text', 'content', 'settings', 'count'),
     [
         ('a', 'a', Settings(), 1),
+        ('a', 'a', Settings(workers=7), 1),
         ('b', 'a', Settings(), 2),
         ('a', 'b', Settings(), 2),
         ('a', 'a', Settings(max_shift=16), 2),
     ],
-    ids=['same', 'text', 'weights', 'settings'],
+    ids=['same', 'workers', 'text', 'weights', 'settings'],
 )
 def test_what_makes_it_another_measurement(tmp_path, text, content, settings, count):
     path, model = tmp_path / 'a.json', Model()

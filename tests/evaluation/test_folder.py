@@ -1,4 +1,5 @@
 import re
+import shutil
 from copy import deepcopy
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from PIL import Image
 from torchvision import transforms
 
 from antialias_plugins.evaluation import Classifier, DataConfig, ViewFolder, evaluate
+from antialias_plugins.evaluation.classifier import top_margin
 from antialias_plugins.evaluation.folder import Sample, UnreadableImage, collate
 from antialias_plugins.metrics import ViewPlan, draw_offsets
 
@@ -243,6 +245,44 @@ def test_unreadable_image_in_a_worker(network, photographs, tmp_path):
     (tmp_path / 'b' / '1.png').write_text('no image')
     with pytest.raises(ValueError, match=r'images must be readable, got .*b/1.png: cannot identify image file'):
         run(network, tmp_path, workers=1)
+
+
+@pytest.fixture
+def torn_folder(photographs, tmp_path):
+    """Seven photographs, and three files among them that are none."""
+    shutil.copytree(photographs, tmp_path / 'torn')
+    for name in ('face/00.png', 'uniform/00.png', 'uniform/9.png'):
+        (tmp_path / 'torn/validation' / name).write_text('no image')
+    return tmp_path / 'torn'
+
+
+@pytest.mark.parametrize('batch_size', [1, 4, 64])
+def test_all_unreadable_images_are_listed(batch_size, network, torn_folder):
+    with pytest.raises(
+        ValueError, match=r'got 3 of 10 that are not .*face/00.png: .*uniform/00.png: .*uniform/9.png: '
+    ):
+        run(network, torn_folder, batch_size=batch_size)
+
+
+@pytest.mark.parametrize(('batch_size', 'workers'), [(1, 0), (4, 1), (64, 0)])
+def test_unreadable_images_are_left_out_and_counted(batch_size, workers, network, torn_folder):
+    options = {'skip_unreadable': True, 'batch_size': batch_size, 'workers': workers, 'groups': r'(\w+)/\d+\.png'}
+    result = run(network, torn_folder, **options)
+    # The offsets belong to the places in the folder, so that the others are measured by hand, one by one.
+    folder = ViewFolder(torn_folder, DATA_CONFIG, PLAN)
+    read = [index for index in range(10) if isinstance(folder[index], Sample)]
+    classifier = Classifier(network, DATA_CONFIG.mean, DATA_CONFIG.std)
+    answers = [classifier(folder[index].views, top_margin).argmax(1) for index in read]
+    assert len(read) == 7
+    assert result.consistency.images == 7
+    assert result.consistency.mean == sum(len(set(answer.tolist())) == 1 for answer in answers) / 7
+    assert re.fullmatch('3 of 10 images could not be read and are left out: .*/00.png; .*/9.png', result.notes[0])
+
+
+def test_nothing_is_left_to_measure(network, tmp_path):
+    (tmp_path / 'a.png').touch()
+    with pytest.raises(ValueError, match='got 1 of 1 that are not'):
+        run(network, tmp_path, labelled=False, skip_unreadable=True)
 
 
 def test_overflow_is_an_error(network, photographs):

@@ -44,7 +44,7 @@ def test_fingerprint_is_that_of_the_contents(tmp_path):
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [
-        (Settings(), 'images must be given for a timm network, got none for resnet18'),
+        (Settings(), 'images must be given for a timm network, got none'),
         (Settings((Path('a'),), boundary=3), 'boundary must not be given for a classifier, got 3'),
         (Settings((Path('a'),), per_class=True), 'per_class must not be given for a classifier, got True'),
         (Settings((Path('a'),), score_threshold=0.3), 'score_threshold must not be given for a classifier, got 0.3'),
@@ -80,12 +80,13 @@ def test_checkpoint(tmp_path):
     ('arguments', 'message'),
     [
         (dict(name='resnet81'), r"name must be a timm network, got 'resnet81' \(similar names: .*resnet18"),
-        (dict(name='resnet18.nowhere', pretrained=True), 'resnet18.nowhere cannot be created: .*nowhere'),
+        (dict(name='resnet18.nowhere'), "name must have one of the tags .*tv_in1k, got 'resnet18.nowhere'"),
+        (dict(name='resnet18_ddac3', pretrained=True), 'pretrained must be False .* without published weights'),
         (dict(options=dict(colour='red')), r"options must be arguments of resnet18, got {'colour': 'red'}: .*colour"),
         (dict(checkpoint='a.pth', pretrained=True), 'checkpoint must be None for pretrained weights, got a.pth'),
         (dict(checkpoint='missing.pth'), 'missing.pth'),
     ],
-    ids=['name', 'tag', 'options', 'both', 'no-file'],
+    ids=['name', 'tag', 'no-weights', 'options', 'both', 'no-file'],
 )
 def test_bad_argument(arguments, message):
     with pytest.raises(ValueError, match=message):

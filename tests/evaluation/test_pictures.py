@@ -1,10 +1,13 @@
-"""Pictures of every kind that a file can hold, and files that hold none."""
+"""Pictures of every kind that a file can hold, and files that hold none, for both users of the loader."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from antialias_plugins.evaluation.pictures import read_picture
+from antialias_plugins.evaluation import DataConfig, ViewFolder
+from antialias_plugins.evaluation.pictures import find_pictures, read_picture, readable_pictures
+from antialias_plugins.explorer.networks import PageClassifier
+from antialias_plugins.metrics import ViewPlan
 
 RAMP = np.linspace(0, 65535, 12).reshape(3, 4)
 
@@ -122,3 +125,106 @@ def test_what_cannot_be_read_is_named(content, tmp_path):
         path.write_bytes(content(path))
     with pytest.raises(ValueError, match=r'image must be a readable picture, got .*a\.png: .'):
         read_picture(path)
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype('uint8')
+LEVELS = np.random.default_rng(1).integers(0, 65536, (40, 50)).astype('uint16')
+ALPHA = np.random.default_rng(2).integers(0, 256, (40, 50, 1)).astype('uint8')
+TRANSFORMED = {  # of the EXIF entry: what NumPy does to the stored pixels
+    2: lambda it: it[:, ::-1],
+    3: lambda it: it[::-1, ::-1],
+    4: lambda it: it[::-1],
+    5: lambda it: it.transpose(1, 0, 2),
+    6: lambda it: np.rot90(it, -1),
+    7: lambda it: np.rot90(it, 2).transpose(1, 0, 2),
+    8: lambda it: np.rot90(it),
+}
+
+
+def turned(orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    return exif
+
+
+def over_white():
+    share = ALPHA / 255
+    return PIXELS * share + 255 * (1 - share)
+
+
+GREY = np.array([[round(0.299 * r + 0.587 * g + 0.114 * b) for r, g, b in row] for row in PIXELS.tolist()])
+FEW = Image.fromarray(PIXELS).quantize(16)
+FORMS = {
+    'RGB': (Image.fromarray(PIXELS), {}, PIXELS, 0),
+    'grey': (Image.fromarray(GREY.astype('uint8')), {}, GREY[..., None].repeat(3, 2), 0),
+    'grey of 16 bits': (Image.fromarray(LEVELS), {}, np.floor(LEVELS / 257 + 0.5)[..., None].repeat(3, 2), 0),
+    'RGBA': (Image.fromarray(np.dstack([PIXELS, ALPHA])), {}, over_white(), 1),
+    'palette': (FEW, {}, np.array(FEW.getpalette()).reshape(-1, 3)[np.array(FEW)], 0),
+    'bits': (Image.fromarray(GREY > 127), {}, 255 * (GREY > 127)[..., None].repeat(3, 2), 0),
+    **{
+        f'turned {n}': (Image.fromarray(PIXELS), {'exif': turned(n)}, turn(PIXELS), 0)
+        for n, turn in TRANSFORMED.items()
+    },
+}
+PLAIN = DataConfig(32, 40, 'bilinear', 'center', (0.5,) * 3, (0.5,) * 3)
+
+
+def of_the_evaluation(path):
+    """A picture whose shorter side is what an image is resized to stays as it is; its centre is cut out."""
+    return ViewFolder([path], PLAIN, ViewPlan(max_shift=8, crop_size=32))[0].centre
+
+
+def of_the_explorer(path):
+    return PageClassifier('', (), PLAIN, None).prepare(read_picture(path), 0)
+
+
+@pytest.mark.parametrize('seen', [of_the_evaluation, of_the_explorer], ids=['evaluation', 'explorer'])
+@pytest.mark.parametrize('form', FORMS)
+def test_both_users_see_what_numpy_makes_of_it(form, seen, tmp_path):
+    picture, options, expected, tolerance = FORMS[form]
+    found = seen(save(tmp_path / 'a.png', picture, **options))
+    top, left = ((side - 32) // 2 for side in expected.shape[:2])
+    centre = expected[top : top + 32, left : left + 32].transpose(2, 0, 1)
+    assert np.abs(found.numpy().astype(float) - centre).max() <= tolerance
+
+
+@pytest.mark.parametrize('size', [(1, 1), (7, 3)])
+def test_a_tiny_picture_is_enlarged_by_the_evaluation_and_refused_by_the_explorer(size, tmp_path):
+    path = save(tmp_path / 'a.png', Image.new('RGB', size, (10, 20, 30)))
+    assert of_the_evaluation(path).amax((1, 2)).tolist() == [10, 20, 30]
+    with pytest.raises(ValueError, match=f'sides of at least 32 pixels, got {size[0]}x{size[1]}'):
+        of_the_explorer(path)
+
+
+@pytest.mark.parametrize(
+    'content', [lambda path: b'', lambda path: b'no picture', truncated], ids=['empty', 'text', 'cut']
+)
+def test_both_users_refuse_a_broken_file_by_name(content, tmp_path):
+    path = tmp_path / 'a.png'
+    path.write_bytes(content(path))
+    assert ViewFolder([path], PLAIN, ViewPlan(max_shift=8, crop_size=32))[0].path == str(path)
+    good = save(tmp_path / 'b.png', FORMS['RGB'][0])
+    with pytest.raises(ValueError, match=r'got 1 of 2 that are not .*: .*a\.png: '):
+        readable_pictures([path, good], skip=False)
+    files, (reason,) = readable_pictures([path, good], skip=True)
+    assert files == [good]
+    assert reason.startswith(f'{path}: ')
+
+
+def test_pictures_are_found_by_the_suffixes_that_pillow_reads(tmp_path):
+    for name in ('b/2.JPG', 'b/10.webp', 'a/1.tif', 'a/notes.txt', 'a/plan.pdf', 'c.png'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    names = {
+        name: label
+        for name, label in (
+            (str(path.relative_to(tmp_path)), label) for path, label in find_pictures('root', tmp_path)[0]
+        )
+    }
+    assert names == {'a/1.tif': 1, 'b/2.JPG': 2, 'b/10.webp': 2, 'c.png': 0}
+    assert list(names)[1:3] == ['b/2.JPG', 'b/10.webp']
+    assert find_pictures('root', tmp_path)[1] == 0  # one lies in no sub-folder
+    (tmp_path / 'c.png').unlink()
+    assert find_pictures('root', tmp_path)[1] == 2
+    files, classes = find_pictures('root', [tmp_path / 'b', tmp_path / 'a/1.tif'])
+    assert ([file.name for file, _ in files], classes) == (['2.JPG', '10.webp', '1.tif'], 0)

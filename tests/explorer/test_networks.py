@@ -7,7 +7,9 @@ import timm
 import torch
 from PIL import Image
 
-from antialias_plugins.explorer import PageSegmentor, load_network
+from antialias_plugins.evaluation import parse_model
+from antialias_plugins.explorer import PageSegmentor, load_network, load_networks
+from antialias_plugins.explorer.networks import check_pair
 from lab import toyscapes
 from tests.explorer.conftest import CLASSES, PALETTE
 
@@ -45,6 +47,16 @@ def test_a_checkpoint_names_the_network_and_fills_it(tmp_path):
     network = load_network('resnet18', tmp_path / 'mine.pth', device='cpu')
     assert network.name == 'resnet18 (mine)'
     assert (network.classifier.network.state_dict()['fc.weight'] == weights['fc.weight']).all()
+
+
+def test_networks_see_the_same_pixels_where_their_own_sizes_differ():
+    """A network of timm's recent trainings is tested at 288 pixels, the published antialiased ones at 224."""
+    models = [parse_model(name, pretrained=False) for name in ('resnet18', 'resnet18_lpf4')]
+    assert [load_network(model).input_size for model in models] == [288, 224]
+    networks = load_networks(models, names=['plain', 'smooth'])
+    assert [(network.name, network.input_size) for network in networks] == [('plain', 224), ('smooth', 224)]
+    check_pair(*networks)
+    assert [network.input_size for network in load_networks(models, size=64)] == [64, 64]
 
 
 @pytest.fixture
