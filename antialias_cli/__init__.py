@@ -62,7 +62,8 @@ def _parse(parser: Parser, arguments: Sequence[str]) -> Namespace:
 def _command(args: Namespace) -> Callable[[Namespace], Callable[[], None]]:
     """Import what a sub-command does: it checks a command line, and returns the work."""
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # what libraries say of each other when they are imported
+        # What libraries say of each other when they are imported; torch lets some of it through every filter.
+        warnings.showwarning = lambda *others, **options: None
         module = importlib.import_module(f'antialias_cli.{args.module}')
     return getattr(module, args.function)
 
