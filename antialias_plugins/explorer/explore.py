@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from antialias_plugins import palette
 from antialias_plugins.evaluation.pictures import read_picture
 from antialias_plugins.explorer.networks import PageNetwork, check_pair, encode_photograph
 from antialias_plugins.explorer.sweeps import DIRECTIONS, shift_path
@@ -110,7 +111,7 @@ def render_page(exploration: Exploration, title: str | None = None) -> str:
     return Template((parts / 'page.html').read_text('utf-8')).substitute(
         title=escape(title or ' against '.join(exploration.networks)),
         version=__version__,
-        style=(parts / 'page.css').read_text('utf-8'),
+        style=Template((parts / 'page.css').read_text('utf-8')).substitute(vars(palette)),
         script=(parts / 'page.js').read_text('utf-8'),
         data=data,
     )

@@ -71,7 +71,8 @@ function buildStrips() {
 function showSweep() {
   const { networks } = sweep();
   const full = Math.max(...networks.flatMap(heights)) || 1;
-  const measure = segmentation ? 'share of pixels that flip' : 'P(watched class)';
+  const watched = [...new Set(networks.map(network => network.watched))].join(' or ');
+  const measure = segmentation ? 'share of pixels that flip' : `probability of ${watched}`;
   $('#scale').textContent = `Bars: ${measure}, full height ${percent(full)}`;
   strips.forEach((strip, index) => {
     const values = heights(networks[index]);
@@ -83,6 +84,7 @@ function showSweep() {
   });
   const [height, width] = image.view;
   for (const canvas of document.querySelectorAll('canvas')) Object.assign(canvas, { width, height });
+  $('#size').textContent = `${width} × ${height} pixels of it at a time`;
   if (segmentation) showLegend(Object.assign({}, ...networks.map(network => network.classes)));
   showShift();
   decode();
@@ -147,7 +149,7 @@ function showNetwork(card, network, text) {
   set('label', network.label[step]);
   set('verdict', same ? '✓ as at shift 0' : `✗ was ${network.label[0]}`);
   set('confidence', percent(network.confidence[step]));
-  set('watched', `P(${network.watched})`);
+  set('watched', `that of ${network.watched}`);
   set('probability', percent(network.probability[step]));
 }
 
@@ -175,7 +177,7 @@ function drawMap(context, { maps, marks }, down, right, hold) {
   const [y, x] = hold ? [down, right] : [0, 0];
   const overlap = mark || hold ? [width - right, height - down] : [width, height];
   context.clearRect(0, 0, width, height);
-  context.fillStyle = getComputedStyle(context.canvas).getPropertyValue('--card');
+  context.fillStyle = 'white'; // under faint classes, in the dark as well: marks stand out from them
   context.fillRect(x, y, ...overlap);
   context.globalAlpha = mark ? 0.4 : 1;
   context.drawImage(maps[step], 0, 0, ...overlap, x, y, ...overlap);
@@ -236,7 +238,6 @@ function listen() {
   $('#direction').addEventListener('change', event => { direction = event.target.value; showSweep(); });
   for (const box of ['#mark', '#hold']) $(box).addEventListener('change', draw);
   for (const canvas of document.querySelectorAll('canvas')) dragAlong(canvas);
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
   document.addEventListener('keydown', event => {
     const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!way || event.altKey || event.ctrlKey || event.metaKey || event.target.closest('input, select')) return;

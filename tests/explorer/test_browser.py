@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from antialias_plugins import palette
 from antialias_plugins.explorer import render_page, shift_path, write_page
 from tests.explorer.conftest import CLASSES, MAX_SHIFT, PALETTE, TABBY, VIEW, classification, random_maps, segmentation
+from tests.figures import SIGHT, apart
 
 LEFT, RIGHT, HOME, END, TAB, SPACE = '\ue012', '\ue014', '\ue011', '\ue010', '\ue004', ' '
 
@@ -242,6 +244,51 @@ def test_nothing_is_wider_than_the_screen(task, width, browser, pages):
     control = browser.run('document.querySelector(".control").getBoundingClientRect()')
     assert control['bottom'] <= 740  # in sight without scrolling
     assert control['height'] < 0.35 * 740
+
+
+@pytest.mark.parametrize('task', ['segmentation', 'classification'])
+@pytest.mark.parametrize('width', [390, 1280])
+def test_what_both_networks_say_is_in_sight_and_not_cut(task, width, browser, pages):
+    browser.open(pages / f'{task}.html', width=width, height=844)
+    browser.run('moveTo(2)')
+    cut = browser.run(
+        '[...document.querySelectorAll("h1, h2, dt, dd, .label, .verdict, #shift, #scale, .legend li")]'
+        '.filter(one => one.scrollWidth > one.clientWidth + 1 || one.scrollHeight > one.clientHeight + 3)'
+        '.map(one => one.textContent)'
+    )
+    assert all(text.endswith(TABBY) for text in cut)  # a name of ten words has two lines on a phone, and its title
+    control = browser.run('document.querySelector(".control").getBoundingClientRect()')
+    tops = browser.run(
+        '[...document.querySelectorAll(".network")].map(card => '
+        '(card.querySelector("canvas, .verdict")).getBoundingClientRect().bottom)'
+    )
+    assert len(tops) == 2 and max(tops) <= control['top']
+    pictures = browser.run('[...document.querySelectorAll("canvas")].map(one => one.getBoundingClientRect().y)')
+    if task == 'segmentation':
+        assert len(set(pictures[1:] if width == 390 else pictures)) == 1  # side by side
+    assert browser.run('document.querySelector("#size").textContent').startswith(
+        '48 × 24 pixels' if task == 'segmentation' else '32 × 32 pixels'
+    )
+
+
+@pytest.mark.parametrize('dark', [False, True], ids=['light', 'dark'])
+def test_colors_are_those_of_all_figures_and_flips_stand_out(dark, browser, pages):
+    browser.open(pages / 'segmentation.html', dark=dark)
+    dots = browser.run(
+        '[...document.querySelectorAll(".network h2")].map(one => getComputedStyle(one, "::before").backgroundColor)'
+    )
+    expected = [palette.ORANGE, palette.SKY] if dark else [palette.VERMILION, palette.BLUE]
+    assert [tuple(map(int, re.findall(r'\d+', color))) for color in dots] == [
+        tuple(bytes.fromhex(color[1:])) for color in expected
+    ]
+    browser.run('moveTo(1)')
+    pixels = canvas(browser, 1)[: VIEW[0] - 1, : VIEW[1] - 1, :3]
+    colors = np.unique(pixels.reshape(-1, 3), axis=0)
+    flip = np.array(tuple(bytes.fromhex(palette.FLIP[1:])))
+    faint = [color for color in colors if (color != flip).any()]
+    assert len(faint) == len(CLASSES) or len(faint) == len(CLASSES) - 1
+    for sight in SIGHT:
+        assert min(apart(np.array([flip, color]) / 255, sight) for color in faint) > 30
 
 
 def test_dark_mode_changes_the_colors(browser, pages):
