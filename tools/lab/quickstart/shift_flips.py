@@ -24,28 +24,10 @@ from antialias_plugins.metrics.offsets import draw_offsets
 from antialias_plugins.palette import FLIP, NETWORKS
 from antialias_plugins.visualization.curves import open_frame
 from lab.quickstart.experiment import Experiment
-from lab.toyscapes import CLASSES, IGNORE, PALETTE, colorize
-from lab.toyscapes.classes import Label
+from lab.toyscapes import CLASSES, DISTINCT, IGNORE, colorize
 
 MAX_SHIFT = 32
 """Of mASSC, as `ShiftConsistencyTestLoop` measures it unless told otherwise; crops are so many pixels smaller."""
-
-COLORS = list(PALETTE)
-"""Cityscapes' colors, but for classes that eyes, color-blind ones too, could not tell apart in the figure."""
-for _label, _color in {
-    Label.WALL: (255, 160, 160),
-    Label.FENCE: (255, 120, 80),
-    Label.POLE: (0, 240, 200),
-    Label.TRAFFIC_LIGHT: (240, 200, 80),
-    Label.PERSON: (240, 40, 120),
-    Label.CAR: (40, 40, 200),
-    Label.TRUCK: (80, 0, 120),
-    Label.BUS: (200, 200, 255),
-    Label.TRAIN: (0, 40, 80),
-    Label.MOTORCYCLE: (120, 0, 255),
-    Label.BICYCLE: (120, 0, 0),
-}.items():
-    COLORS[_label] = _color
 
 
 @dataclass(frozen=True)
@@ -194,16 +176,16 @@ def plot_shift_flips(image: np.ndarray, label: np.ndarray, panels: Sequence[Flip
         return figure.add_axes((left / width, bottom / height, *size))
 
     _show(place(0, 0), 'image', image)
-    _show(place(0, 1), 'labels', colorize(label, COLORS))
+    _show(place(0, 1), 'labels', colorize(label, DISTINCT))
     if any(panel.gain for panel in panels):
         _draw_gains(place(0, 2, above=_TITLE), panels)
     for column, panel in enumerate(panels):
         mean, low, high = panel.consistency
         title = f'{panel.name}\nmASSC {mean:.1f} % [{low:.1f}, {high:.1f}]'
-        _show(place(1, column), title, colorize(panel.before, COLORS))
+        _show(place(1, column), title, colorize(panel.before, DISTINCT))
         title = f'{100 * panel.flipped.mean():.1f} % flip (all images {panel.mean_flips:.1f} %)'
         _show(place(2, column), title, _mark(image, panel.flipped))
-    handles = [Patch(color=np.divide(COLORS[i], 255), label=CLASSES[i]) for i in present]
+    handles = [Patch(color=np.divide(DISTINCT[i], 255), label=CLASSES[i]) for i in present]
     handles.append(Patch(color=FLIP, label='pixels that flip'))
     look = {'fontsize': 9, 'handlelength': 1.1, 'columnspacing': 1, 'labelspacing': 0.35, 'borderpad': 0}
     anchor = {'loc': 'upper center', 'bbox_to_anchor': (0.5, 1 - tops[3] / height), 'borderaxespad': 0}

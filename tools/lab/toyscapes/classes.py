@@ -55,6 +55,23 @@ PALETTE = (
     (0, 0, 230),
     (119, 11, 32),
 )
+"""Cityscapes' colors."""
+
+_MOVED = {
+    Label.WALL: (255, 160, 160),
+    Label.FENCE: (255, 120, 80),
+    Label.POLE: (0, 240, 200),
+    Label.TRAFFIC_LIGHT: (240, 200, 80),
+    Label.PERSON: (240, 40, 120),
+    Label.CAR: (40, 40, 200),
+    Label.TRUCK: (80, 0, 120),
+    Label.BUS: (200, 200, 255),
+    Label.TRAIN: (0, 40, 80),
+    Label.MOTORCYCLE: (120, 0, 255),
+    Label.BICYCLE: (120, 0, 0),
+}
+DISTINCT = tuple(_MOVED.get(label, color) for label, color in zip(Label, PALETTE, strict=True))
+"""The same, but for classes that eyes, color-blind ones too, could not tell apart in a figure."""
 
 
 def colorize(labels: np.ndarray, palette: Sequence[tuple[int, int, int]] = PALETTE) -> np.ndarray:

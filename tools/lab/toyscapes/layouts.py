@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from lab.toyscapes import voc
-from lab.toyscapes.classes import CLASSES, PALETTE
+from lab.toyscapes.classes import CLASSES, DISTINCT
 
 CITIES = {'train': ('brickton', 'fernwick', 'harborough', 'lindenau'), 'val': ('quayside', 'ravensby')}
 YEARS = {'train': 2011, 'val': 2012}
@@ -44,7 +44,7 @@ class Cityscapes(Layout):
     """`leftImg8bit/<split>/<city>/` and, with train ids, `gtFine/<split>/<city>/`; mmseg's ``CityscapesDataset``."""
 
     pattern = 'leftImg8bit/*/*/*_leftImg8bit.png'
-    classes, palette = CLASSES, PALETTE
+    classes, palette = CLASSES, DISTINCT
 
     def save(self, root: Path, split: str, index: int, picture: Image.Image, labels: Image.Image) -> None:
         """Write a picture and its train ids as PNG."""
