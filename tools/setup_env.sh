@@ -3,6 +3,7 @@
 #
 #   tools/setup_env.sh onedl        the maintained continuation, on a current PyTorch
 #   tools/setup_env.sh openmmlab    the original releases; compiles mmcv once
+#   tools/setup_env.sh oldest       no OpenMMLab: the lower bounds of setup.cfg, on the oldest Python, and pytest
 #
 # Called again it returns at once, unless the recipe has changed (this script, the requirements, setup.cfg, the version,
 # the Python, the place): then it rebuilds from scratch. An installation that fails or is interrupted is removed.
@@ -22,7 +23,8 @@ stack=${1-}
 case $stack in
     onedl) steps=5 newest_minor=99 modules='torch torchvision timm mmseg mmpretrain antialias_plugins' ;;
     openmmlab) steps=6 newest_minor=12 modules='torch torchvision timm mmcv._ext mmseg mmdet mmpretrain antialias_plugins' ;;
-    *) fail "unknown stack '$stack': choose onedl or openmmlab" ;;
+    oldest) steps=5 newest_minor=11 modules='torch torchvision timm antialias_plugins' ;;
+    *) fail "unknown stack '$stack': choose onedl, openmmlab or oldest" ;;
 esac
 [[ $# -eq 1 ]] || fail "takes one argument, the stack, and got $#: $*"
 
@@ -68,20 +70,24 @@ is_suitable() {
 }
 
 find_python() {
-    local wanted candidate
+    local wanted candidate candidates=(python3 python3.12 python3.11 python3.10)
     wanted='Python 3.10 or newer'
     [[ $stack == openmmlab ]] && wanted='Python 3.10, 3.11 or 3.12'
+    if [[ $stack == oldest ]]; then
+        wanted='Python 3.10 or 3.11'
+        candidates=(python3.10 "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3.10.*/bin/python python3.11 python3)
+    fi
     if [[ -n ${PYTHON-} ]]; then
         is_suitable "$PYTHON" || fail "PYTHON=$PYTHON does not run or is not $wanted, which the $stack stack needs"
         return
     fi
-    for candidate in python3 python3.12 python3.11 python3.10; do
+    for candidate in "${candidates[@]}"; do
         if is_suitable "$candidate"; then
             python=$candidate
             return
         fi
     done
-    fail "the $stack stack needs $wanted, and neither python3 nor python3.10 to python3.12 is one" \
+    fail "the $stack stack needs $wanted, and none of ${candidates[*]##*/} is one" \
         'install one, or name it: PYTHON=/path/to/python tools/setup_env.sh '"$stack"
 }
 
@@ -230,7 +236,11 @@ install_all() {
     pip_ install "${pins[@]}" torch torchvision ${build_tools[@]+"${build_tools[@]}"}
     [[ $stack == openmmlab ]] && install_mmcv
     step "the $stack stack, and what the tests need (half a minute)"
-    pip_ install --requirement "$requirements" --requirement requirements/tests.txt
+    if [[ $stack == oldest ]]; then
+        pip_ install --constraint requirements/tests.txt --requirement "$requirements" pytest pytest-xdist ruff setuptools wheel
+    else
+        pip_ install --requirement "$requirements" --requirement requirements/tests.txt
+    fi
     step 'antialias_plugins in editable mode (a few seconds)'
     pip_ install --quiet --no-build-isolation "${pins[@]}" --editable .
     step 'check that everything can be imported (15 seconds)'
