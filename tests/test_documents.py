@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ from PIL import Image
 from torch.distributed.run import get_args_parser
 from torchvision.models import WeightsEnum
 
+import antialias_plugins as aap
 from antialias_cli import main
 from antialias_cli.parsers import make_parser
 from antialias_plugins import convert_antialias
@@ -407,6 +409,50 @@ def test_parameters_in_the_readme(column, arch):
         assert said == (f'{added / 1e6:.2f} M' if added else '0'), pool
         exact = (ROOT / 'docs/comparison.md').read_text().partition('## Cost in a ResNet')[2]
         assert re.search(rf'^\| {pool} \|(.*\|){{{2 + 3 * column}}} {added:,} \|', exact, re.MULTILINE), pool
+
+
+CARDS = {path.stem: path.read_text() for path in sorted((ROOT / 'docs/methods').glob('*.md'))}
+
+
+def rows_below(text, heading):
+    """The cells of the rows below a heading."""
+    lines = text.partition(f'\n## {heading}\n')[2].partition('\n## ')[0].splitlines()
+    return [[cell.strip('` ') for cell in line.strip('|').split(' | ')] for line in lines if line.startswith('|')]
+
+
+def test_every_layer_has_a_card():
+    layers = {inspect.getfile(method.layer) for method in METHODS.values()} | {inspect.getfile(aap.MaxBlurPool2d)}
+    assert {*CARDS} == {Path(layer).stem for layer in layers}
+
+
+@pytest.mark.parametrize('card', CARDS)
+def test_cards_name_every_hyperparameter(card):
+    module = import_module(f'antialias_plugins.layers.{card}')
+    (layer,) = (getattr(aap, name) for name in re.findall(r'`(\w+Pool2d)`', CARDS[card])[:1])
+    assert layer.__module__ == module.__name__
+    expected = {
+        name: '–' if parameter.default is parameter.empty else repr(parameter.default)
+        for name, parameter in inspect.signature(layer).parameters.items()
+    }
+    said = {}
+    for names, default, *_ in rows_below(CARDS[card], 'Hyperparameters')[2:]:
+        said |= {name.strip('`'): default for name in names.split(', ')}
+    assert said == expected
+
+
+@pytest.mark.parametrize('card', [card for card in CARDS if card != 'max_blur_pool'])
+def test_cards_say_what_the_comparison_measured(card):
+    text = (ROOT / 'docs/comparison.md').read_text()
+    head, _, *rows = rows_below(CARDS[card], 'Cost')
+    pool = re.search(r"'(\w+)'", head[0])[1]
+    (cost,) = (row for row in rows_below(text, 'Cost in a ResNet') if row[0].strip() == pool)
+    said = {title: cells for title, *cells in rows}
+    step, inference, added = ([cost[column].strip(), cost[column + 3].strip()] for column in (1, 2, 3))
+    assert (said['training step, CPU'], said['inference, CPU'], said['parameters added']) == (step, inference, added)
+    measured = {row[0].strip(): row for row in rows_below(text, 'Accuracy and consistency')}
+    for name, *figures in rows_below(CARDS[card], 'Numbers'):
+        if re.match(r'baseline|\w+\d?-circular|[a-z]+3?$', name):
+            assert figures == [measured[name][column].strip() for column in (1, 3, 5)], name
 
 
 def test_published_figures_in_the_readme():

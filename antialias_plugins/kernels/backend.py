@@ -28,6 +28,7 @@ _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _TAPS = 7  # per axis: loops over taps are unrolled
 _WINDOW = 3  # likewise
 _CAPABILITY = (8, 0)  # of the oldest GPU that Triton supports
+_PYTORCH = (2, 5)  # brings the oldest Triton that the kernels were compiled with
 
 # Before torch 2.3 it is not public.
 is_compiling = getattr(torch.compiler, 'is_compiling', None) or torch._utils.is_compiling
@@ -237,6 +238,8 @@ def _obstacles(input: Tensor, filt_size: int, filt: Tensor | None, window: Any) 
         yield f'the window of the maximum must be at most {_WINDOW} wide and not dilated, got {window}'
     if not _is_installed():
         yield 'triton is not installed'
+    elif torch.__version__ < _PYTORCH:
+        yield f'PyTorch must be {_PYTORCH} or newer, whose Triton compiles the kernels, got {torch.__version__}'
     elif type(input) not in (Tensor, torch.nn.Parameter):
         yield f'input must be an ordinary tensor, got {type(input).__name__}'
     elif input.is_cuda and (capability := torch.cuda.get_device_capability(input.device)) < _CAPABILITY:

@@ -69,6 +69,13 @@ def test_says_that_triton_is_missing(monkeypatch):
         blur_pool2d(INPUT, backend='triton')
 
 
+def test_says_that_pytorch_and_its_triton_are_too_old(monkeypatch):
+    monkeypatch.setattr(torch, '__version__', torch.torch_version.TorchVersion('2.1.0'))
+    monkeypatch.setattr(backend, '_is_installed', lambda: True)
+    with pytest.raises(ValueError, match=r'PyTorch must be \(2, 5\) or newer, whose Triton compiles .*, got 2.1.0'):
+        blur_pool2d(INPUT, backend='triton')
+
+
 def test_logs_a_reason_once(caplog):
     backend.log_once.cache_clear()
     with caplog.at_level(logging.DEBUG, 'antialias_plugins'):

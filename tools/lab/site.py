@@ -86,7 +86,7 @@ def mend_link(link: str, source: str, repository: str) -> str:
         return link
     path, hash_, anchor = (inside[1] if inside else link).partition('#')
     path = path if inside else normpath(PurePosixPath(source).parent / path)
-    page = PAGES.get(path) or (path.removeprefix('docs/') if path.startswith('docs/') else None)
+    page = _page_of(path)
     if page is None or (ROOT / path).is_dir():
         return f'{repository}/{"tree" if (ROOT / path).is_dir() else "blob"}/main/{path}{hash_}{anchor}'
     here = PAGES.get(source) or source.removeprefix('docs/')
@@ -118,6 +118,15 @@ def _reference(name: str) -> str:
 def _known() -> dict[str, str]:
     """Where the reference has a name that stands alone."""
     return {name.rpartition('.')[2]: f'{PACKAGE}.{name}' for part in reversed(REFERENCE) for name in public_names(part)}
+
+
+def _page_of(path: str) -> str | None:
+    """The page that a file of the repository has here; for a part of the package, its reference."""
+    top, _, inside = path.partition('/')
+    part = inside.partition('/')[0].removesuffix('.py')
+    if top == PACKAGE and part in REFERENCE:
+        return f'reference/{part}.md'
+    return inside if top == 'docs' else PAGES.get(path)
 
 
 def public_names(part: str) -> list[str]:
