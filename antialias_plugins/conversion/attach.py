@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any, Literal
 
 import torch
@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion import recompute
+from antialias_plugins.conversion.plan import UnsupportedModelError
 from antialias_plugins.conversion.segments import Segment
 from antialias_plugins.functional.arguments import as_leaf
 from antialias_plugins.functional.max_blur_pool import dense_max_pool2d
@@ -37,7 +38,8 @@ class Attachment:
     Attributes:
         filter: whether the filter runs ``'before'`` or ``'behind'`` the dense computation; None if there is none, and
             only the padding is another.
-        dense: the dense computation: the ``'module'`` itself, whose stride is gone; the module in the ``'same'``
+        dense: the dense computation: the ``'module'`` itself, whose stride is gone, or an ``'other'`` method that its
+            host has set as its ``forward``; the module in the ``'same'``
             padding of the stride that it had; a ``'max'`` or ``'mean'`` pool at stride 1; a max pool whose map goes on
             at the other side, at stride 1 (``'circular max'``) or at its own (``'circular'``); in place of an average,
             the ``'whole'`` map or the part of it that gives the pool's own output size (``'cropped'``).
@@ -55,6 +57,9 @@ def attach(module: nn.Module, layer: nn.Module, attachment: Attachment) -> None:
         base = base._aa_base
         dense = 'whole' if attachment.dense in ('whole', 'cropped') else 'same'  # 'same' rounds up, as the filter does
         attachment = Attachment(attachment.filter, dense)
+    if 'forward' in vars(module):
+        attachment = Attachment(attachment.filter, 'other')
+        vars(module)['_aa_other_forward'] = vars(module).pop('forward')
     module.__class__ = _subclass(attachment, base)
 
 
@@ -146,7 +151,11 @@ def detach_all(model: nn.Module) -> int:
         base = getattr(type(module), '_aa_base', None)
         if base is not None:
             module.__class__ = base
+            module.__dict__.pop('forward', None)  # that of the class, which a hook that was taken off has left
             module.__dict__.pop('_aa_stride', None)
+            other = module.__dict__.pop('_aa_other_forward', None)
+            if other is not None:
+                module.forward = other
             if layer is not None:
                 del module.aa
                 count += 1
@@ -156,6 +165,18 @@ def detach_all(model: nn.Module) -> int:
             else:
                 setattr(module, name, value)
     return count
+
+
+def check_unchanged(model: nn.Module) -> None:
+    """Raise if a host has changed what a conversion would undo: the convolutions are others then, or never undone."""
+    for name, module in model.named_modules():
+        forward = vars(module).get('forward')
+        is_other = forward is not None and getattr(forward, '__func__', None) is not type(module).forward
+        if hasattr(type(module), '_aa_base') and (is_other or '_aa_rebuilt' in vars(module)):
+            raise UnsupportedModelError(
+                f'{name or type(module).__name__} has got another forward since the conversion, by a fusion or a hook: '
+                'undo that first, or convert the network anew'
+            )
 
 
 def _subclass(change: Attachment | str, base: type[nn.Module]) -> type[nn.Module]:
@@ -175,6 +196,8 @@ def _make_subclass(change: Attachment | str, base: type[nn.Module]) -> type[nn.M
     if isinstance(change, Attachment):
         prefix, does = 'Antialiased', 'with a low-pass filter, its child ``aa``'
         methods = {
+            '__init__': _refuse_another,
+            '__setattr__': _set_attribute,
             'forward': _FORWARDS[change.filter],
             '_aa_base_forward': base.forward,
             '_aa_dense': _DENSE.get(change.dense, base.forward),
@@ -218,6 +241,32 @@ def _rebuild(change: Attachment | str, base: tuple | type[nn.Module]) -> nn.Modu
 def _make(change: Attachment | str, base: tuple | type[nn.Module]) -> type[nn.Module]:
     change = Attachment(*_NAMED[change]) if change in _NAMED else change
     return _subclass(change, _make(*base) if isinstance(base, tuple) else base)
+
+
+def is_other_forward(module: nn.Module, value: object) -> bool:
+    """Whether it is another method of a module, which a host sets as its ``forward`` once it has fused its parts."""
+    return isinstance(value, MethodType) and value.__self__ is module and value.__name__ != 'forward'
+
+
+def _set_attribute(self, name: str, value: object) -> None:
+    """Let another method of the host become what is filtered; on the instance it would hide the filter."""
+    change = type(self)._aa_change
+    if name == 'forward' and is_other_forward(self, value) and change == Attachment(change.filter):
+        self.__class__ = _subclass(Attachment(change.filter, 'other'), type(self)._aa_base)
+        vars(self).update(_aa_other_forward=value, _aa_rebuilt=True)
+    else:
+        type(self)._aa_base.__setattr__(self, name, value)
+
+
+def _refuse_another(self, *args: Any, **kwargs: Any) -> None:
+    """What makes a layer like a given one, such as an adapter (LoRA), would make one without the filter."""
+    raise UnsupportedModelError(
+        f'{type(self).__name__} holds a filter and makes no others of its class: put adapters in before converting'
+    )
+
+
+def _other(self, *args: Any, **kwargs: Any) -> Any:
+    return self._aa_other_forward(*args, **kwargs)
 
 
 def _before(self, *args: Any, **kwargs: Any) -> Any:
@@ -320,6 +369,7 @@ def _pooled_sizes(n: int, kernel: int, stride: int, padding: int, ceil_mode: boo
 _SAME = Attachment(dense='same')
 _FORWARDS: dict[str | None, Callable] = {'before': _before, 'behind': _behind, None: _alone}
 _DENSE: dict[str, Callable] = {
+    'other': _other,
     'same': _same,
     'max': _max,
     'circular': _circular,

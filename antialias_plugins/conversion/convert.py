@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from antialias_plugins.conversion import attach
+from antialias_plugins.conversion import attach, placement
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion.circular import wrap_around
 from antialias_plugins.conversion.examples import Example, run, shapes_in
@@ -205,10 +205,11 @@ def revert_antialias(model: nn.Module) -> nn.Module:
         The same object.
 
     Raises:
-        UnsupportedModelError: there is no filter to take out.
+        UnsupportedModelError: there is no filter to take out, or the network was fused, or hooked, since.
         TypeError: `model` is no module.
     """
     check_module('model', model)
+    attach.check_unchanged(model)
     if not attach.detach_all(model):
         raise UnsupportedModelError(f'{type(model).__name__} is not antialiased: there is nothing to revert')
     return model
@@ -272,7 +273,12 @@ def _prove(model: nn.Module, graph: Graph, plan: AntialiasPlan) -> None:
         f'computes something else: {found}' + (f'; the first map that differs is that of {place}' if place else ''),
         [
             'some code of its own depends on a stride, or on the size of a map that is dense then; skip=[...] leaves '
-            'a place as it is, and a part of the network that has no such code can be converted by itself'
+            'a place as it is, and a part of the network that has no such code can be converted by itself',
+            *(
+                f'{name} has a forward of its own on the instance: undo that, convert, and do it again'
+                for name in sorted(roots)
+                if placement.has_hidden_forward(model.get_submodule(name))
+            ),
         ],
     )
 

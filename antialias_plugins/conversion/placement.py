@@ -16,6 +16,7 @@ from typing import Literal
 from torch import nn
 from torch.nn.utils import parametrize
 
+from antialias_plugins.conversion import attach
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion.trace import Call, Graph, Node
 
@@ -23,6 +24,7 @@ _PIXELWISE = (
     *(ops.ACTIVATION, ops.IDENTITY, ops.AFFINE, ops.PRODUCT, ops.JOIN),
     *(ops.CHANNELS, ops.NORM, ops.TO_LAST, ops.TO_FIRST),
 )
+_FUSED_FORWARDS = ('forward_fuse', 'fuseforward')  # what ultralytics and YOLOv7 call it
 _REGION = 24  # operations: a norm written by hand takes about ten
 
 Mode = Literal['pre', 'post', 'slot', 'pool']
@@ -237,10 +239,11 @@ def _candidates(graph: Graph, run: Run) -> Iterator[AttachmentPoint]:
     root = run.roots[0]
     if root.role != ops.CONV:  # its own filter hangs on a pool
         yield _at(root, 'pool', root.inputs[0])
-    elif run.activated is None and ops.pair(root.module.kernel_size) == (1, 1):
-        yield _at(root, 'pre', root.inputs[0])  # it commutes with the filter: the cheap order is to filter first
     elif run.activated is None:
+        if ops.pair(root.module.kernel_size) == (1, 1):
+            yield _at(root, 'pre', root.inputs[0])  # it commutes with the filter: the cheap order is to filter first
         yield _at(root, 'post', root)
+        yield from _composites(graph, run.values[-1])
     else:
         behind = run.values[run.activated :]
         yield from (_at(v, 'slot', v) for v in behind[1:] if v.module and v.name.rpartition('.')[2] == 'aa')
@@ -279,13 +282,23 @@ def _at(place: Node | Call, mode: Mode, filtered: Node) -> AttachmentPoint:
 
 def _is_free(graph: Graph, point: AttachmentPoint) -> bool:
     module = point.module
-    if not graph.runs_once(module) or has_hidden_forward(module) or ops.is_norm(module):
+    is_adapter = hasattr(module, 'base_layer')  # as PEFT wraps a layer in; its merged weights go back without it
+    is_rebuilt = ops.is_norm(module) or is_adapter or (ops.is_conv(module) and _fuses(graph, point.name))
+    if not graph.runs_once(module) or has_hidden_forward(module) or is_rebuilt:
         return False
     if point.mode == 'slot':
         return type(module) is nn.Identity and not module._forward_hooks and not module._forward_pre_hooks
     return not hasattr(module, 'aa')
 
 
+def _fuses(graph: Graph, name: str) -> bool:
+    """Whether a module's host may put one convolution in the place of its convolution and its norm later."""
+    parent = name.rpartition('.')[0]
+    return any(call.name == parent and hasattr(call.module, it) for call in graph.calls for it in _FUSED_FORWARDS)
+
+
 def has_hidden_forward(module: nn.Module) -> bool:
     """Whether the forward of its class is not what runs: a host has set another on the instance, or its parameters."""
-    return 'forward' in vars(module) or parametrize.is_parametrized(module)
+    forward = vars(module).get('forward')
+    is_hidden = forward is not None and not attach.is_other_forward(module, forward)
+    return is_hidden or parametrize.is_parametrized(module)
