@@ -250,12 +250,14 @@ def is_other_forward(module: nn.Module, value: object) -> bool:
 
 def _set_attribute(self, name: str, value: object) -> None:
     """Let another method of the host become what is filtered; on the instance it would hide the filter."""
+    if name != 'forward' or not is_other_forward(self, value):
+        ops.class_before(self).__setattr__(self, name, value)
+        return
     change = type(self)._aa_change
-    if name == 'forward' and is_other_forward(self, value) and change == Attachment(change.filter):
-        self.__class__ = _subclass(Attachment(change.filter, 'other'), type(self)._aa_base)
-        vars(self).update(_aa_other_forward=value, _aa_rebuilt=True)
-    else:
-        type(self)._aa_base.__setattr__(self, name, value)
+    if not isinstance(change, Attachment) or change.dense != 'module':
+        raise UnsupportedModelError(f'{type(self).__name__} cannot be fused with its filter: fuse before converting')
+    self.__class__ = _subclass(Attachment(change.filter, 'other'), type(self)._aa_base)
+    vars(self).update(_aa_other_forward=value, _aa_rebuilt=True)
 
 
 def _refuse_another(self, *args: Any, **kwargs: Any) -> None:
