@@ -16,6 +16,7 @@ let pictures = null; // decoded: { photo, networks: [{ maps, marks }] }
 let step = 0;
 let cards = [];
 let strips = [];
+const probe = Object.assign(document.createElement('canvas'), { width: 1, height: 1 }).getContext('2d', { willReadFrequently: true });
 
 const sweep = () => image.sweeps[direction];
 const percent = share => (share === null ? '–' : `${(100 * share).toFixed(2)} %`);
@@ -185,6 +186,21 @@ function drawMap(context, { maps, marks }, down, right, hold) {
   if (mark) context.drawImage(marks[step], x, y);
 }
 
+// The class of the pixel under the pointer, in the words of the legend: some palettes have colors that look alike.
+function nameUnder(event, index) {
+  if (!pictures) return '';
+  const box = event.target.getBoundingClientRect();
+  const [height, width] = image.view;
+  const [down, right] = $('#hold').checked ? sweep().offsets[step] : [0, 0];
+  const x = Math.floor(((event.clientX - box.left) / box.width) * width) - right;
+  const y = Math.floor(((event.clientY - box.top) / box.height) * height) - down;
+  probe.clearRect(0, 0, 1, 1);
+  probe.drawImage(pictures.networks[index].maps[step], x, y, 1, 1, 0, 0, 1, 1);
+  const color = `#${[...probe.getImageData(0, 0, 1, 1).data.slice(0, 3)].map(value => value.toString(16).padStart(2, '0')).join('')}`;
+  const found = Object.entries(sweep().networks[index].classes).find(([, one]) => one === color);
+  return found ? found[0] : '';
+}
+
 function moveTo(shift) {
   step = Math.min(Math.max(Math.round(shift), 0), data.max_shift);
   showShift();
@@ -232,6 +248,7 @@ function play() {
 }
 
 function listen() {
+  cards.forEach((card, index) => card.querySelector('canvas')?.addEventListener('pointermove', event => { event.target.title = nameUnder(event, index); }));
   $('#slider').addEventListener('input', event => { stop(); moveTo(event.target.valueAsNumber); });
   $('#play').addEventListener('click', () => (timer === null ? play() : stop()));
   $('#image').addEventListener('change', event => { image = data.images[event.target.value]; showSweep(); });

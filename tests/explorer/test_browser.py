@@ -271,6 +271,17 @@ def test_what_both_networks_say_is_in_sight_and_not_cut(task, width, browser, pa
     )
 
 
+def test_the_pointer_reads_the_class_of_a_pixel(on_segmentation):
+    on_segmentation.run('moveTo(2)')
+    maps = random_maps(0, 0.01)
+    for y, x in ((0, 0), (5, 40), (20, 3), (11, 23)):
+        box = on_segmentation.run('document.querySelectorAll("canvas")[2].getBoundingClientRect()')
+        left, top = box['x'] + box['width'] * (x + 0.5) / VIEW[1], box['y'] + box['height'] * (y + 0.5) / VIEW[0]
+        event = f'new PointerEvent("pointermove", {{ clientX: {left}, clientY: {top} }})'
+        on_segmentation.run(f'document.querySelectorAll("canvas")[2].dispatchEvent({event})')
+        assert on_segmentation.run('document.querySelectorAll("canvas")[2].title') == CLASSES[maps[2, y, x]]
+
+
 @pytest.mark.parametrize('dark', [False, True], ids=['light', 'dark'])
 def test_colors_are_those_of_all_figures_and_flips_stand_out(dark, browser, pages):
     browser.open(pages / 'segmentation.html', dark=dark)
