@@ -75,10 +75,10 @@ def clone(tmp_path):
     return Clone(tmp_path / 'clone')
 
 
-def test_unknown_stack_names_the_two(clone):
+def test_unknown_stack_names_those_there_are(clone):
     code, output = clone.call('mmlab')
     assert code != 0
-    assert "unknown stack 'mmlab': choose onedl or openmmlab" in output
+    assert "unknown stack 'mmlab': choose onedl, openmmlab or oldest" in output
 
 
 def test_unsuitable_python_is_named(clone):
@@ -102,6 +102,12 @@ def test_too_small_a_disk_is_told_before_anything_is_installed(clone):
     assert not clone.log.exists()
     assert not clone.has()
     assert clone.call(FAKE_FREE_GB='8')[0] == 0
+
+
+def test_oldest_has_the_lower_bounds_and_no_stack(clone):
+    assert clone.call('oldest')[0] == 0
+    assert '--requirement requirements/oldest.txt' in clone.log.read_text()
+    assert '--requirement requirements/tests.txt' not in clone.log.read_text()
 
 
 def test_second_call_does_nothing(clone):

@@ -2,7 +2,7 @@
 # Set up .venv/STACK if need be, check the style, and run the tests. Arguments go to pytest.
 #
 #   tools/run_tests.sh                              on the onedl stack
-#   STACK=openmmlab tools/run_tests.sh              on the openmmlab stack
+#   STACK=openmmlab tools/run_tests.sh              on the openmmlab stack; `oldest` can run some of them, see .ci/run
 #   tools/run_tests.sh -n 0 tests/layers -k odd     some of them, in one process
 set -euo pipefail
 

@@ -56,8 +56,9 @@ def save_for_hub(
         The folder.
 
     Raises:
-        ValueError: timm would build another network from the files, or an argument would write something else into the
-            head of the card than what it is: ``license`` and the like are a word or a line.
+        ValueError: timm would build another network from the files (before 1.0.31 it does not save the arguments of
+            one), or an argument would write something else into the head of the card than what it is: ``license`` and
+            the like are a word or a line.
 
     Example:
         >>> model = timm.create_model('resnet18_lpf4', padding_mode='zeros')
