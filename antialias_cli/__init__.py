@@ -4,6 +4,7 @@ The parsers import nothing that is large; a sub-command imports what it needs wh
 """
 
 import importlib
+import re
 import sys
 import warnings
 from argparse import Namespace
@@ -16,7 +17,8 @@ from antialias_cli.parsers import COMMANDS, Parser, make_parser
 __all__ = ['main']
 
 # What has to be installed for a module that is not among the requirements.
-_EXTRAS = {'matplotlib': 'visualization'} | dict.fromkeys(('mmengine', 'mmcv', 'mmseg', 'mmdet', 'mmpretrain'), 'onedl')
+_EXTRAS = {'matplotlib': 'visualization', 'mmdet': 'openmmlab'}
+_EXTRAS |= dict.fromkeys(('mmengine', 'mmcv', 'mmseg', 'mmpretrain'), 'onedl')
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -86,7 +88,7 @@ def _attempt(prog: str, status: int, run: Callable[[], object]) -> object:
         sys.stdout.flush()
         return result
     except ModuleNotFoundError as error:
-        module = (error.name or '').partition('.')[0]
+        module = re.match(r'\w*', error.name or str(error))[0]  # mmengine names a package in its text alone
         if module not in _EXTRAS:
             raise
         reason = f"needs {module}, which is not installed: pip install 'antialias-plugins[{_EXTRAS[module]}]'"

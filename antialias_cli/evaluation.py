@@ -48,6 +48,9 @@ def compare(args: Namespace) -> Callable[[], None]:
         raise ValueError(f'table must end in .md or .csv, got {args.table}')
     check_outputs(args, 'json', 'table', 'figure', keep=['json'])
     check_figures(args, 'figure')
+    labelled = settings.images is None or (not settings.unlabelled and find_pictures('images', settings.images)[1])
+    if args.figure is not None and not labelled:
+        raise ValueError('figure must come with images that have labels, got none: it shows accuracy over consistency')
     measured = comparison.Comparison(settings, args.json, again=args.overwrite)
 
     def work() -> None:
@@ -56,12 +59,12 @@ def compare(args: Namespace) -> Callable[[], None]:
             for name, (text, model) in zip(names, models.items(), strict=True):
                 print(name, file=sys.stderr)
                 records[name] = measured.measure(text, model)
-                comparison.headline(records)  # do they do the same?
+                accuracy = comparison.headline(records)  # do they do the same?
+                if args.figure is not None and accuracy is None:
+                    raise ValueError('figure needs the accuracy of the networks, got none: their images have no labels')
         except KeyboardInterrupt:
-            kept = (
-                'what was measured is kept: run it again to go on' if args.json else 'nothing kept, for want of --json'
-            )
-            raise KeyboardInterrupt(kept) from None
+            go_on, lost = 'what was measured is kept: run it again to go on', 'nothing kept, for want of --json'
+            raise KeyboardInterrupt(go_on if args.json else lost) from None
         table = comparison.format_comparison(records)
         print('\n'.join([table, *comparison.notes(records)]))
         if args.table is not None and args.table.suffix == '.csv':
@@ -105,8 +108,6 @@ def _draw(path: Path, records: dict[str, dict], published: bool) -> None:
     from antialias_plugins.visualization import PUBLISHED_RESULTS, Result, plot_pareto
 
     accuracy = comparison.headline(records)
-    if accuracy is None:
-        raise ValueError('figure needs the accuracy of the networks, got none: their images have no labels')
     results = [Result(row['model'], row[accuracy], row['consistency'], 'measured') for row in comparison.rows(records)]
     figure = plot_pareto(results, PUBLISHED_RESULTS if published else ())
     if accuracy != 'top1':

@@ -71,13 +71,14 @@ def _backbones_of_config(args: Namespace) -> tuple[dict[str, Callable], None]:
     from mmengine.config import Config
     from mmengine.registry import MODELS, init_default_scope
 
-    from antialias_plugins.openmmlab.child_config import find_backbones, find_config
+    from antialias_plugins.openmmlab.child_config import check_installed, find_backbones, find_config
 
     config = Config.fromfile(find_config(args.network.partition('@')[0]))
     config.merge_from_dict(config_changes(args.cfg_options))
     backbones = find_backbones(config)
     if not backbones:
         raise ValueError(f'network must have a backbone to antialias, got {args.network}')
+    check_installed(config.get('default_scope', 'mmengine'))
     init_default_scope(config.get('default_scope', 'mmengine'))
     return {name: partial(MODELS.build, backbone) for name, backbone in backbones.items()}, None
 

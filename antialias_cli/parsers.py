@@ -21,6 +21,18 @@ COMMANDS = {
     'info': 'versions, machine, and how the filters are computed here',
 }
 
+_USAGE = {
+    'plan': 'NETWORK [OPTION …]',
+    'config': 'BASE --out FILE [OPTION …]',
+    'eval': 'NETWORK [--images DIR] [OPTION …]',
+    'compare': 'NETWORK NETWORK … [--images DIR] [OPTION …]',
+    'report': 'NETWORK … --images FILE … [OPTION …]',
+    'explore': 'NETWORK [NETWORK] --images FILE … [OPTION …]',
+    'weights': 'fetch|verify|convert …',
+    'run': 'SCRIPT [ARGUMENT …]',
+    'info': '[OPTION …]',
+}
+
 INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'box', 'hamming', 'lanczos')
 
 _NETWORKS = """
@@ -107,7 +119,7 @@ def make_parser() -> Parser:
     }
     for name, add in adders.items():
         description = COMMANDS[name][0].upper() + COMMANDS[name][1:] + '.'
-        add(commands.add_parser(name, description=description))
+        add(commands.add_parser(name, usage=f'antialias {name} {_USAGE[name]}', description=description))
     return parser
 
 
@@ -236,7 +248,7 @@ def _add_explore(parser: Parser) -> None:
 
 
 def _add_weights(parser: Parser) -> None:
-    kinds = parser.add_subparsers(dest='kind', metavar='fetch|verify|convert', required=True)
+    kinds = parser.add_subparsers(dest='kind', metavar='fetch|verify|convert', prog='antialias weights', required=True)
     fetch = kinds.add_parser('fetch', description='Download published weights, once, and print where they lie.')
     _leads_to(fetch, 'weights', 'fetch')
     fetch.add_argument('name', metavar='NAME', help='resnet50_lpf4, or with a tag: resnet50_lpf4.adobe_in1k')
@@ -279,7 +291,6 @@ def _add_weights(parser: Parser) -> None:
 
 
 def _add_run(parser: Parser) -> None:
-    parser.usage = 'antialias run SCRIPT [ARGUMENT …]'
     parser.epilog = 'under torchrun: torchrun --nproc-per-node 4 -m antialias_plugins run train.py …'
     parser.set_defaults(parser=parser)
     parser.add_argument('script', metavar='SCRIPT', help='a Python file; it sees the arguments that follow')
@@ -359,11 +370,18 @@ def _add_network_options(parser: Parser, weights: bool = True) -> None:
 
 def _add_pictures(parser: Parser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group('computation')
-    group.add_argument('--device', help='where to compute (default: the GPU, if there is one)')
-    group.add_argument('--seed', type=_natural, default=0, help='of weights that are not loaded (default: 0)')
+    group.add_argument('--device', metavar='NAME', help='where to compute (default: the GPU, if there is one)')
+    group.add_argument(
+        '--seed', type=_natural, default=0, metavar='N', help='of weights that are not loaded (default: 0)'
+    )
     group = parser.add_argument_group('pictures')
     group.add_argument(
-        '--images', type=Path, nargs='+', required=True, metavar='FILE', help='pictures, or folders of them'
+        '--images',
+        type=Path,
+        nargs='+',
+        required=True,
+        metavar='FILE',
+        help='pictures, or folders of them; turned as their cameras say, and on white where they are transparent',
     )
     group.add_argument(
         '--skip-unreadable', action='store_true', help='leave out pictures that cannot be read, and list them'
@@ -388,7 +406,8 @@ _SETTINGS = (
         Path,
         'DIR|FILE',
         'folder with one sub-folder per class, or its parent with a folder "validation"; for '
-        'the consistency alone, without labels: a folder of pictures, or pictures',
+        'the consistency alone, without labels: a folder of pictures, or pictures. They are turned as their '
+        'cameras say, and on white where they are transparent',
     ),
     (_FOLDER, 'unlabelled', None, None, "the sub-folders are not the network's classes, though they are as many"),
     (_FOLDER, 'skip-unreadable', None, None, 'leave out pictures that cannot be read, and say how many'),

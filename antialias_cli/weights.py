@@ -102,8 +102,10 @@ def _timm(args: Namespace) -> Callable[[], _Target]:
 def _backbone(args: Namespace) -> Callable[[], _Target]:
     from mmengine.registry import MODELS
 
+    from antialias_plugins.openmmlab.child_config import check_installed
     from antialias_plugins.openmmlab.published_backbones import published_backbone
 
+    check_installed(args.library)
     published_backbone(args.arch, args.library)  # is there one?
 
     def build() -> _Target:
@@ -119,9 +121,12 @@ def _segmentor(args: Namespace) -> Callable[[], _Target]:
     from mmengine.config import Config
     from mmengine.registry import MODELS, init_default_scope
 
+    from antialias_plugins.openmmlab.child_config import check_installed
+
     if not args.config.is_file():
         raise ValueError(f'config must be a file, got {args.config}, which is none')
     config = Config.fromfile(args.config)
+    check_installed(config.get('default_scope', 'mmseg'))
 
     def build() -> _Target:
         init_default_scope(config.get('default_scope', 'mmseg'))

@@ -20,6 +20,7 @@ from antialias_plugins import openmmlab as openmmlab  # registers our loop
 from antialias_plugins.evaluation.report import Evaluation
 from antialias_plugins.evaluation.settings import Settings
 from antialias_plugins.metrics import InstanceConsistency
+from antialias_plugins.openmmlab.child_config import check_installed
 from antialias_plugins.openmmlab.consistency import ConsistencyMetric
 
 
@@ -77,6 +78,7 @@ def read_config(config: Path, changes: Mapping[str, Any] | None) -> Config:
     if not config.is_file():
         raise ValueError(f'config must be a file, got {config}, which is none')
     cfg = Config.fromfile(config)
+    check_installed(cfg.get('default_scope', 'mmengine'))
     cfg.merge_from_dict(dict(changes or {}))
     return cfg
 

@@ -130,6 +130,12 @@ def installed_zoos() -> list[str]:
     return [library for library in LIBRARIES if find_spec(library)]
 
 
+def check_installed(scope: str) -> None:
+    """Raise a `ModuleNotFoundError` if the package of a scope is one of them, and missing; mmengine would go on."""
+    if scope in LIBRARIES and not find_spec(scope):
+        raise ModuleNotFoundError(f'{scope} is not installed', name=scope)
+
+
 def list_configs(library: str) -> dict[str, Path]:
     """All configs of an installed package but the pieces in ``_base_``, by their relative path without suffix.
 

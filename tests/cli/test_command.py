@@ -114,14 +114,17 @@ main()
 @pytest.mark.parametrize(
     ('module', 'extra', 'arguments'),
     [
-        ('matplotlib', 'visualization', 'compare resnet18 resnet34 --no-pretrained --images . --figure a.png'),
+        ('matplotlib', 'visualization', 'compare resnet18 resnet34 --no-pretrained --images photos --figure a.png'),
         ('mmengine', 'onedl', 'eval a.py@b.pth'),
+        ('mmseg', 'onedl', 'plan a.py'),
     ],
 )
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(module, extra, arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ('a.py', 'b.pth', 'a.jpg'):
+    for name in ('a.py', 'b.pth', 'photos/a/0.jpg'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
+    (tmp_path / 'a.py').write_text("default_scope = 'mmseg'\nmodel = dict(backbone=dict(type='ResNetV1c', depth=18))")
     done = in_a_process(BLOCKED, module, *arguments.split())
     command = arguments.split()[0]
     expected = f"antialias {command}: needs {module}, which is not installed: pip install 'antialias-plugins[{extra}]'"

@@ -98,7 +98,8 @@ def test_classifiers_of_both_kinds(classifier, photographs, tmp_path, antialias)
         ('resnet18 --images . --table mine.py', 'table must end in .md or .csv, got mine.py'),
         ('resnet18 --images . --table mine.md', 'table must be a new file, got mine.md, which exists'),
         ('resnet18 --images . --json a --figure ./a', 'json and figure must be different files'),
-        ('resnet18 --images . --figure a.xyz', 'figure must end in one of .*.png.* got a.xyz'),
+        ('resnet18 --images . --figure a.png', 'figure must come with images that have labels, got none'),
+        ('mine.py@mine.py --figure a.xyz', 'figure must end in one of .*.png.* got a.xyz'),
     ],
 )
 def test_wrong_use_is_said_before_the_work(arguments, message, antialias, tmp_path, monkeypatch):
