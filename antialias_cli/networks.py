@@ -4,7 +4,9 @@ import json
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,9 +21,7 @@ from antialias_plugins.explorer import (
     render_page,
     write_page,
 )
-from antialias_plugins.explorer import (
-    explore as predict,
-)
+from antialias_plugins.explorer.explore import explore as predict
 from antialias_plugins.layers import resolve_pool
 from antialias_plugins.utils import describe_environment, replacing, write_text
 
@@ -30,10 +30,9 @@ def plan(args: Namespace) -> Callable[[], None]:
     """Return what prints the plan of a conversion."""
     text, path = args.network, Path(args.network.partition('@')[0])
     build = _backbones_of_config if path.suffix == '.py' else _timm_network
-    networks, pool = build(args)
-    pool = args.pool or pool or 'lpf4'
+    networks, pool, options = build(args)
+    pool, options = args.pool or pool or 'lpf4', args.convert or options
     resolve_pool(pool)
-    options = args.convert or {}
     try:
         Options(**options)
     except TypeError as error:
@@ -54,7 +53,11 @@ def plan(args: Namespace) -> Callable[[], None]:
     return work
 
 
-def _timm_network(args: Namespace) -> tuple[dict[str, Callable], str | None]:
+# What builds each network, and the filter and the options of the conversion that they name themselves.
+_Plain = tuple[dict[str, Callable[[], torch.nn.Module]], Any, dict[str, Any]]
+
+
+def _timm_network(args: Namespace) -> _Plain:
     model = parse_model(args.network, pretrained=False, model_kwargs=args.model_kwargs)
     if args.cfg_options or not isinstance(model, TimmModel):
         raise ValueError(f'network must be a timm network or a config, got {args.network}')
@@ -62,12 +65,10 @@ def _timm_network(args: Namespace) -> tuple[dict[str, Callable], str | None]:
         raise ValueError(f'pool must be given once, got {args.network} and {args.pool}')
     model.check()
     plain = TimmModel(model.name, options=model.options)
-    return {model.name: plain.create}, model.pool
+    return {model.name: plain.create}, model.pool, {}
 
 
-def _backbones_of_config(args: Namespace) -> tuple[dict[str, Callable], None]:
-    from functools import partial
-
+def _backbones_of_config(args: Namespace) -> _Plain:
     from mmengine.config import Config
     from mmengine.registry import MODELS, init_default_scope
 
@@ -80,7 +81,13 @@ def _backbones_of_config(args: Namespace) -> tuple[dict[str, Callable], None]:
         raise ValueError(f'network must have a backbone to antialias, got {args.network}')
     check_installed(config.get('default_scope', 'mmengine'))
     init_default_scope(config.get('default_scope', 'mmengine'))
-    return {name: partial(MODELS.build, backbone) for name, backbone in backbones.items()}, None
+    networks, pool, options = {}, None, {}
+    for name, backbone in backbones.items():
+        plain = dict(backbone)
+        if plain['type'] == 'Antialiased':
+            plain['type'], pool, options = plain.pop('base'), plain.pop('pool', pool), dict(plain.pop('convert', {}))
+        networks[name] = partial(MODELS.build, plain)
+    return networks, pool, options
 
 
 def report(args: Namespace) -> Callable[[], None]:

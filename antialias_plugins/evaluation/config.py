@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import pickle
 import tempfile
 import time
 from collections.abc import Mapping
@@ -115,7 +116,7 @@ def _test(cfg: Config, checkpoint: Path, progress: bool) -> Evaluation:
     try:
         # The runner itself would go on without the weights that a file does not have.
         load_checkpoint(runner.model, str(checkpoint), map_location='cpu', strict=True, logger='silent')
-    except RuntimeError as error:
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:  # of other weights, or no checkpoint at all
         raise ValueError(f'checkpoint must fit the config, got {checkpoint}: {" ".join(str(error).split())}') from error
     images = len(runner.test_dataloader.dataset)
     start = time.perf_counter()

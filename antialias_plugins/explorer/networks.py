@@ -1,6 +1,7 @@
 """Networks and pictures on the page: a timm classifier or an mmseg segmentor; pictures as data URIs."""
 
 import io
+import pickle
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -125,7 +126,8 @@ class PageSegmentor:
             network = init_model(model.read(), str(checkpoint), device)
             # mmseg alone would keep random weights where a file has none.
             load_checkpoint(network, str(checkpoint), map_location='cpu', strict=True)
-        except (RuntimeError, AssertionError) as error:  # weights that do not fit; torch built without CUDA asserts
+        except (RuntimeError, AssertionError, EOFError, pickle.UnpicklingError) as error:
+            # weights that do not fit, or none at all; torch built without CUDA asserts
             reason = ' '.join(str(error).split())
             raise ValueError(f'checkpoint and device must fit, got {checkpoint} and {device}: {reason:.300}') from error
         meta = network.dataset_meta

@@ -35,6 +35,16 @@ def test_every_backbone_of_a_config_has_a_plan(suffix, antialias, tmp_path):
     assert re.match(r'ResNet\w* with lpf3: \d+ filtered', out)
 
 
+def test_an_antialiased_backbone_is_planned_as_its_config_converts_it(antialias, tmp_path):
+    config = segmentation_config(tmp_path, tmp_path)
+    config.model.backbone.update(type='Antialiased', base=config.model.backbone.type, pool='lpf3')
+    config.model.backbone['convert'] = {'stem': True}
+    config.dump(tmp_path / 'a.py')
+    out = antialias('plan', tmp_path / 'a.py').out
+    assert re.match(r'ResNet\w* with lpf3: .* 0 left as they are', out)
+    assert 'with lpf5' in antialias('plan', tmp_path / 'a.py', '--pool', 'lpf5').out
+
+
 @pytest.mark.parametrize(
     ('arguments', 'status', 'message'),
     [

@@ -118,13 +118,17 @@ def test_options_reach_the_loop(classifier, options):
         ({'config': 'none'}, {}, 'config must be a file, got .*none.py'),
         ({'checkpoint': 'none'}, {}, 'checkpoint must be a file, got .*none.pth'),
         ({'checkpoint': 'other'}, {}, 'checkpoint must fit the config, got .*other.pth'),
+        ({'checkpoint': 'empty'}, {}, 'checkpoint must fit the config, got .*empty.pth'),
+        ({'checkpoint': 'text'}, {}, 'checkpoint must fit the config, got .*text.pth'),
         ({}, {'max_shift': 1}, 'max_shift must be at least 2'),
         ({}, {'views': 3}, 'options must be for semantic segmentation, .* got views'),
     ],
-    ids=['config', 'checkpoint', 'weights', 'max_shift', 'views'],
+    ids=['config', 'checkpoint', 'weights', 'empty', 'text', 'max_shift', 'views'],
 )
 def test_bad_argument(segmentor, changes, settings, message, tmp_path):
     torch.save({'a': torch.ones(1)}, tmp_path / 'other.pth')
+    (tmp_path / 'empty.pth').touch()
+    (tmp_path / 'text.pth').write_text('no checkpoint')
     config, checkpoint, _ = segmentor
     files = {'config': config, 'checkpoint': checkpoint}
     for name, stem in changes.items():
