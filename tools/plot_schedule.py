@@ -43,7 +43,7 @@ def main() -> None:
     except (ValueError, FileNotFoundError) as error:
         parser.error(str(error))
     with replacing(args.out) as partial:
-        figure.savefig(partial, format=args.out.suffix[1:] or 'png', dpi=90)
+        figure.savefig(partial, format=args.out.suffix[1:] or 'png', dpi=130)
     print(f'{args.out}: {len(panels)} schedules')
 
 

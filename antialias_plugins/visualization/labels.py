@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +15,7 @@ from matplotlib.text import Text
 _POINT, _REACH, _CLEARANCE = 9, (5, 12, 20, 30, 42, 56, 72, 90), 1
 _ANGLES = np.pi / 8 * np.arange(16) + 3 * np.pi / 4
 _WAYS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)  # from the upper left on
-_NEAR = 4 * len(_WAYS)
+_NEAR, _LETTERS = 4 * len(_WAYS), 34  # places of labels that may be left out, and letters in a line
 
 
 def draw_front(axis: Axes, points: Sequence[tuple[float, float]], *, less_is_better: bool = False) -> None:
@@ -67,7 +68,7 @@ def label_points(axis: Axes, labels: Sequence[Label], optional: Sequence[Label] 
     for text, x, y in (*labels, *optional):
         line = {'arrowstyle': '-', 'color': '0.4', 'linewidth': 0.6, 'shrinkA': 0, 'shrinkB': 0.5 * _POINT}
         style = {'fontsize': 8, 'ha': 'center', 'va': 'center', 'zorder': 4, 'arrowprops': line}
-        note = axis.annotate(text, (x, y), (0, 0), textcoords='offset points', **style)
+        note = axis.annotate(fill(text, _LETTERS), (x, y), (0, 0), textcoords='offset points', **style)
         note.set_path_effects([withStroke(linewidth=2, foreground='white', alpha=0.8)])
         note.set_in_layout(False)
         size = Text.get_window_extent(note, renderer).size + 2 * _CLEARANCE * scale

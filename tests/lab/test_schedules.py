@@ -22,6 +22,7 @@ from lab.schedules import (
     plot_learning_rates,
     published_schedule,
 )
+from tests.figures import unreadable
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 FOLDERS = ('ddac', 'deeplab_xception', 'deeplabv3_gnws', 'dsrl')
@@ -227,6 +228,7 @@ def test_a_step_stays_steep():
 @pytest.mark.parametrize('count', [1, 3, 4])
 def test_a_panel_per_training(count):
     figure = plot_learning_rates([panel(f'training {index}') for index in range(count)])
+    assert unreadable(figure) == []
     assert [axis.get_title() for axis in figure.axes if axis.lines] == [f'training {index}' for index in range(count)]
 
 

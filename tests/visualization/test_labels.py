@@ -46,7 +46,7 @@ def test_many_near_points_have_labels_that_cover_nothing():
 def test_a_label_at_the_edge_stays_inside():
     axis = make_axis()
     axis.scatter([0, 1], [1, 0])
-    label_points(axis, [('a name with many letters', 0, 1), ('another name of this kind', 1, 0)])
+    label_points(axis, [('a name with many letters', 0, 1), ('another name of this kind ' * 4, 1, 0)])
     left, bottom, right, top = axis.get_window_extent().extents
     boxes = [box for name, *box, _ in texts(axis.figure) if 'name' in name]
     assert len(boxes) == 2

@@ -154,7 +154,7 @@ def _build_scheduler(scheduler: Mapping[str, Any], optimizer: torch.optim.Optimi
     return PARAM_SCHEDULERS.build({'end': iterations, **scheduler, 'optimizer': optimizer})
 
 
-_COLUMNS, _POINTS = 3, 1000
+_COLUMNS, _POINTS = 2, 1000
 
 
 @dataclass(frozen=True)
