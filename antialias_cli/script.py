@@ -1,11 +1,13 @@
 """``antialias run``: a script with the plug-ins imported.
 
-For scripts that know timm's networks by name, such as timm's own ``train.py`` and ``validate.py``.
+For scripts that know timm's networks by name, such as timm's own ``train.py`` and ``validate.py``, and for mmdet's
+``test.py``, which imports mmcv's operators before it reads a config.
 """
 
 import runpy
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -15,7 +17,10 @@ def run_script(arguments: Sequence[str]) -> None:
     if not script.is_file():
         print(f'antialias run: script must be a file, got {script}, which is none', file=sys.stderr)
         sys.exit(2)
-    import antialias_plugins  # noqa: F401 is what the launcher is for
+    import antialias_plugins
+
+    if find_spec('mmdet') is not None:
+        import antialias_plugins.openmmlab.mmcv_ops  # noqa: F401
 
     sys.argv[:] = arguments
     if not getattr(sys.flags, 'safe_path', False):  # `python -P` puts no folder there; Python 3.10 has no such flag

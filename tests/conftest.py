@@ -1,4 +1,5 @@
 import os
+from importlib.util import find_spec
 from typing import NamedTuple
 
 import pytest
@@ -8,6 +9,8 @@ from antialias_cli import main
 
 if not torch.cuda.is_available():  # Triton's kernels are then interpreted, which is decided when they are defined.
     os.environ.setdefault('TRITON_INTERPRET', '1')
+if find_spec('mmdet') is not None:  # which needs operators that not every mmcv has
+    import antialias_plugins.openmmlab.mmcv_ops  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

@@ -228,9 +228,12 @@ def _custom_imports(config: Config) -> dict[str, Any]:
     theirs = config.get('custom_imports') or {}
     modules = theirs.get('imports', [])
     modules = [modules] if isinstance(modules, str) else list(modules)
-    if 'antialias_plugins' in modules:
+    # mmdet needs operators that not every mmcv has; where they are compiled, the second import does nothing.
+    needed = ['antialias_plugins', *['antialias_plugins.openmmlab.mmcv_ops'] * (config.get('default_scope') == 'mmdet')]
+    missing = [module for module in needed if module not in modules]
+    if not missing:
         return {}
-    ours = {'imports': [*modules, 'antialias_plugins']}
+    ours = {'imports': [*modules, *missing]}
     return {'custom_imports': ours if theirs else ours | {'allow_failed_imports': False}}
 
 

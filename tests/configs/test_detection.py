@@ -14,7 +14,6 @@ from lab.toyshapes import CATEGORIES
 from tests.configs import leaves
 from tests.configs.leaves import DETECTORS, TOYS
 
-pytest.importorskip('mmcv.ops', reason='mmdet needs the compiled operators of mmcv')
 mmdet = pytest.importorskip('mmdet')
 
 ZOO = Path(mmdet.__file__).parent / '.mim' / 'configs'

@@ -101,6 +101,9 @@ def test_command_gives_what_the_dropped_config_held(name, tmp_path, monkeypatch,
         pytest.skip('mmdet is not installed')
     monkeypatch.chdir(TOP)
     before, after = values(Config.fromfile(find_config(base_of(name)))), values(run(name, tmp_path, monkeypatch))
+    for content in (before, after):  # younger than the dropped configs
+        if content.get('custom_imports.imports.1') == "'antialias_plugins.openmmlab.mmcv_ops'":
+            del content['custom_imports.imports.1']
     changed = {key: after.get(key) for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
     assert changed == DROPPED[name]
 

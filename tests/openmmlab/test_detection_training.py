@@ -10,7 +10,6 @@ from mmengine.registry import MODELS, RUNNERS
 
 from lab.toyshapes import make_dataset
 
-pytest.importorskip('mmcv.ops', reason='mmdet needs the compiled operators of mmcv')
 mmdet = pytest.importorskip('mmdet')
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'toy'
