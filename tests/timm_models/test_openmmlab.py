@@ -1,11 +1,14 @@
 """Networks by name in mmseg's and mmpretrain's wrappers, from configs that import the plug-in."""
 
 import pytest
+import timm
 import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.structures import PixelData
+
+import antialias_plugins  # noqa: F401  registers the names
 
 SEGMENTOR = """
 custom_imports = dict(imports=['antialias_plugins'], allow_failed_imports=False)
@@ -91,3 +94,17 @@ def test_mmpretrain(tmp_path, wrapper, name, channels):
     assert model(torch.rand(2, 3, 64, 64))[0].shape[-1] in (channels, 3)
     samples = [structures.DataSample().set_gt_label(index) for index in range(2)]
     train_step(model, {'inputs': torch.rand(2, 3, 64, 64), 'data_samples': samples})
+
+
+@pytest.mark.parametrize('scope', ['mmseg', 'mmpretrain'])
+def test_checkpoint_of_the_whole_network(tmp_path, scope):
+    pytest.importorskip(f'{scope}.structures', exc_type=ImportError)
+    init_default_scope(scope)
+    network = timm.create_model('resnet18_lps3').eval()
+    torch.save(network.state_dict(), tmp_path / 'best.pth')
+    options = {'features_only': True, 'pretrained': False, 'out_indices': (4,)}
+    config = {'type': 'TIMMBackbone', 'model_name': 'resnet18_lps3', **options}
+    backbone = MODELS.build({**config, 'checkpoint_path': str(tmp_path / 'best.pth')})
+    backbone.eval()
+    images = torch.rand(2, 3, 64, 64)
+    torch.testing.assert_close(backbone(images)[0], network.forward_features(images))
