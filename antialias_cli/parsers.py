@@ -44,6 +44,7 @@ NETWORK is one of
   CONFIG.py@FILE     a config of mmseg, mmdet or mmpretrain with its checkpoint
   FOLDER             a finished training of mmengine
 """
+_FILTERS = 'lpf<k>, ddac<k>, aps<k>, lps<k>, tips, flc (default: lpf4)'
 
 
 class Parser(argparse.ArgumentParser):
@@ -106,34 +107,35 @@ def make_parser() -> Parser:
     )
     parser.add_argument('--version', nargs=0, action=_Version, help='print the version and exit')
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', prog='antialias', help=argparse.SUPPRESS)
-    adders = {
-        'plan': _add_plan,
-        'config': _add_config,
-        'eval': _add_eval,
-        'compare': _add_compare,
-        'report': _add_report,
-        'explore': _add_explore,
-        'weights': _add_weights,
-        'run': _add_run,
-        'info': _add_info,
+    add = {
+        **{'plan': _add_plan, 'config': _add_config, 'eval': _add_eval, 'compare': _add_compare, 'report': _add_report},
+        **{'explore': _add_explore, 'weights': _add_weights, 'run': _add_run, 'info': _add_info},
     }
-    for name, add in adders.items():
+    for name in COMMANDS:
         description = COMMANDS[name][0].upper() + COMMANDS[name][1:] + '.'
-        add(commands.add_parser(name, usage=f'antialias {name} {_USAGE[name]}', description=description))
+        add[name](commands.add_parser(name, usage=f'antialias {name} {_USAGE[name]}', description=description))
     return parser
+
+
+def _option(container: argparse._ActionsContainer, declaration: str, help: str, **options: Any) -> None:
+    """Add an option as its help shows it: ``--size N``, ``--images FILE…`` for one or more, ``--amp`` for a flag."""
+    name, _, value = declaration.partition(' ')
+    if value:
+        kind = {'N': _natural, 'X': float, 'FILE': Path, 'DIR|FILE': Path}.get(value.rstrip('…'), str)
+        many = {'nargs': '+'} if value.endswith('…') else {}
+        options = {'metavar': value.rstrip('…'), 'type': kind, **many, **options}
+    elif not options.keys() & {'choices', 'action'}:
+        options['action'] = 'store_true'
+    container.add_argument(name, help=help, **options)
 
 
 def _add_plan(parser: Parser) -> None:
     _leads_to(parser, 'networks', 'plan')
     parser.epilog = _NETWORKS + 'A plan needs no weights: of a config, CONFIG.py will do.'
     parser.add_argument('network', metavar='NETWORK', help='see below')
-    parser.add_argument(
-        '--pool', metavar='POOL', help='the filter: lpf<k>, ddac<k>, aps<k>, lps<k>, tips, flc (default: lpf4)'
-    )
-    _add_convert(parser)
-    parser.add_argument(
-        '--size', type=_positive, metavar='N', help="side of the example image (default: the network's)"
-    )
+    _option(parser, '--pool POOL', f'the filter: {_FILTERS}')
+    _option(parser, '--convert K=V…', 'options of convert_antialias: dilated=blur', action=_KeyValues)
+    _option(parser, '--size N', "side of the example image (default: the network's)", type=_positive)
     _add_network_options(parser, weights=False)
     _add_results(parser, json='write the plan')
 
@@ -142,18 +144,16 @@ def _add_config(parser: Parser) -> None:
     _leads_to(parser, 'configs', 'write')
     parser.add_argument('base', metavar='BASE', help='config file, or name of a config of mmseg, mmdet or mmpretrain')
     parser.add_argument('-o', '--out', type=Path, required=True, metavar='FILE', help='config file to write')
-    parser.add_argument('--pool', default='lpf4', metavar='POOL', help='the filter: lpf<k>, ddac<k>, … (default: lpf4)')
-    _add_convert(parser)
-    _add_cfg_options(parser, 'other values that differ from those of BASE: model.backbone.depth=101')
-    parser.add_argument('--consistency', action='store_true', help='measure the consistency in the test loop')
-    _add_overwrite(parser)
+    _option(parser, '--pool POOL', f'the filter: {_FILTERS}', default='lpf4')
+    _option(parser, '--convert K=V…', 'options of convert_antialias: dilated=blur', action=_KeyValues)
+    _option(parser, '--cfg-options K=V…', 'other values that differ from those of BASE: model.backbone.depth=101')
+    _option(parser, '--consistency', 'measure the consistency in the test loop')
+    _option(parser, '--overwrite', 'replace files that exist')
 
 
 def _add_eval(parser: Parser) -> None:
     _leads_to(parser, 'evaluation', 'evaluate')
-    parser.epilog = (
-        _NETWORKS + 'A config is tested on its own test set.\n\nexample: antialias eval resnet50_lpf4 --images photos'
-    )
+    parser.epilog = _NETWORKS + _TESTED + 'antialias eval resnet50_lpf4 --images photos'
     parser.add_argument('network', metavar='NETWORK', help='see below')
     _add_network_options(parser)
     _add_settings(parser)
@@ -162,89 +162,48 @@ def _add_eval(parser: Parser) -> None:
 
 def _add_compare(parser: Parser) -> None:
     _leads_to(parser, 'evaluation', 'compare')
-    parser.epilog = _NETWORKS + (
-        'A config is tested on its own test set.\n\n'
-        'example: antialias compare resnet50 resnet50_lpf4 --images photos --json results.json'
-    )
+    parser.epilog = _NETWORKS + _TESTED + 'antialias compare resnet50 resnet50_lpf4 --images photos --json results.json'
     parser.add_argument('networks', nargs='+', metavar='NETWORK', help='see below')
-    _add_names(parser)
+    _option(parser, '--names NAME…', 'what to call the networks, in the same order')
     _add_network_options(parser)
     _add_settings(parser)
-    group = _add_results(
-        parser,
-        json='keep the results of every network; those that are there already are not measured again, so that an '
-        'interrupted comparison goes on',
-        figure='draw accuracy over consistency',
-    )
-    group.add_argument(
-        '--table', type=Path, metavar='FILE', help='write the table: .md as it is printed, .csv with all digits'
-    )
-    group.add_argument('--published', action='store_true', help='with the published results on ImageNet in the figure')
+    kept = 'keep the results of every network; what is there is not measured again: an interrupted comparison goes on'
+    group = _add_results(parser, json=kept, figure='draw accuracy over consistency')
+    _option(group, '--table FILE', 'write the table: .md as it is printed, .csv with all digits')
+    _option(group, '--published', 'with the published results on ImageNet in the figure')
 
 
 def _add_report(parser: Parser) -> None:
     _leads_to(parser, 'networks', 'report')
-    parser.epilog = _NETWORKS + (
-        'Of configs, those of mmseg alone.\n\n'
-        'example: antialias report resnet18 resnet18_lpf4 --images *.jpg --figure spectra.png'
-    )
+    parser.epilog = _NETWORKS + _SEEN + 'antialias report resnet18 resnet18_lpf4 --images *.jpg --figure spectra.png'
     parser.add_argument('networks', nargs='+', metavar='NETWORK', help='the baseline first; see below')
-    _add_names(parser)
+    _option(parser, '--names NAME…', 'what to call the networks, in the same order')
     _add_pictures(parser)
     _add_network_options(parser)
     group = parser.add_argument_group('measurement')
-    group.add_argument(
-        '--window',
-        choices=('hann', 'none'),
-        default='hann',
-        help='of the spectra: fade the maps out, or not (default: hann)',
-    )
-    group.add_argument(
-        '--layers',
-        nargs='+',
-        metavar='PATTERN',
-        help='modules whose equivariance error is measured (default: the outermost ones)',
-    )
-    group.add_argument(
-        '--shift', type=int, nargs='+', default=[1], metavar='N', help='diagonal shifts in pixels (default: 1)'
-    )
-    group.add_argument(
-        '--margin', type=_natural, default=0, metavar='N', help='pixels at the borders that do not count (default: 0)'
-    )
+    fade = 'of the spectra: fade the maps out, or not (default: hann)'
+    _option(group, '--window', fade, choices=('hann', 'none'), default='hann')
+    _option(group, '--layers PATTERN…', 'modules whose equivariance error is measured (default: the outermost ones)')
+    _option(group, '--shift N…', 'diagonal shifts in pixels (default: 1)', type=int, default=[1])
+    _option(group, '--margin N', 'pixels at the borders that do not count (default: 0)', default=0)
     group = _add_results(parser, json='write all numbers', figure='draw the spectra')
-    group.add_argument('--equivariance-figure', type=Path, metavar='FILE', help='draw the errors through the depth')
+    _option(group, '--equivariance-figure FILE', 'draw the errors through the depth')
 
 
 def _add_explore(parser: Parser) -> None:
     _leads_to(parser, 'networks', 'explore')
-    parser.epilog = _NETWORKS + (
-        'Of configs, those of mmseg alone.\n\n'
-        'example: antialias explore resnet18 resnet18_lpf4 --images cat.jpg --out cat.html'
-    )
+    parser.epilog = _NETWORKS + _SEEN + 'antialias explore resnet18 resnet18_lpf4 --images cat.jpg --out cat.html'
     parser.add_argument('networks', nargs='+', metavar='NETWORK', help='one, or two with the baseline first; see below')
-    _add_names(parser)
+    _option(parser, '--names NAME…', 'what to call the networks, in the same order')
     group = _add_pictures(parser)
-    group.add_argument(
-        '--label',
-        type=_natural,
-        nargs='+',
-        metavar='N',
-        help='class to watch in each picture (default: the top class at first)',
-    )
-    group.add_argument('--max-shift', type=_positive, default=16, metavar='N', help='pixels to move (default: 16)')
-    group.add_argument(
-        '--direction',
-        nargs='+',
-        choices=('diagonal', 'horizontal', 'vertical'),
-        default=['diagonal'],
-        help='where to (default: diagonal)',
-    )
+    _option(group, '--label N…', 'class to watch in each picture (default: the top class at first)')
+    _option(group, '--max-shift N', 'pixels to move (default: 16)', type=_positive, default=16)
+    ways = {'nargs': '+', 'choices': ('diagonal', 'horizontal', 'vertical'), 'default': ['diagonal']}
+    _option(group, '--direction', 'where to (default: diagonal)', **ways)
     _add_network_options(parser)
     group = _add_results(parser)
-    group.add_argument(
-        '--out', type=Path, default=Path('explore.html'), metavar='FILE.html', help='the page (default: explore.html)'
-    )
-    group.add_argument('--title', help='heading of the page (default: the names of the networks)')
+    _option(group, '--out FILE', 'the page (default: explore.html)', default=Path('explore.html'))
+    _option(group, '--title TEXT', 'heading of the page (default: the names of the networks)')
 
 
 def _add_weights(parser: Parser) -> None:
@@ -259,35 +218,21 @@ def _add_weights(parser: Parser) -> None:
         'convert',
         description='Rewrite weights of antialiased-cnns, DDAC, LPS and published DeepLabs for timm or OpenMMLab.',
         epilog='Published backbones: for timm by --arch, for OpenMMLab by --arch and --library. Published segmentors\n'
-        '(of DDAC, VainF, DeepLabv3.pytorch, pytorch-deeplab-xception, DSRL): by --config. '
-        'A training of DSRL: by --dsrl.',
+        '(of DDAC, VainF, DeepLabv3.pytorch, pytorch-deeplab-xception, DSRL): by --config. A training of DSRL: --dsrl.',
     )
     _leads_to(convert, 'weights', 'convert')
     convert.add_argument('src', type=Path, metavar='SRC', help='the file')
     convert.add_argument('dst', type=Path, metavar='DST', help='file to write: .pth, or .safetensors for timm')
     kind = convert.add_mutually_exclusive_group(required=True)
-    kind.add_argument(
-        '--arch', metavar='NAME', help='what SRC was trained as: resnet50_lpf4, resnet101_ddac3, resnet18_lps2'
-    )
-    kind.add_argument('--config', type=Path, metavar='FILE', help='config of the segmentor that SRC is for')
-    kind.add_argument(
-        '--dsrl',
-        action='store_true',
-        help='take the super-resolution branch out of a checkpoint, which is unpickled: your own alone',
-    )
-    convert.add_argument(
-        '--library',
-        choices=('mmseg', 'mmdet', 'mmpretrain'),
-        help='with --arch: for a backbone of this package, rather than timm',
-    )
-    convert.add_argument(
-        '--num-classes', type=_positive, metavar='N', help='with --arch, for timm: classes of SRC (default: 1000)'
-    )
-    convert.add_argument(
-        '--backbone', action='store_true', help='with --config: SRC is the backbone alone (R-101-GN-WS.pth.tar)'
-    )
-    convert.add_argument('--sha256', metavar='HEX', help='digest that SRC must have, or its first characters')
-    _add_overwrite(convert)
+    _option(kind, '--arch NAME', 'what SRC was trained as: resnet50_lpf4, resnet101_ddac3, resnet18_lps2')
+    _option(kind, '--config FILE', 'config of the segmentor that SRC is for')
+    _option(kind, '--dsrl', 'take the super-resolution branch out of a checkpoint, which is unpickled: your own alone')
+    libraries = ('mmseg', 'mmdet', 'mmpretrain')
+    _option(convert, '--library', 'with --arch: for a backbone of this package, not for timm', choices=libraries)
+    _option(convert, '--num-classes N', 'with --arch, for timm: classes of SRC (default: 1000)', type=_positive)
+    _option(convert, '--backbone', 'with --config: SRC is the backbone alone (R-101-GN-WS.pth.tar)')
+    _option(convert, '--sha256 HEX', 'digest that SRC must have, or its first characters')
+    _option(convert, '--overwrite', 'replace files that exist')
 
 
 def _add_run(parser: Parser) -> None:
@@ -327,134 +272,82 @@ def _share(text: str) -> float:
     return share
 
 
-def _add_convert(parser: Parser) -> None:
-    parser.add_argument(
-        '--convert', nargs='+', action=_KeyValues, metavar='K=V', help='options of convert_antialias: dilated=blur'
-    )
-
-
-def _add_cfg_options(parser: argparse._ActionsContainer, help: str) -> None:
-    parser.add_argument('--cfg-options', nargs='+', metavar='K=V', help=help)
-
-
-def _add_overwrite(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument('--overwrite', action='store_true', help='replace files that exist')
-
-
-def _add_names(parser: Parser) -> None:
-    parser.add_argument('--names', nargs='+', metavar='NAME', help='what to call the networks, in the same order')
-
-
 def _add_results(parser: Parser, **files: str) -> argparse._ArgumentGroup:
     group = parser.add_argument_group('results')
     for name, help in files.items():
-        group.add_argument(f'--{name}', type=Path, metavar='FILE', help=help)
-    _add_overwrite(group)
+        _option(group, f'--{name} FILE', help)
+    _option(group, '--overwrite', 'replace files that exist')
     return group
 
 
 def _add_network_options(parser: Parser, weights: bool = True) -> None:
     group = parser.add_argument_group('network')
     if weights:
-        group.add_argument(
-            '--pretrained',
-            action=argparse.BooleanOptionalAction,
-            default=True,
-            help='load the published weights of a name without a file, or leave them random (default: load)',
-        )
-    group.add_argument(
-        '--model-kwargs', nargs='+', action=_KeyValues, default={}, metavar='K=V', help='arguments of timm networks'
-    )
-    _add_cfg_options(group, 'changes of configs')
+        published = 'load the published weights of a name without a file, or leave them random (default: load)'
+        _option(group, '--pretrained', published, action=argparse.BooleanOptionalAction, default=True)
+    _option(group, '--model-kwargs K=V…', 'arguments of timm networks', action=_KeyValues, default={})
+    _option(group, '--cfg-options K=V…', 'changes of configs')
 
 
 def _add_pictures(parser: Parser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group('computation')
-    group.add_argument('--device', metavar='NAME', help='where to compute (default: the GPU, if there is one)')
-    group.add_argument(
-        '--seed', type=_natural, default=0, metavar='N', help='of weights that are not loaded (default: 0)'
-    )
+    _option(group, '--device NAME', 'where to compute (default: the GPU, if there is one)')
+    _option(group, '--seed N', 'of weights that are not loaded (default: 0)', default=0)
     group = parser.add_argument_group('pictures')
-    group.add_argument(
-        '--images',
-        type=Path,
-        nargs='+',
-        required=True,
-        metavar='FILE',
-        help='pictures, or folders of them; turned as their cameras say, and on white where they are transparent',
+    _option(group, '--images FILE…', f'pictures, or folders of them. {_UPRIGHT}', required=True)
+    _option(group, '--skip-unreadable', 'leave out pictures that cannot be read, and list them')
+    sizes = (
+        "side of a classifier's input (default: the smallest of the networks' own), or width of a segmentor's picture"
     )
-    group.add_argument(
-        '--skip-unreadable', action='store_true', help='leave out pictures that cannot be read, and list them'
-    )
-    group.add_argument(
-        '--size',
-        type=_positive,
-        metavar='N',
-        help="side of a classifier's input (default: the smallest of the networks' own), or width to which a "
-        "segmentor's pictures are resized (default: their own)",
-    )
+    _option(group, '--size N', sizes, type=_positive)
     return group
 
 
-# The fields of `antialias_plugins.evaluation.Settings`, which owns the defaults: group, name, type (None for a flag),
-# what stands for the value, and help.
-_FOLDER, _SHIFTS, _COMPUTATION = 'images of timm networks (a config names its own)', 'consistency', 'computation'
-_SETTINGS = (
-    (
-        _FOLDER,
-        'images',
-        Path,
-        'DIR|FILE',
-        'folder with one sub-folder per class, or its parent with a folder "validation"; for '
-        'the consistency alone, without labels: a folder of pictures, or pictures. They are turned as their '
-        'cameras say, and on white where they are transparent',
-    ),
-    (_FOLDER, 'unlabelled', None, None, "the sub-folders are not the network's classes, though they are as many"),
-    (_FOLDER, 'skip-unreadable', None, None, 'leave out pictures that cannot be read, and say how many'),
-    (_FOLDER, 'size', _positive, 'N', "side of the input (default: the network's own)"),
-    (_FOLDER, 'crop-pct', _share, 'X', "side of the input / side of the resized picture (default: the network's own)"),
-    (_FOLDER, 'interpolation', INTERPOLATIONS, None, "of the resizing (default: the network's own)"),
-    (_SHIFTS, 'max-shift', _at_least(2), 'N', 'offsets are 0 to N-1 pixels (default: 32)'),
-    (_SHIFTS, 'views', _at_least(2), 'K', 'number of shifted views that must all agree (default: 2)'),
-    (_SHIFTS, 'circular', None, None, 'shift the picture circularly'),
-    (
-        _SHIFTS,
-        'protocol',
-        ('per_image', 'legacy'),
-        None,
-        'legacy: the published evaluation, offsets shared by a batch, mean of five repeats (default: per_image)',
-    ),
-    (_SHIFTS, 'seed', _natural, 'N', 'of the offsets, and of weights that are not loaded (default: 0)'),
-    (
-        _SHIFTS,
-        'groups',
-        str,
-        'REGEX',
-        'images whose paths have the same text for the first group of this regular expression '
-        'belong together (frames of a video, tiles of a scene), and the intervals count groups',
-    ),
-    (_SHIFTS, 'per-class', None, None, 'of a segmentation, every class too'),
-    (_SHIFTS, 'boundary', _positive, 'N', 'of a segmentation, within N pixels of boundaries too'),
-    (_SHIFTS, 'score-threshold', float, 'X', 'of a detector, lowest score that counts (default: 0.5)'),
-    (_COMPUTATION, 'batch-size', _positive, 'N', "images per forward pass (default: 64, or the config's)"),
-    (_COMPUTATION, 'workers', _natural, 'N', "processes that read images (default: at most 4, or the config's)"),
-    (_COMPUTATION, 'device', str, 'NAME', 'where a timm network computes (default: the GPU, if there is one)'),
-    (_COMPUTATION, 'amp', None, None, 'mixed precision'),
-    (_COMPUTATION, 'amp-dtype', ('float16', 'bfloat16'), None, 'of mixed precision (default: float16)'),
-    (_COMPUTATION, 'channels-last', None, None, 'memory format of a timm network and its images'),
+_TESTED = 'A config is tested on its own test set.\n\nexample: '
+_SEEN = 'Of configs, those of mmseg alone.\n\nexample: '
+_UPRIGHT = 'They are turned as their cameras say, and on white where they are transparent.'
+_IMAGES = (
+    'folder with one sub-folder per class; without labels, for the consistency alone: folder of pictures, or pictures.'
 )
+_GROUPS = (
+    'pictures belong together whose paths have the same text for the first group of this expression (videos, scenes)'
+)
+_LEGACY = 'legacy: the published evaluation, offsets shared by a batch, mean of five repeats (default: per_image)'
+
+# The fields of `antialias_plugins.evaluation.Settings`, which owns their defaults, by the title of their group.
+_SETTINGS: dict[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
+    'images of timm networks (a config names its own)': (
+        ('--images DIR|FILE…', f'{_IMAGES} {_UPRIGHT}', {}),
+        ('--unlabelled', "the sub-folders are not the network's classes, though they are as many", {}),
+        ('--skip-unreadable', 'leave out pictures that cannot be read, and say how many', {}),
+        ('--size N', "side of the input (default: the network's own)", {'type': _positive}),
+        ('--crop-pct X', "side of the input / side of the resized picture (default: the network's)", {'type': _share}),
+        ('--interpolation', "of the resizing (default: the network's own)", {'choices': INTERPOLATIONS}),
+    ),
+    'consistency': (
+        ('--max-shift N', 'offsets are 0 to N-1 pixels (default: 32)', {'type': _at_least(2)}),
+        ('--views N', 'number of shifted views that must all agree (default: 2)', {'type': _at_least(2)}),
+        ('--circular', 'shift the picture circularly', {}),
+        ('--protocol', _LEGACY, {'choices': ('per_image', 'legacy')}),
+        ('--seed N', 'of the offsets, and of weights that are not loaded (default: 0)', {}),
+        ('--groups REGEX', f'{_GROUPS}, and the intervals count groups', {}),
+        ('--per-class', 'of a segmentation, every class too', {}),
+        ('--boundary N', 'of a segmentation, within N pixels of boundaries too', {'type': _positive}),
+        ('--score-threshold X', 'of a detector, lowest score that counts (default: 0.5)', {}),
+    ),
+    'computation': (
+        ('--batch-size N', "images per forward pass (default: 64, or the config's)", {'type': _positive}),
+        ('--workers N', "processes that read images (default: at most 4, or the config's)", {}),
+        ('--device NAME', 'where a timm network computes (default: the GPU, if there is one)', {}),
+        ('--amp', 'mixed precision', {}),
+        ('--amp-dtype', 'of mixed precision (default: float16)', {'choices': ('float16', 'bfloat16')}),
+        ('--channels-last', 'memory format of a timm network and its images', {}),
+    ),
+}
 
 
 def _add_settings(parser: Parser) -> None:
-    groups: dict[str, argparse._ArgumentGroup] = {}
-    for title, name, kind, metavar, help in _SETTINGS:
-        if title not in groups:
-            groups[title] = parser.add_argument_group(title)
-        options: dict[str, Any] = {'default': argparse.SUPPRESS, 'help': help}
-        if kind is None:
-            options['action'] = 'store_true'
-        elif isinstance(kind, tuple):
-            options['choices'] = kind
-        else:
-            options |= {'type': kind, 'metavar': metavar, **({'nargs': '+'} if kind is Path else {})}
-        groups[title].add_argument(f'--{name}', **options)
+    for title, rows in _SETTINGS.items():
+        group = parser.add_argument_group(title)
+        for declaration, help, options in rows:
+            _option(group, declaration, help, default=argparse.SUPPRESS, **options)

@@ -85,10 +85,11 @@ def test_wrong_use_is_one_line(arguments, message, antialias):
 
 
 def test_parsers_offer_what_the_package_takes():
-    names = [name.replace('-', '_') for _, name, *_ in _SETTINGS]
-    assert sorted(names) == sorted(Settings.__dataclass_fields__)
+    rows = [row for rows in _SETTINGS.values() for row in rows]
+    helps = {declaration.split()[0][2:].replace('-', '_'): help for declaration, help, _ in rows}
+    assert sorted(helps) == sorted(Settings.__dataclass_fields__)
     assert INTERPOLATIONS == classifier.INTERPOLATIONS
-    told = {name.replace('-', '_'): re.search(r'\(default: ([\w.]+)\)', help) for _, name, *_, help in _SETTINGS}
+    told = {name: re.search(r'\(default: ([\w.]+)\)', help) for name, help in helps.items()}
     for name in ('max_shift', 'views', 'seed', 'protocol', 'score_threshold'):
         assert told[name][1] == str(DEFAULTS[name])
 
