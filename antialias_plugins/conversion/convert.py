@@ -40,6 +40,7 @@ def plan_antialias(
     padding: str = 'keep',
     skip: Iterable[str] | Callable[[str, nn.Module], bool] = (),
     extra: Iterable[str] = (),
+    min_channels: int = 0,
 ) -> AntialiasPlan:
     """List every place where ``model`` downsamples and what :func:`convert_antialias` would do there; change nothing.
 
@@ -56,17 +57,18 @@ def plan_antialias(
         >>> import torchvision
         >>> print(plan_antialias(torchvision.models.resnet18(), 'lpf4', skip=['layer[34]*']))
         ResNet with lpf4: 3 filtered, 5 left as they are, 0 unsupported
-        place                  kind      stride  channels  filter
-        maxpool                max pool  2       64        in maxpool
-        layer2.0.conv1         conv      2       128       before layer2.0.conv2
-        layer2.0.downsample.0  conv      2       64        before layer2.0.downsample.0
+        place                  kind      stride  channels  MMAC  MB     filter
+        maxpool                max pool  2       64        1.0   -0.52  in maxpool
+        layer2.0.conv1         conv      2       128       57.1  0.92   before layer2.0.conv2
+        layer2.0.downsample.0  conv      2       64        0.3   0.07   before layer2.0.downsample.0
+        costs: 58.5 MMAC, 0.46 MB kept for backward, 0.0 kparam, on shape [(1, 3, 128, 128)]
         left as it is: conv1: the first downsampling convolution (stem=True filters it too)
         left as it is: layer3.0.conv1: skip asks for it
         left as it is: layer3.0.downsample.0: skip asks for it
         left as it is: layer4.0.conv1: skip asks for it
         left as it is: layer4.0.downsample.0: skip asks for it
     """
-    options = Options(example_input, stem, maxpool, avgpool, dilated, padding, skip, extra)
+    options = Options(example_input, stem, maxpool, avgpool, dilated, padding, skip, extra, min_channels=min_channels)
     return _trace_and_plan(model, resolve_pool(pool), options)[1]
 
 
@@ -84,6 +86,7 @@ def convert_antialias(
     extra: Iterable[str] = (),
     recompute: bool = False,
     on_unsupported: str = 'raise',
+    min_channels: int = 0,
 ) -> nn.Module:
     """Antialias a network in place: low-pass filter wherever it downsamples.
 
@@ -131,6 +134,8 @@ def convert_antialias(
         recompute: compute the maps between a convolution that was made dense and its filter once more in backward, in
             place of keeping them; the same to the last bit. The forward hooks of what lies between run twice.
         on_unsupported: ``'raise'`` if a place cannot be converted, or ``'warn'`` and leave that place as it is.
+        min_channels: leave places whose map has fewer channels as they are: the first ones, where the map is largest.
+            :func:`plan_antialias` shows what each place costs.
 
     Returns:
         The same object.
@@ -149,7 +154,8 @@ def convert_antialias(
           (aa): BlurPool2d(64, filt_size=4, stride=(2, 2), padding_mode='reflect')
         )
     """
-    options = Options(example_input, stem, maxpool, avgpool, dilated, padding, skip, extra, recompute, on_unsupported)
+    words = maxpool, avgpool, dilated, padding
+    options = Options(example_input, stem, *words, skip, extra, recompute, on_unsupported, min_channels)
     convert(model, resolve_pool(pool), options)
     return model
 

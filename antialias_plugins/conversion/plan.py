@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from antialias_plugins.conversion.examples import Example, check_example
-from antialias_plugins.functional.arguments import check_flag
+from antialias_plugins.functional.arguments import check_count, check_flag
 from antialias_plugins.layers.pool import Pool, PoolFactory, resolve_pool
 
 _POSITION = {'pre': 'before', 'post': 'after', 'slot': 'in', 'pool': 'in'}
@@ -58,6 +58,7 @@ class Options:
     extra: Iterable[str] = ()
     recompute: bool = False
     on_unsupported: str = 'raise'
+    min_channels: int = 0
 
     def __post_init__(self) -> None:
         for name, (*others, last) in _WORDS.items():
@@ -66,6 +67,7 @@ class Options:
                 words = f'{", ".join(map(repr, others))} or {last!r}'
                 raise ValueError(f'{name} must be {words}, got {word!r}')
         check_flag('recompute', self.recompute)
+        check_count('min_channels', self.min_channels, minimum=0)
         check_example(self.example_input)
         if not isinstance(self.stem, bool):
             object.__setattr__(self, 'stem', resolve_stem(self.stem))
@@ -94,6 +96,30 @@ def resolve_stem(stem: Pool) -> PoolFactory:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a filter costs, or what several do, in excess of the network as it was, at the size of the example.
+
+    Attributes:
+        macs: multiply-adds of convolutions and matrix products, in one forward pass.
+        kept: bytes of the maps that are kept for the backward pass of a training step; less than none where a map
+            need no longer be kept.
+        parameters: numbers that learn.
+    """
+
+    macs: int = 0
+    kept: int = 0
+    parameters: int = 0
+
+    def __add__(self, other: 'Cost') -> 'Cost':
+        """The cost of both."""
+        return Cost(self.macs + other.macs, self.kept + other.kept, self.parameters + other.parameters)
+
+    def columns(self) -> tuple[str, str, str]:
+        """Millions of multiply-adds, MB that are kept, thousands of parameters."""
+        return f'{self.macs / 1e6:.1f}', f'{self.kept / 1e6:.2f}', f'{self.parameters / 1e3:.1f}'
+
+
+@dataclass(frozen=True)
 class Site:
     """One place where the network downsamples, and the filter it gets.
 
@@ -111,6 +137,7 @@ class Site:
         same: those of the roots that pad as TensorFlow's 'same' does, which keep the padding of their stride.
         is_stem: whether it is a first downsampling convolution.
         takes_statistics: whether a norm before the filter computes its statistics from the denser map.
+        cost: what it costs.
     """
 
     roots: tuple[str, ...]
@@ -124,6 +151,7 @@ class Site:
     same: tuple[str, ...] = ()
     is_stem: bool = False
     takes_statistics: bool = False
+    cost: Cost = Cost()
 
     @property
     def position(self) -> str:
@@ -146,12 +174,16 @@ class LeftAlone:
 class AntialiasPlan:
     """Every place where a network downsamples. Prints as a table.
 
+    Beside each place the table has what its filter costs, in excess of the network as it was: MMAC, millions of
+    multiply-adds; MB that are kept for the backward pass; kparam, thousands of parameters, if any filter has some.
+
     Attributes:
         model: class name of the network.
         layer: the filter, as it was asked for; a site names its own where it has another.
         sites: the places that get a filter.
         skipped: the places that stay as they are.
         unsupported: the places that should get a filter and cannot.
+        example: what the network was run on, in words.
     """
 
     model: str
@@ -159,17 +191,28 @@ class AntialiasPlan:
     sites: tuple[Site, ...]
     skipped: tuple[LeftAlone, ...] = ()
     unsupported: tuple[LeftAlone, ...] = ()
+    example: str = ''
+
+    @property
+    def cost(self) -> Cost:
+        """What all filters cost."""
+        return sum((site.cost for site in self.sites), Cost())
 
     def __str__(self) -> str:
-        rows = [('place', 'kind', 'stride', 'channels', 'filter')]
+        rows = [('place', 'kind', 'stride', 'channels', 'MMAC', 'MB', 'kparam', 'filter')]
         for site in self.sites:
             stride = 'x'.join(str(s) for s in dict.fromkeys(site.stride))
             own = site.layer if site.layer != self.layer else ''
             notes = ''.join(f' ({note})' for note in (own, site.note) if note)
-            rows.append((' + '.join(site.roots), site.kind, stride, str(site.channels), site.position + notes))
+            row = ' + '.join(site.roots), site.kind, stride, str(site.channels), *site.cost.columns()
+            rows.append((*row, site.position + notes))
+        if not self.cost.parameters:
+            rows = [(*row[:6], *row[7:]) for row in rows]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         table = ['  '.join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        lines = [self.summary(), *table]
+        macs, kept, parameters = self.cost.columns()
+        costs = f'costs: {macs} MMAC, {kept} MB kept for backward, {parameters} kparam, {self.example}'
+        lines = [self.summary(), *table, costs] if self.sites else [self.summary()]
         for title, places in (('left as it is', self.skipped), ('unsupported', self.unsupported)):
             lines += [f'{title}: {place}' for place in places]
         return '\n'.join(lines)

@@ -9,6 +9,7 @@ from torch import nn
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion import placement
 from antialias_plugins.conversion.circular import obstacles
+from antialias_plugins.conversion.cost import cost_of
 from antialias_plugins.conversion.placement import AttachmentPoint, Run
 from antialias_plugins.conversion.plan import AntialiasPlan, LeftAlone, Options, Site
 from antialias_plugins.conversion.trace import Graph, Node
@@ -36,6 +37,8 @@ class Planner:
     stems: set[Node] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        weight = next((p for p in self.model.parameters() if p.is_floating_point()), torch.empty(0, device='cpu'))
+        self.itemsize = weight.element_size()
         modules = {node.name: node.module for node in self.graph if node.role in _ROOTS}
         self.extra = set(dilated_roots(self.model)) & modules.keys() if self.options.dilated == 'blur' else set()
         self.extra |= matching_names('extra', _PLACES, self.options.extra, modules.keys())
@@ -56,7 +59,8 @@ class Planner:
         self._report_borders()
         ordered = tuple(site for _, site in sorted(self.sites, key=lambda item: item[0]))
         name = type(self.model).__name__
-        return AntialiasPlan(name, str(self.pool), ordered, tuple(self.skipped), tuple(self.unsupported))
+        left = tuple(self.skipped), tuple(self.unsupported)
+        return AntialiasPlan(name, str(self.pool), ordered, *left, str(self.graph.call))
 
     def _find_points(self, pools: list[Run], runs: list[Run]) -> dict[Run, AttachmentPoint | str]:
         """Every run with the module that its filter hangs on, or with the reason why there is none."""
@@ -125,9 +129,13 @@ class Planner:
         if not isinstance(point, str):
             try:  # to learn now whether the filter can be built
                 with torch.random.fork_rng(devices=[]):
-                    pool(point.channels, run.stride)
+                    layer = pool(point.channels, run.stride)
             except ValueError as error:
                 point = f'{pool} does not fit: {error}'
+        if not isinstance(point, str) and point.channels < self.options.min_channels:
+            reason = f'{point.channels} channels are fewer than min_channels={self.options.min_channels}'
+            self.skipped.append(LeftAlone(' + '.join(names), reason))
+            return
         if isinstance(point, str):
             self._reject(' + '.join(names), root.module, point)
             return
@@ -138,7 +146,8 @@ class Planner:
         if not note and point.mode == 'post' and run.activated is None and (unknown := placement.unknown_reader(run)):
             note = f'before {unknown.place}, which may be an activation'
         filtered = point.channels, point.name, point.mode
-        site = Site(names, root.role, run.stride, *filtered, str(pool), note, same, is_stem, bool(norms))
+        cost = cost_of(run, point, layer, self.itemsize)
+        site = Site(names, root.role, run.stride, *filtered, str(pool), note, same, is_stem, bool(norms), cost)
         self.sites.append((root.index, site))
 
     def _reject(self, name: str, module: nn.Module, reason: str) -> None:

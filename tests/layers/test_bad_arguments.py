@@ -50,6 +50,7 @@ CONVERSION = {
     'padding': WORD,
     'skip': PATTERNS,
     'extra': PATTERNS,
+    'min_channels': [-1, 1.5, '8', None, True],
     'example_input': [0, (-1, 8), 'image', [MAP], True, np.zeros((1, 3, 8, 8))],
 }
 NETWORK = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1), nn.ReLU())
