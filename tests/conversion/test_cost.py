@@ -14,7 +14,6 @@ from tests.conversion.networks import THIN_TIMM
 models = torchvision.models
 NETWORKS = {
     'resnet18': lambda: models.resnet18(),
-    'vgg11_bn': lambda: models.vgg11_bn(),
     'mobilenet_v3_small': lambda: models.mobilenet_v3_small(),
     'densenet121': lambda: models.densenet121(),
     'convnext_tiny': lambda: models.convnext_tiny(),
