@@ -16,6 +16,7 @@ import latex2mathml.converter
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from nbconvert import MarkdownExporter
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = 'antialias_plugins'
@@ -42,12 +43,17 @@ class Docstrings(griffe.Extension):
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add README.md and its like, and the reference."""
+    """Add README.md and its like, the reference, and the notebooks with the outputs that are saved in them."""
     for path, uri in PAGES.items():
         files.append(File.generated(config, uri, abs_src_path=str(ROOT / path)))
     for name in REFERENCE:
         files.append(File.generated(config, f'reference/{name}.md', content=reference_page(name)))
     files.append(File.generated(config, 'reference/index.md', content=reference_index()))
+    for path in sorted((ROOT / 'docs/notebooks').glob('*.ipynb')):
+        text, resources = MarkdownExporter().from_filename(str(path), {'unique_key': path.stem})
+        text = f'{text}\n\n[This page as a notebook]({path.name})\n'
+        for name, content in {f'{path.stem}.md': text, **resources['outputs']}.items():
+            files.append(File.generated(config, f'notebooks/{name}', content=content))
     return files
 
 
