@@ -151,8 +151,8 @@ def reference_page(part: str) -> str:
 
 def reference_index() -> str:
     """The list of parts."""
-    rows = (f'| [`{PACKAGE}.{part}`]({part}.md) | {_docstring(part).partition(chr(10))[0]} |' for part in REFERENCE)
-    return '\n'.join(('# Reference', '', '| | |', '|---|---|', *rows, ''))
+    rows = (f'| [`{part}`]({part}.md) | {_docstring(part).partition(chr(10))[0]} |' for part in REFERENCE)
+    return '\n'.join(('# Reference', '', f'| of `{PACKAGE}` | |', '|---|---|', *rows, ''))
 
 
 def _tree(path: Path) -> ast.Module:
