@@ -404,7 +404,7 @@ def rows_of(heading):
     """The cells of the table below a heading of the README."""
     section = README.partition(f'\n## {heading}\n')[2].partition('\n## ')[0]
     rows = [line.strip('| ').split(' | ') for line in section.splitlines() if line.startswith('|')]
-    return {row[0].strip('`'): row[1:] for row in rows[2:]}
+    return {re.sub(r'^\[?`|`.*', '', row[0]): row[1:] for row in rows[2:]}
 
 
 @pytest.mark.parametrize(('column', 'arch'), [(0, 'resnet18'), (1, 'resnet50')])
