@@ -36,7 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if arguments[:1] == ['run'] and len(arguments) > 1 and arguments[1] not in ('-h', '--help'):
             from antialias_cli.script import run_script
 
-            return run_script(arguments[1:])  # whose errors are the script's own
+            try:
+                return run_script(arguments[1:])  # whose errors are the script's own
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt('what the script wrote stays') from None
         args = _parse(parser, arguments)
         prog = args.parser.prog
         with _brief_warnings(prog):

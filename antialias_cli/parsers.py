@@ -285,7 +285,7 @@ def _add_network_options(parser: Parser, weights: bool = True) -> None:
     if weights:
         published = 'load the published weights of a name without a file, or leave them random (default: load)'
         _option(group, '--pretrained', published, action=argparse.BooleanOptionalAction, default=True)
-    _option(group, '--model-kwargs K=V…', 'arguments of timm networks', action=_KeyValues, default={})
+    _option(group, '--model-kwargs K=V…', 'arguments of timm networks: num_classes=10', action=_KeyValues, default={})
     _option(group, '--cfg-options K=V…', 'changes of configs')
 
 

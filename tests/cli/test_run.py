@@ -59,6 +59,14 @@ def test_options_and_errors_are_the_scripts_own(run, tmp_path, capsys):
     assert capsys.readouterr().out == "['--help', '--json', 'a']\n"
 
 
+def test_an_interrupted_script_is_one_line(run, tmp_path, capsys):
+    path = tmp_path / 'waits.py'
+    path.write_text('raise KeyboardInterrupt')
+    with pytest.raises(SystemExit, match='130'):
+        run('run', path)
+    assert capsys.readouterr().err == 'antialias run: interrupted, what the script wrote stays\n'
+
+
 @pytest.mark.parametrize('form', [['run'], []], ids=['run', 'before-there-were-commands'])
 def test_under_torchrun(form, script, tmp_path):
     arguments = ['--standalone', '--nproc-per-node', '1', '-m', 'antialias_plugins', *form, script, 'resnet18_lpf4']
