@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from antialias_plugins.conversion import attach, placement
+from antialias_plugins.conversion import attach
 from antialias_plugins.conversion import operators as ops
 from antialias_plugins.conversion.circular import wrap_around
 from antialias_plugins.conversion.examples import Example, run, shapes_in
@@ -17,8 +17,8 @@ from antialias_plugins.conversion.plan import AntialiasPlan, AntialiasWarning, O
 from antialias_plugins.conversion.planner import Planner
 from antialias_plugins.conversion.rebuilding import guard_rebuilding
 from antialias_plugins.conversion.segments import Segment, find_segment
-from antialias_plugins.conversion.trace import Graph, check_network, trace, trace_call
-from antialias_plugins.conversion.values import difference, fingerprints, first_difference
+from antialias_plugins.conversion.trace import Graph, check_network, trace
+from antialias_plugins.conversion.values import prove
 from antialias_plugins.functional.arguments import check_module
 from antialias_plugins.layers.blur_pool import BlurPool2d
 from antialias_plugins.layers.pool import Pool, PoolFactory, resolve_pool
@@ -174,7 +174,8 @@ def convert(model: nn.Module, pool: PoolFactory, options: Options) -> AntialiasP
         raise UnsupportedModelError(f'{plan.model}: nothing that could be filtered downsamples', left)
     for reason in reasons:
         warnings.warn(f'{plan.model}: not antialiased: {reason}', AntialiasWarning, stacklevel=3)
-    _prove(model, graph, plan)
+    sites = [site for site in plan.sites if not site.takes_statistics]
+    prove(model, graph, sites, lambda: _subsampling(model, sites))
     layers = [_build(model, site, pool, options) for site in plan.sites]
     share_phases(graph, plan, layers)
     _warn_of_frozen_filters(model, plan, layers)
@@ -246,47 +247,6 @@ def _build(model: nn.Module, site: Site, pool: PoolFactory, options: Options) ->
     if options.padding != 'keep' and hasattr(layer, 'padding_mode'):
         layer.padding_mode = 'circular'
     return layer.train(model.get_submodule(site.carrier).training)
-
-
-def _prove(model: nn.Module, graph: Graph, plan: AntialiasPlan) -> None:
-    """Make the network dense and subsample plainly: it must compute what it did when it was traced.
-
-    A place whose norms take other statistics then, as the plan notes, stays as it is meanwhile.
-    """
-    sites = [site for site in plan.sites if not site.takes_statistics]
-    roots = {name for site in sites for name in site.roots}
-    is_behind_a_choice = any(node.is_chosen and node.name in roots for node in graph)
-    try:
-        with _subsampling(model, sites):
-            dense = trace_call(model, graph.call)
-        found = difference(*(it.certain(is_behind_a_choice) for it in (dense, graph)))
-        if found is None and difference(dense.evidence, graph.evidence):
-            found = 'what it chooses boxes or regions from'
-    except Exception as error:
-        raise UnsupportedModelError(
-            f'{plan.model} cannot be antialiased and was left as it is: with dense convolutions it fails, before any '
-            f'filter, with {type(error).__name__}: {error}'
-        ) from error
-    if found is None:
-        return
-    with fingerprints(model) as expected:
-        run(model, graph.call)
-    with _subsampling(model, sites), fingerprints(model) as dense:
-        run(model, graph.call)
-    place = first_difference(dense, expected)
-    raise UnsupportedModelError(
-        f'{plan.model} cannot be antialiased and was left as it is: with dense convolutions and plain subsampling it '
-        f'computes something else: {found}' + (f'; the first map that differs is that of {place}' if place else ''),
-        [
-            'some code of its own depends on a stride, or on the size of a map that is dense then; skip=[...] leaves '
-            'a place as it is, and a part of the network that has no such code can be converted by itself',
-            *(
-                f'{name} has a forward of its own on the instance: undo that, convert, and do it again'
-                for name in sorted(roots)
-                if placement.has_hidden_forward(model.get_submodule(name))
-            ),
-        ],
-    )
 
 
 @contextmanager

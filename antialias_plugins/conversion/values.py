@@ -1,13 +1,16 @@
 """The proof of a conversion: with plain subsampling in place of every filter, a network computes what it did before."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from antialias_plugins.conversion.examples import tensors_in
+from antialias_plugins.conversion.examples import run, tensors_in
+from antialias_plugins.conversion.placement import has_hidden_forward
+from antialias_plugins.conversion.plan import Site, UnsupportedModelError
+from antialias_plugins.conversion.trace import Graph, trace_call
 
 # Of the range of an output: rounding adds up in deep networks, more so where convolutions round to TF32 or a half type.
 _TOLERANCES = {torch.float64: 1e-7, torch.float32: 1e-3}
@@ -22,6 +25,52 @@ class Fingerprint(NamedTuple):
     shape: tuple[int, ...]
     mean: float
     spread: float
+
+
+def prove(
+    model: nn.Module, graph: Graph, sites: Sequence[Site], subsampling: Callable[[], AbstractContextManager]
+) -> None:
+    """Make the network dense and subsample plainly: it must compute what it did when it was traced.
+
+    Args:
+        model: the network.
+        graph: its trace.
+        sites: the places to prove; one whose norms take other statistics then stays as it is meanwhile.
+        subsampling: makes a context in which these places subsample plainly.
+
+    Raises:
+        UnsupportedModelError: it fails, or computes something else; the first map that differs is named.
+    """
+    roots, name = {root for site in sites for root in site.roots}, type(model).__name__
+    is_behind_a_choice = any(node.is_chosen and node.name in roots for node in graph)
+    try:
+        with subsampling():
+            dense = trace_call(model, graph.call)
+        found = difference(*(it.certain(is_behind_a_choice) for it in (dense, graph)))
+        if found is None and difference(dense.evidence, graph.evidence):
+            found = 'what it chooses boxes or regions from'
+    except Exception as error:
+        raise UnsupportedModelError(
+            f'{name} cannot be antialiased and was left as it is: with dense convolutions it fails, before any filter, '
+            f'with {type(error).__name__}: {error}'
+        ) from error
+    if found is None:
+        return
+    with fingerprints(model) as expected:
+        run(model, graph.call)
+    with subsampling(), fingerprints(model) as actual:
+        run(model, graph.call)
+    place = first_difference(actual, expected)
+    hidden = [root for root in sorted(roots) if has_hidden_forward(model.get_submodule(root))]
+    raise UnsupportedModelError(
+        f'{name} cannot be antialiased and was left as it is: with dense convolutions and plain subsampling it '
+        f'computes something else: {found}' + (f'; the first map that differs is that of {place}' if place else ''),
+        [
+            'some code of its own depends on a stride, or on the size of a map that is dense then; skip=[...] leaves '
+            'a place as it is, and a part of the network that has no such code can be converted by itself',
+            *(f'{it} has a forward of its own on the instance: undo that, convert, and do it again' for it in hidden),
+        ],
+    )
 
 
 @contextmanager
