@@ -118,6 +118,7 @@ def forget_changes(model: nn.Module) -> None:
     """Let the attributes that a conversion has changed be the network's own: nothing of them is left to undo."""
     for module in model.modules():
         module.__dict__.pop('_aa_undo', None)
+        module.__dict__.pop('_aa_branches', None)
 
 
 def changed_modules(model: nn.Module) -> Iterator[nn.Module]:
@@ -156,6 +157,7 @@ def detach_all(model: nn.Module) -> int:
             if layer is not None:
                 del module.aa
                 count += 1
+        module.__dict__.pop('_aa_branches', None)
         for name, value in module.__dict__.pop('_aa_undo', {}).items():
             if value is _OF_THE_CLASS:
                 delattr(module, name)
@@ -173,6 +175,15 @@ def check_unchanged(model: nn.Module) -> None:
             raise UnsupportedModelError(
                 f'{name or type(module).__name__} has got another forward since the conversion, by a fusion or a hook: '
                 'undo that first, or convert the network anew'
+            )
+        children = dict(module.named_modules()) if '_aa_branches' in vars(module) else {}
+        merged = [
+            it for it in children and module._aa_branches if '_aa_undo' not in vars(children.get(it, nn.Module()))
+        ]
+        if merged:
+            raise UnsupportedModelError(
+                f'{name or type(module).__name__} has merged {", ".join(merged)} since the conversion, into a '
+                'convolution that does not stride: revert before merging, or convert the network anew'
             )
 
 

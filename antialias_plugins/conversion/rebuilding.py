@@ -34,5 +34,8 @@ def guard_rebuilding(model: nn.Module, site: Site) -> None:
             continue
         if site.carrier.startswith(f'{name}.') and ops.is_conv(model.get_submodule(site.carrier)):
             override(block, **{method: Refusal(name, method) for method in methods})
-        elif site.kind == ops.CONV and ops.stride_of(block) == site.stride:
+            continue
+        if site.kind == ops.CONV and ops.stride_of(block) == site.stride:
             override(block, stride=(1, 1) if isinstance(block.stride, tuple) else 1)
+        branches = [root.removeprefix(f'{name}.') for root in site.roots if root.startswith(f'{name}.')]
+        block._aa_branches = [*vars(block).get('_aa_branches', ()), *branches]

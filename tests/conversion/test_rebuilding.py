@@ -15,26 +15,31 @@ from antialias_plugins import UnsupportedModelError, convert_antialias, revert_a
 class Branches(nn.Module):
     """Two parallel convolutions that `switch_to_deploy` merges into one, of the block's own stride (as in RepVGG)."""
 
-    def __init__(self, act: nn.Module) -> None:
+    def __init__(self, act: nn.Module, says_stride: bool = True) -> None:
         super().__init__()
-        self.stride = 2
+        if says_stride:
+            self.stride = 2
         self.one, self.two, self.act = nn.Conv2d(4, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1), act
 
     def forward(self, x):
         return self.act(self.one(x) + (self.two(x) if self.two else 0))
 
     def switch_to_deploy(self):
-        merged = nn.Conv2d(4, 4, 3, self.stride, 1)
+        merged = nn.Conv2d(4, 4, 3, getattr(self, 'stride', self.one.stride), 1)
         merged.weight.data, merged.bias.data = self.one.weight + self.two.weight, self.one.bias + self.two.bias
         self.one, self.two = merged, None
 
 
-def test_merged_branches_do_not_stride_again():
-    model = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), Branches(nn.ReLU()))
+@pytest.mark.parametrize('says_stride', [True, False], ids=['stride of the block', 'stride of the convolution'])
+def test_merged_branches_do_not_stride_again(says_stride):
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), Branches(nn.ReLU(), says_stride))
     x = torch.rand(1, 3, 32, 32)
     convert_antialias(model)
     expected = model(x)
     model[1].switch_to_deploy()
+    torch.testing.assert_close(model(x), expected)
+    with pytest.raises(UnsupportedModelError, match=r'^1 has merged one, two since the conversion.* revert before'):
+        revert_antialias(model)
     torch.testing.assert_close(model(x), expected)
 
 
