@@ -145,6 +145,7 @@ class Planner:
         note = f'{norms}: statistics of the denser map' if norms else 'before the activation' if is_early else ''
         if not note and point.mode == 'post' and run.activated is None and (unknown := placement.unknown_reader(run)):
             note = f'before {unknown.place}, which may be an activation'
+        note = '; '.join(filter(None, (note, pool.remark(layer))))
         filtered = point.channels, point.name, point.mode
         cost = cost_of(run, point, layer, self.itemsize)
         site = Site(names, root.role, run.stride, *filtered, str(pool), note, same, is_stem, bool(norms), cost)

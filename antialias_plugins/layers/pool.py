@@ -6,7 +6,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -36,7 +36,7 @@ class Method:
         layer: its module, called with ``(channels, stride=stride, **arguments)``.
         paper: where it is from, in reStructuredText.
         sizes: the numbers of taps worth suggesting behind its shorthand; empty if it takes none.
-        fixed: arguments that the shorthand stands for.
+        fixed: arguments that the shorthand stands for: the largest that divide the channels, up to these.
         defaults: arguments that `timm.create_model` passes on, beside ``padding_mode``, with their defaults there.
         alone: whether its shorthand without a number is right as well.
     """
@@ -102,10 +102,12 @@ class PoolFactory:
     Attributes:
         build: called with the number of channels and ``(vertical, horizontal)`` stride.
         name: shorthand, ``Layer(argument=value)`` or qualified name of a callable.
+        fixed: arguments that the shorthand stands for.
     """
 
     build: Callable[[int, Stride], nn.Module]
     name: str
+    fixed: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __call__(self, channels: int, stride: Stride) -> nn.Module:
         """Build the filter for a map of `channels` channels; what others have written is tried on a small map.
@@ -117,6 +119,12 @@ class PoolFactory:
         if getattr(self.build, 'args', ())[:1] not in [(ours,) for ours in _LAYERS.values()]:
             _check_filter(self.name, layer, channels, stride)
         return layer
+
+    def remark(self, layer: nn.Module) -> str:
+        """Say in what a layer differs from what the shorthand stands for, because of its channels."""
+        return ', '.join(
+            f'{getattr(layer, it)} {it}' for it, value in self.fixed.items() if getattr(layer, it) != value
+        )
 
     def __str__(self) -> str:
         """Return the name."""
@@ -149,10 +157,11 @@ def resolve_pool(pool: Pool) -> PoolFactory:
     Args:
         pool: one of
 
-            - a shorthand: ``'lpf<k>'`` for `BlurPool2d` of k taps, ``'ddac<k>'`` for `AdaptiveBlurPool2d` of k taps and
-              8 groups, ``'flc'`` for `FrequencyLowCutPool2d`, ``'aps<k>'``, ``'lps<k>'`` and ``'tips<k>'`` for
-              `AdaptivePolyphasePool2d`, `LearnablePolyphasePool2d` and `TranslationInvariantPolyphasePool2d` behind a
-              low-pass filter of k taps (1 is none), ``'tips'`` for ``'tips1'``;
+            - a shorthand, with k up to 7: ``'lpf<k>'`` for `BlurPool2d` of k taps, ``'ddac<k>'`` for
+              `AdaptiveBlurPool2d` of k taps and 8 groups, or as many below as divide the channels, ``'flc'`` for
+              `FrequencyLowCutPool2d`, ``'aps<k>'``, ``'lps<k>'`` and ``'tips<k>'`` for `AdaptivePolyphasePool2d`,
+              `LearnablePolyphasePool2d` and `TranslationInvariantPolyphasePool2d` behind a low-pass filter of k taps
+              (1 is none), ``'tips'`` for ``'tips1'``;
             - a dict whose ``type`` is the name of one of these layers or a module class, and whose other entries are
               passed to it; the class is called with ``(channels, stride=stride, **others)``;
             - such a class by itself;
@@ -196,7 +205,15 @@ def _from_shorthand(name: str) -> PoolFactory:
         known = [f'{word}{size}' for word, method in sized.items() for size in method.sizes]
         raise ValueError(f'pool must be one of {", ".join(words)}, got {name!r}{_suggest(name, [*known, *alone])}')
     taps = {'filt_size': int(match[2])} if match[2] else {}
-    return _layer_factory(method.layer, taps | dict(method.fixed), name)
+    if taps and taps['filt_size'] > method.sizes[-1]:
+        written = f'dict(type={method.layer.__name__!r}, filt_size={match[2]})'
+        raise ValueError(
+            f'pool must have at most {method.sizes[-1]} taps as a shorthand, got {name!r}; {written} has more'
+        )
+    factory = _layer_factory(method.layer, taps | dict(method.fixed), name)
+    return replace(
+        factory, build=functools.partial(_build_fitting, method.layer, taps, method.fixed), fixed=method.fixed
+    )
 
 
 def _from_config(config: dict[str, Any]) -> PoolFactory:
@@ -230,6 +247,14 @@ def _layer_factory(layer: type[nn.Module], options: dict[str, Any], name: str) -
 
 def _build(layer: type[nn.Module], options: dict[str, Any], channels: int, stride: Stride) -> nn.Module:
     return layer(channels, stride=stride, **options)
+
+
+def _build_fitting(
+    layer: type[nn.Module], options: dict[str, Any], fixed: Mapping[str, int], channels: int, stride: Stride
+) -> nn.Module:
+    """Build with the largest values up to those fixed that divide the channels."""
+    fitting = {name: max(n for n in range(1, most + 1) if channels % n == 0) for name, most in fixed.items()}
+    return layer(channels, stride=stride, **options, **fitting)
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:

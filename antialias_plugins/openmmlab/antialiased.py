@@ -1,8 +1,8 @@
 """`Antialiased`: the one type that antialiases anything an OpenMMLab config can build."""
 
 import functools
-import inspect
 import logging
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
@@ -13,7 +13,7 @@ from mmengine.registry import MODELS
 from torch import nn
 
 from antialias_plugins.conversion.convert import convert
-from antialias_plugins.conversion.plan import Options
+from antialias_plugins.conversion.plan import AntialiasWarning, Options
 from antialias_plugins.layers import PoolFactory, resolve_pool
 from antialias_plugins.openmmlab.registration import LAYERS
 
@@ -37,7 +37,7 @@ def Antialiased(
 
     Args:
         base: What to build: a name in the current scope (``'ResNetV1c'``), a name with its scope (``'mmdet.ResNet'``)
-            or a class; a backbone, a timm wrapper or a whole segmentor.
+            or a class or function that returns a network; a backbone, a timm wrapper or a whole segmentor.
         pool: The filter: a shorthand (``'lpf4'``, ``'ddac3'``), a config whose type is one of our layers or anything in
             the registry that takes ``channels`` and ``stride``, or a callable of the two.
         convert: Options of :func:`~antialias_plugins.convert_antialias`. A `stem` of its own is written like `pool`.
@@ -53,7 +53,7 @@ def Antialiased(
     _check_base(base)
     options = check_convert(convert)
     factory = _resolve(pool)
-    if isinstance(options.get('stem'), Mapping):
+    if isinstance(options.get('stem'), Mapping | str):
         options['stem'] = _resolve(options['stem'])
     checked = Options(**options)
     model = MODELS.build({'type': base, **kwargs})
@@ -62,13 +62,19 @@ def Antialiased(
 
 
 def _antialias(model: nn.Module, pool: PoolFactory, options: Options) -> None:
-    """Convert and log the plan; the warnings of the conversion point into this file."""
-    plan = convert(model, pool, options)
+    """Convert and log the plan and the warnings, which are given as well, and point into this file."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        plan = convert(model, pool, options)
     print_log(f'Antialiased {plan}', logger='current', level=logging.INFO)
+    for warning in caught:
+        if issubclass(warning.category, AntialiasWarning):
+            print_log(str(warning.message), logger='current', level=logging.WARNING)
+        warnings.warn(warning.message, warning.category, stacklevel=1)
 
 
 def _check_base(base: Any) -> None:
-    if inspect.isclass(base):
+    if callable(base):
         return
     if not isinstance(base, str):
         raise ValueError(f"Antialiased: base must name the type to build, such as 'ResNetV1c', got {base!r}")
@@ -95,13 +101,18 @@ def check_convert(convert: Any) -> dict[str, Any]:
 
 
 def _resolve(pool: Any) -> PoolFactory:
-    """`resolve_pool`, which also knows the types that only the registry knows."""
-    if isinstance(pool, Mapping) and isinstance(pool.get('type'), str):
-        with MODELS.switch_scope_and_registry(None) as registry:
-            layer = registry.get(pool['type'])
-        if layer is not None and layer not in LAYERS:
-            return PoolFactory(functools.partial(_build_registered, dict(pool)), pool['type'])
-    return resolve_pool(pool)
+    """`resolve_pool`, which also knows the types that only the registry knows, and classes by their dotted names."""
+    kind = pool.get('type') if isinstance(pool, Mapping) else pool
+    if not isinstance(kind, str) or (kind is pool and '.' not in kind):
+        return resolve_pool(pool)
+    with MODELS.switch_scope_and_registry(None) as registry:
+        layer = registry.get(kind)
+    if layer is None:
+        return resolve_pool(pool)
+    config = dict(pool) if isinstance(pool, Mapping) else {}
+    if layer in LAYERS:
+        return resolve_pool(config | {'type': layer})
+    return PoolFactory(functools.partial(_build_registered, config | {'type': layer}), kind)
 
 
 def _build_registered(config: dict[str, Any], channels: int, stride: tuple[int, int]) -> nn.Module:

@@ -185,9 +185,17 @@ def test_a_wrong_argument_is_named(arguments, message):
     assert snapshot(model) == before
 
 
+def test_groups_of_a_shorthand_follow_the_channels():
+    model = nn.Sequential(nn.Conv2d(3, 12, 3, 2, 1), Grow())
+    plan = plan_antialias(model, 'ddac3')
+    convert_antialias(model, 'ddac3')
+    assert [site.note for site in plan.sites] == ['6 groups'] * len(plan.sites)
+    assert {it.groups for it in model.modules() if isinstance(it, AdaptiveBlurPool2d)} == {6}
+
+
 def test_channels_that_do_not_divide_name_the_place():
     with pytest.raises(UnsupportedModelError, match=r'conv .*groups must divide .* 12 channels'):
-        convert_antialias(nn.Sequential(nn.Conv2d(3, 12, 3, 2, 1), Grow()), 'ddac3')
+        convert_antialias(nn.Sequential(nn.Conv2d(3, 12, 3, 2, 1), Grow()), dict(type='AdaptiveBlurPool2d', groups=8))
 
 
 class Grow(Residual):

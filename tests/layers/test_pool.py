@@ -109,6 +109,9 @@ def test_random_state_is_left_as_it_is():
         ({'type': 'LearnablePolyphasePool2d', 'temperature': 0}, 'temperature must be a number greater than 0, got 0'),
         ('ddac4', 'pool ddac4 cannot be built: filt_size must be odd, .* got 4'),
         ('lpf0', 'pool lpf0 cannot be built: filt_size must be an integer of at least 1, got 0'),
+        ('lpf33', r"at most 7 taps as a shorthand, got 'lpf33'; dict\(type='BlurPool2d', filt_size=33\) has more"),
+        ('ddac9', r"at most 7 taps as a shorthand, got 'ddac9'; dict\(type='AdaptiveBlurPool2d', filt_size=9\)"),
+        ('tips70', "at most 7 taps as a shorthand, got 'tips70'"),
         ({'filt_size': 3}, r"pool must have a type, one of BlurPool2d.* got \{'filt_size': 3\}"),
         ({'type': 'BlurPol2d'}, r"got 'BlurPol2d'; did you mean BlurPool2d"),
         ({'type': 3}, 'type of pool must be one of .*, got 3'),
@@ -136,3 +139,13 @@ def test_neither_name_nor_factory():
 def test_help_names_every_method(function):
     for shorthand, method in METHODS.items():
         assert f"``'{shorthand}" in function.__doc__ and f'`{method.layer.__name__}`' in function.__doc__
+
+
+@pytest.mark.parametrize(('channels', 'groups'), [(64, 8), (18, 6), (20, 5), (7, 7), (11, 1), (3, 3)])
+def test_groups_of_the_shorthand_divide_the_channels(channels, groups):
+    factory = resolve_pool('ddac3')
+    layer = factory(channels, (2, 2))
+
+    assert layer.groups == groups
+    assert factory.remark(layer) == ('' if groups == 8 else f'{groups} groups')
+    assert pickle.loads(pickle.dumps(factory))(channels, (2, 2)).groups == groups

@@ -98,8 +98,13 @@ class Strided(nn.Module):
         return self.relu2(self.conv(self.relu1(self.stem(x))))
 
 
-def test_base_may_be_a_class():
-    model = build(base=Strided, channels=8, pool='lpf3')
+def strided(channels):
+    return Strided(channels)
+
+
+@pytest.mark.parametrize('base', [Strided, strided], ids=['class', 'function'])
+def test_base_may_be_a_class_or_a_function(base):
+    model = build(base=base, channels=8, pool='lpf3')
 
     assert type(model.relu2).__name__ != 'ReLU'
     assert model(torch.ones(1, 3, 16, 16)).shape == (1, 8, 4, 4)
@@ -129,6 +134,12 @@ def test_base_may_be_a_whole_segmentor():
         pytest.param('ddac3', AdaptiveBlurPool2d, id='shorthand'),
         pytest.param({'type': 'AdaptiveBlurPool2d', 'filt_size': 5, 'groups': 4}, AdaptiveBlurPool2d, id='our layer'),
         pytest.param({'type': 'TakeEverySecond', 'phase': 1}, 'TakeEverySecond', id='registered layer'),
+        pytest.param(
+            {'type': f'{AdaptiveBlurPool2d.__module__}.AdaptiveBlurPool2d', 'groups': 4},
+            AdaptiveBlurPool2d,
+            id='class in a lazy config that was dumped',
+        ),
+        pytest.param(f'{BlurPool2d.__module__}.BlurPool2d', BlurPool2d, id='class by itself, dumped'),
     ],
 )
 def test_pool(pool, layer):
@@ -189,11 +200,14 @@ def test_plan_is_logged():
     handler = logging.StreamHandler(lines)
     handler.setLevel('INFO')
     logger = MMLogger.get_current_instance()
+    level = logger.level  # which other tests have raised
+    logger.setLevel('INFO')
     logger.addHandler(handler)
 
     build(**R18, pool='lpf3')
 
     logger.removeHandler(handler)
+    logger.setLevel(level)
     assert lines.getvalue().startswith('Antialiased ResNetV1c with lpf3: 7 filtered')
 
 

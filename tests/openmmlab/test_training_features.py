@@ -1,5 +1,6 @@
 """What mmengine can do to a training, done to antialiased networks."""
 
+import logging
 import warnings
 
 import pytest
@@ -10,6 +11,7 @@ from mmengine.runner.activation_checkpointing import turn_on_activation_checkpoi
 
 from antialias_plugins.conversion import AntialiasWarning
 from antialias_plugins.layers import AdaptiveBlurPool2d
+from antialias_plugins.openmmlab import antialiased
 from antialias_plugins.openmmlab.runner import BFloat16OptimWrapper
 from tests.openmmlab.exact import BATCH, ITERATIONS, batches, build, train
 
@@ -78,7 +80,9 @@ def test_mixed_precision_learns(pool):
 
 
 @pytest.mark.parametrize('pool', [None, 'lpf3', 'ddac3'])
-def test_frozen_stages_stay(pool):
+def test_frozen_stages_stay(pool, monkeypatch):
+    log = []
+    monkeypatch.setattr(antialiased, 'print_log', lambda text, logger, level: log.append((level, logger, text)))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
         model = build(pool, frozen_stages=2)
@@ -90,6 +94,9 @@ def test_frozen_stages_stay(pool):
     assert not [name for name in stays if name.startswith(('backbone.layer3', 'backbone.layer4', 'decode_head'))]
     announced = [w for w in caught if issubclass(w.category, AntialiasWarning) and 'frozen stages' in str(w.message)]
     assert len(announced) == (pool == 'ddac3')
+    assert [it for it in log if it[0] > logging.INFO] == [
+        (logging.WARNING, 'current', str(w.message)) for w in announced
+    ]
 
 
 def test_norms_of_filters_become_sync_batch_norms():
