@@ -4,7 +4,7 @@ It also tells hooks of the data before the data sets are built.
 """
 
 import atexit
-import gc
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,7 +38,9 @@ class PortableRunner(Runner):
         """Join the processes before mmengine does, which would first ask each for its GPU."""
         if self.distributed and get_device() == 'cpu' and not is_distributed():
             torch.distributed.init_process_group(**env_cfg['dist_cfg'])
-            atexit.register(_leave_processes)
+            # gloo's threads need the interpreter's lock to drop their last work: one that waits for it while the
+            # interpreter ends aborts a training that is done
+            atexit.register(time.sleep, 0.5)
         super().setup_env(env_cfg)
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
@@ -73,13 +75,6 @@ class PortableRunner(Runner):
             kept = {key: value for key, value in optim_wrapper.items() if key not in ('loss_scale', 'dtype')}
             optim_wrapper = kept | {'type': BFloat16OptimWrapper}
         return super().build_optim_wrapper(optim_wrapper)
-
-
-def _leave_processes() -> None:
-    """Join gloo's threads: one that drops its last work while the interpreter ends aborts a training that is done."""
-    gc.collect()  # a runner that is not needed any more, and with it the wrapped model, which holds the group too
-    if is_distributed():
-        torch.distributed.destroy_process_group()
 
 
 class BFloat16OptimWrapper(OptimWrapper):
