@@ -82,11 +82,11 @@ def class_before(module: nn.Module) -> type[nn.Module]:
 
 def is_leaf(module: nn.Module, *inputs: Any) -> bool:
     """Whether `torch.fx` is tracing, and would not have looked into a module before its conversion."""
-    proxy = next((it for it in inputs if isinstance(it, Proxy)), None)
-    if proxy is None:
+    proxies = [it for it in inputs if isinstance(it, Proxy)]  # no `next`, which PyTorch 2.5 does not compile
+    if not proxies:
         return False
     original = class_before(module)
-    return proxy.tracer.is_leaf_module(original.__new__(original), '')
+    return proxies[0].tracer.is_leaf_module(original.__new__(original), '')
 
 
 def stride_of(module: nn.Module | None) -> tuple[int, int]:
