@@ -203,7 +203,7 @@ def _from_shorthand(name: str) -> PoolFactory:
         words = [f'{word}<k> ({method.layer.__name__})' for word, method in sized.items()]
         words += [f'{word} ({method.layer.__name__})' for word, method in alone.items()]
         known = [f'{word}{size}' for word, method in sized.items() for size in method.sizes]
-        raise ValueError(f'pool must be one of {", ".join(words)}, got {name!r}{_suggest(name, [*known, *alone])}')
+        raise ValueError(f'pool must be one of {", ".join(words)}, got {name!r}{suggest(name, [*known, *alone])}')
     taps = {'filt_size': int(match[2])} if match[2] else {}
     if taps and taps['filt_size'] > method.sizes[-1]:
         written = f'dict(type={method.layer.__name__!r}, filt_size={match[2]})'
@@ -224,7 +224,7 @@ def _from_config(config: dict[str, Any]) -> PoolFactory:
     if layer in (MaxBlurPool2d, MaxBlurPool2d.__name__):
         raise ValueError('type of pool must be a low-pass filter, got MaxBlurPool2d, which takes a maximum as well')
     if not (inspect.isclass(layer) and issubclass(layer, nn.Module)):
-        hint = _suggest(layer, _LAYERS) if isinstance(layer, str) else ''
+        hint = suggest(layer, _LAYERS) if isinstance(layer, str) else ''
         raise ValueError(f'type of pool must be one of {", ".join(_LAYERS)} or a module class, got {kind!r}{hint}')
     options = ', '.join(f'{key}={value!r}' for key, value in config.items())
     return _layer_factory(layer, config, f'{layer.__name__}({options})')
@@ -257,6 +257,7 @@ def _build_fitting(
     return layer(channels, stride=stride, **options, **fitting)
 
 
-def _suggest(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: the nearest known ones, if any is near."""
     nearest = difflib.get_close_matches(name, known)
     return f'; did you mean {" or ".join(nearest)}?' if nearest else ''

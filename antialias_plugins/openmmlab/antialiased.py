@@ -3,9 +3,8 @@
 import functools
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from difflib import get_close_matches
 from typing import Any
 
 from mmengine.logging import print_log
@@ -15,6 +14,7 @@ from torch import nn
 from antialias_plugins.conversion.convert import convert
 from antialias_plugins.conversion.plan import AntialiasWarning, Options
 from antialias_plugins.layers import PoolFactory, resolve_pool
+from antialias_plugins.layers.pool import suggest
 from antialias_plugins.openmmlab.registration import LAYERS
 
 Pool = str | Mapping[str, Any] | Callable[[int, tuple[int, int]], nn.Module]
@@ -117,9 +117,3 @@ def _resolve(pool: Any) -> PoolFactory:
 
 def _build_registered(config: dict[str, Any], channels: int, stride: tuple[int, int]) -> nn.Module:
     return MODELS.build({**config, 'channels': channels, 'stride': stride})
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: the nearest known ones, if any is near."""
-    nearest = get_close_matches(name, list(known))
-    return f'; did you mean {" or ".join(nearest)}?' if nearest else ''

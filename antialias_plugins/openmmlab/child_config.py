@@ -14,7 +14,8 @@ from mmengine.config import Config
 from antialias_plugins.conversion.plan import Options
 from antialias_plugins.functional.arguments import check_flag
 from antialias_plugins.layers import resolve_pool
-from antialias_plugins.openmmlab.antialiased import check_convert, suggest
+from antialias_plugins.layers.pool import suggest
+from antialias_plugins.openmmlab.antialiased import check_convert
 from antialias_plugins.utils import as_path, write_text
 
 LIBRARIES = ('mmseg', 'mmdet', 'mmpretrain')

@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 import torch
-import torchvision  # whose operators are registered in torch.ops
+import torchvision
 from torch import Tensor
 from torch.nn.functional import interpolate, logsigmoid, unfold
 
@@ -99,42 +99,34 @@ def softnms(
 
 
 def roi_align_forward(
-    input: Tensor,
-    rois: Tensor,
-    output: Tensor,
-    argmax_y: Tensor,
-    argmax_x: Tensor,
-    aligned_height: int,
-    aligned_width: int,
-    spatial_scale: float,
-    sampling_ratio: int,
-    pool_mode: int,
-    aligned: bool,
+    input: Tensor, rois: Tensor, output: Tensor, argmax_y: Tensor, argmax_x: Tensor, **options: Any
 ) -> None:
     """Average regions of ``(N, C, H, W)`` into ``output``, ``(R, C, aligned_height, aligned_width)``."""
-    if pool_mode != AVERAGE:
-        raise NotImplementedError("pool_mode of roi_align must be 'avg' without the compiled operators, got 'max'")
-    size = aligned_height, aligned_width
-    output.copy_(torch.ops.torchvision.roi_align(input, rois, spatial_scale, *size, sampling_ratio, aligned))
+    output.copy_(_roi_align(input, rois, **options))
 
 
 def roi_align_backward(
-    grad_output: Tensor,
+    grad_output: Tensor, rois: Tensor, argmax_y: Tensor, argmax_x: Tensor, grad_input: Tensor, **options: Any
+) -> None:
+    """Write the gradient by the input, whose shape ``grad_input`` has."""
+    input = torch.zeros_like(grad_input)
+    _write_gradients(lambda x: _roi_align(x, rois, **options), [input], grad_output, [grad_input])
+
+
+def _roi_align(
+    input: Tensor,
     rois: Tensor,
-    argmax_y: Tensor,
-    argmax_x: Tensor,
-    grad_input: Tensor,
     aligned_height: int,
     aligned_width: int,
     spatial_scale: float,
     sampling_ratio: int,
     pool_mode: int,
     aligned: bool,
-) -> None:
-    """Write the gradient of `roi_align_forward`."""
-    size, shape = (aligned_height, aligned_width), grad_input.shape
-    backward = torch.ops.torchvision._roi_align_backward
-    grad_input.copy_(backward(grad_output, rois, spatial_scale, *size, *shape, sampling_ratio, aligned))
+) -> Tensor:
+    if pool_mode != AVERAGE:
+        raise NotImplementedError("pool_mode of roi_align must be 'avg' without the compiled operators, got 'max'")
+    size = aligned_height, aligned_width
+    return torchvision.ops.roi_align(input, rois, size, spatial_scale, sampling_ratio, aligned)
 
 
 def sigmoid_focal_loss_forward(

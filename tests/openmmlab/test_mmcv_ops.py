@@ -81,7 +81,8 @@ def test_roi_align(aligned, sampling_ratio, dtype, generator):
 
 def test_largest_of_a_region_is_refused():
     with pytest.raises(NotImplementedError, match="pool_mode of roi_align must be 'avg'"):
-        mmcv_ops.roi_align_forward(*[None] * 5, 1, 1, 1.0, 0, 0, True)
+        options = dict(aligned_height=1, aligned_width=1, spatial_scale=1.0, sampling_ratio=0, aligned=True)
+        mmcv_ops.roi_align_forward(*[torch.zeros(0)] * 5, pool_mode=0, **options)
 
 
 @against_mmcv
